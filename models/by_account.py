@@ -1,0 +1,435 @@
+"""The account stage: what one partition of ``auth.by-account`` knows about accounts.
+
+Rules:
+    * ``brute_force`` (instant): many different passwords against one account, from one or many addresses.
+    * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, or one
+      that no traveller could make.
+    * ``stale_password`` (scored): a familiar network keeps trying one old password.
+
+A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
+"""
+
+from __future__ import annotations
+
+from math import asin, cos, log1p, radians, sin, sqrt
+from typing import Final, TypeVar
+from zlib import compress, decompress
+
+import msgspec
+
+from models.accounts import Groups
+from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.attempts import Attempt
+from models.by_source import ATTACK_BITS, GUESSES
+from models.detectors import AccountDetector, Detector
+from models.ids import name_hash
+from models.stage import Outputs, Stage
+from models.windows import HOUR_S, InstantRule, add_distinct, cell_at, estimate, union
+
+__all__ = ["BRUTE_RULES", "AccountRow", "AccountStage"]
+
+#: People try up to about six variants of a forgotten password; ten different ones in ten minutes is a list.
+BRUTE_RULES: Final = (
+    InstantRule("brute_force", 600, 10),
+    InstantRule("brute_force", HOUR_S, 25),
+    InstantRule("brute_force", 24 * HOUR_S, 50),
+)
+_KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3}
+_MINUTE_S: Final = 60
+_DAY_S: Final = 86400
+_IDLE_STRANGER_S: Final = 25 * HOUR_S
+_IDLE_OWNER_S: Final = 180 * _DAY_S
+_HABITS: Final = 8
+_FAILING_ADDRESSES: Final = 16
+_LISTED_ADDRESSES: Final = 5
+_STALE_PAIRS: Final = 4
+_REMEMBER_ALERTS_H: Final = 26
+#: Design section 4.2: familiar = successes on >= 3 days over >= 7. Less history than that makes an alert cold.
+_HISTORY_DAYS: Final = 3
+_HISTORY_SPAN_DAYS: Final = 7
+_TAKEOVER_GUESSES: Final = 5
+#: A scheduled flight covers 900 km/h gate to gate at best; nearer than 500 km the geo data is too coarse.
+_TRAVEL_KM_PER_H: Final = 900.0
+_TRAVEL_KM: Final = 500.0
+#: Without coordinates: two countries within a quarter of an hour, as a border is seldom crossed with a login on each side.
+_TRAVEL_COUNTRIES_S: Final = 900
+_STALE_TRIES: Final = 5
+_STALE_SPAN_S: Final = 600
+_OBSERVE_EVERY: Final = 64
+
+Key = TypeVar("Key", str, int)
+
+
+class AccountCell(msgspec.Struct, array_like=True, gc=False):
+    """Failures in one sub-window: how many, and distinct guesses and addresses."""
+
+    first_s: int = 1 << 40
+    last_s: int = 0
+    failures: int = 0
+    guesses: set[int] = msgspec.field(default_factory=set)
+    addresses: set[int] = msgspec.field(default_factory=set)
+
+    def merge(self, other: AccountCell) -> None:
+        """Add what happened in ``other``."""
+        self.first_s = min(self.first_s, other.first_s)
+        self.last_s = max(self.last_s, other.last_s)
+        self.failures += other.failures
+        self.guesses = union((self.guesses, other.guesses))
+        self.addresses = union((self.addresses, other.addresses))
+
+
+class Habit(msgspec.Struct, array_like=True, gc=False):
+    """How long a network, ASN, country or device has been seen with good log-ins; UTC days since the epoch."""
+
+    first_day: int
+    last_day: int
+    days: int = 1
+
+
+class Failing(msgspec.Struct, array_like=True, gc=False):
+    """An address that failed on the account lately."""
+
+    last_s: int
+    failures: int = 1
+
+
+class Stale(msgspec.Struct, array_like=True, gc=False):
+    """One password that a network keeps trying."""
+
+    guess: int
+    first_s: int
+    last_s: int
+    tries: int = 1
+
+
+class LastSuccess(msgspec.Struct, array_like=True, gc=False):
+    """Where the owner was last."""
+
+    ts: float
+    network: str
+    country: str
+    latitude: float | None
+    longitude: float | None
+
+
+class AccountRow(msgspec.Struct, array_like=True, gc=False):
+    """What is known about an account."""
+
+    newest_ts: float = 0.0
+    recent: dict[int, AccountCell] = msgspec.field(default_factory=dict)
+    hours: dict[int, AccountCell] = msgspec.field(default_factory=dict)
+    networks: dict[str, Habit] = msgspec.field(default_factory=dict)
+    asns: dict[int, Habit] = msgspec.field(default_factory=dict)
+    countries: dict[str, Habit] = msgspec.field(default_factory=dict)
+    devices: dict[int, Habit] = msgspec.field(default_factory=dict)
+    last_success: LastSuccess | None = None
+    failing: dict[str, Failing] = msgspec.field(default_factory=dict)
+    stale: dict[str, Stale] = msgspec.field(default_factory=dict)
+    alerted: set[int] = msgspec.field(default_factory=set)
+
+    def is_cold(self) -> bool:
+        """Whether there is less history than the definition of familiar asks for."""
+        if not self.countries:
+            return True
+        first = min(habit.first_day for habit in self.countries.values())
+        last = max(habit.last_day for habit in self.countries.values())
+        days = max(habit.days for habit in self.countries.values())
+        return days < _HISTORY_DAYS or last - first < _HISTORY_SPAN_DAYS
+
+
+class AccountStage(Stage[AccountRow, Attempt]):
+    """See the module's text.
+
+    Args:
+        groups: Which groups an account is in, for alerts.
+    """
+
+    def __init__(self, groups: Groups | None = None, max_rows: int = 1_000_000) -> None:
+        self.groups = groups or Groups()
+        self.detector = AccountDetector()
+        super().__init__(max_rows)
+
+    @staticmethod
+    def row_type(key: str) -> type[AccountRow]:
+        """All rows are alike."""
+        return AccountRow
+
+    def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+        row = self.hot.get(attempt.account) or self.row(attempt.account)
+        if attempt.ts > row.newest_ts:
+            row.newest_ts = attempt.ts
+            if attempt.ts > self.meta.newest_ts:
+                self.meta.newest_ts = attempt.ts
+        if attempt.success:
+            if attempt.network not in row.networks or self.meta.applied % _OBSERVE_EVERY == 0:
+                outputs.alerts += self._judge_success(row, attempt)
+            _learn(row, attempt)
+        elif attempt.fail in GUESSES:
+            if self._count_failure(row, attempt):
+                outputs.alerts += self._judge_brute_force(row, attempt)
+            if attempt.repeats_password:
+                outputs.alerts += self._judge_stale(row, attempt)
+
+    # -- counting ----------------------------------------------------------------------------------------------------
+
+    def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
+        """Count a failure; returns whether there is anything new to judge."""
+        second = int(attempt.ts)
+        cell = cell_at(row.recent, row.hours, second, row.newest_ts, AccountCell)
+        if cell is None:
+            self.meta.late_events += 1
+            return False
+        cell.failures += 1
+        if second < cell.first_s:
+            cell.first_s = second
+        if second > cell.last_s:
+            cell.last_s = second
+        known = attempt.guess in cell.guesses
+        if not known:
+            add_distinct(cell.guesses, attempt.guess)
+        add_distinct(cell.addresses, name_hash(attempt.address))
+        failing = row.failing.get(attempt.address)
+        if failing is None:
+            if len(row.failing) >= _FAILING_ADDRESSES:
+                del row.failing[min(row.failing, key=lambda a: (row.failing[a].failures, row.failing[a].last_s, a))]
+            row.failing[attempt.address] = Failing(second)
+        else:
+            failing.failures += 1
+            failing.last_s = max(failing.last_s, second)
+        return not known
+
+    # -- judging -----------------------------------------------------------------------------------------------------
+
+    def _judge_brute_force(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
+        recent, hours = row.recent, row.hours
+        guesses = sum(len(cell.guesses) for cell in recent.values()) + sum(len(cell.guesses) for cell in hours.values())
+        if guesses < BRUTE_RULES[0].threshold:
+            return []
+        alerts = []
+        for rule in BRUTE_RULES:
+            for hour, window in rule.windows(recent, hours, int(attempt.ts), row.newest_ts):
+                if _mark("brute_force", hour) in row.alerted or sum(len(cell.guesses) for cell in window) < rule.threshold:
+                    continue
+                guesses = estimate(union(cell.guesses for cell in window))
+                if guesses < rule.threshold or not _first_time(row, _mark("brute_force", hour)):
+                    continue
+                addresses = estimate(union(cell.addresses for cell in window))
+                text = f"{guesses} different passwords within {rule.window_s // _MINUTE_S} minutes from {_addresses(addresses)}"
+                reason = Reason("guesses", text, guesses, rule.threshold)
+                subject = Subject(account=attempt.account)
+                alerts.append(self._alert("brute_force", "medium", row, attempt, subject, hour, [reason], window))
+        return alerts
+
+    def _judge_success(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
+        known = attempt.network in row.networks
+        score = None
+        if row.networks:
+            score = self.detector.observe(_features(row, attempt), learn=not attempt.attack)
+        reasons: list[Reason] = []
+        if attempt.attack and not known:
+            kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
+            reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
+        if not known and row.networks:
+            reasons += _after_failures(row, attempt)
+            reasons += _impossible_travel(row, attempt)
+        mark = _mark("account_takeover", int(attempt.ts) // HOUR_S, attempt.address)
+        if not reasons or not _first_time(row, mark):
+            return []
+        subject = Subject(account=attempt.account, ip=attempt.address)
+        hour = int(attempt.ts) // HOUR_S
+        cold = row.is_cold() and not attempt.attack
+        return [self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, list(row.recent.values()), score=score, cold=cold)]
+
+    def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
+        second = int(attempt.ts)
+        stale = row.stale.get(attempt.network)
+        if stale is None or stale.guess != attempt.guess:
+            if stale is None and len(row.stale) >= _STALE_PAIRS:
+                del row.stale[min(row.stale, key=lambda network: (row.stale[network].last_s, network))]
+            row.stale[attempt.network] = Stale(attempt.guess, second, second)
+            return []
+        stale.tries += 1
+        stale.last_s = max(stale.last_s, second)
+        span_s = stale.last_s - stale.first_s
+        if stale.tries < _STALE_TRIES or span_s < _STALE_SPAN_S or attempt.network not in row.networks:
+            return []
+        hour = second // HOUR_S
+        if not _first_time(row, _mark("stale_password", hour, attempt.network)):
+            return []
+        text = f"one password tried {stale.tries} times in {span_s // _MINUTE_S} minutes from a network of the owner"
+        reason = Reason("same_password", text, stale.tries, _STALE_TRIES)
+        subject = Subject(account=attempt.account, network=attempt.network)
+        return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], list(row.recent.values()))]
+
+    def _alert(
+        self,
+        kind: Kind,
+        severity: Severity,
+        row: AccountRow,
+        attempt: Attempt,
+        subject: Subject,
+        hour: int,
+        reasons: list[Reason],
+        cells: list[AccountCell],
+        *,
+        score: float | None = None,
+        cold: bool = False,
+    ) -> Alert:
+        failures = sum(cell.failures for cell in cells)
+        first_s = min((cell.first_s for cell in cells), default=int(attempt.ts))
+        listed = sorted(
+            (address for address, failing in row.failing.items() if failing.last_s >= first_s),
+            key=lambda address: (-row.failing[address].failures, address),
+        )[:_LISTED_ADDRESSES]
+        from_listed = min(failures, sum(row.failing[address].failures for address in listed))
+        return Alert(
+            alert_id=alert_id(kind, subject, hour),
+            kind=kind,
+            severity=severity,
+            score=round(score if score is not None else 1.0 - 1.0 / (1 + len(reasons) + failures), 4),
+            ts=attempt.ts,
+            first_ts=float(min(first_s, int(attempt.ts))),
+            last_ts=attempt.ts,
+            subject=subject,
+            reasons=reasons,
+            evidence=Evidence(
+                counts={"failures": failures, "failures_from_listed": from_listed},
+                distinct={
+                    "guesses": estimate(union(cell.guesses for cell in cells)),
+                    "addresses": estimate(union(cell.addresses for cell in cells)),
+                },
+                addresses=listed,
+                event_ids=[attempt.event_id],
+            ),
+            attack=KINDS[kind].attack,
+            groups=list(self.groups.of(attempt.account)),
+            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score),
+            cold=cold,
+        )
+
+    # -- housekeeping ------------------------------------------------------------------------------------------------
+
+    def _expired(self, row: AccountRow) -> bool:
+        return row.newest_ts < self.meta.newest_ts - (_IDLE_OWNER_S if row.networks else _IDLE_STRANGER_S)
+
+    def _alerting(self, row: AccountRow) -> bool:
+        newest_h = int(self.meta.newest_ts) // HOUR_S
+        return any(mark >> _MARK_HOUR_SHIFT > newest_h - _REMEMBER_ALERTS_H for mark in row.alerted)
+
+    def _remarkable(self, row: AccountRow) -> tuple[float, ...]:
+        return (float(max((habit.days for habit in row.countries.values()), default=0)), row.newest_ts)
+
+    def _dump_extra(self) -> bytes:
+        return compress(self.detector.dump(), 1)
+
+    def _load_extra(self, packed: bytes) -> None:
+        self.detector = Detector.load("account", decompress(packed)) if packed else AccountDetector()
+
+
+_MARK_HOUR_SHIFT: Final = 36
+
+
+def _mark(kind: Kind, hour: int, place: str = "") -> int:
+    """A number for (kind, hour, place), small enough for a row."""
+    return hour << _MARK_HOUR_SHIFT | (name_hash(place) if place else 0) << 4 | _KIND_CODES[kind]
+
+
+def _first_time(row: AccountRow, mark: int) -> bool:
+    """Whether this row has not yet raised what ``mark`` stands for; remembers that it has now."""
+    if mark in row.alerted:
+        return False
+    newest_h = int(row.newest_ts) // HOUR_S
+    row.alerted = {old for old in row.alerted if old >> _MARK_HOUR_SHIFT > newest_h - _REMEMBER_ALERTS_H} | {mark}
+    return True
+
+
+def _addresses(count: int) -> str:
+    return "one address" if count == 1 else f"{count} addresses"
+
+
+def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
+    """A new network and device right after guessing."""
+    if name_hash(attempt.device) in row.devices and attempt.asn in row.asns:
+        return []
+    guesses = estimate(union(cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S))
+    if guesses < _TAKEOVER_GUESSES:
+        return []
+    text = f"first success from this network, after {guesses} wrong passwords within 60 minutes"
+    return [Reason("new_network_after_failures", text, guesses, _TAKEOVER_GUESSES)]
+
+
+def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
+    """Two successes further apart than anybody travels; not judged for a country that the owner is known in."""
+    last = row.last_success
+    if last is None or attempt.country in row.countries or not attempt.country or not last.country:
+        return []
+    gap_s = abs(attempt.ts - last.ts)
+    if None in (last.latitude, last.longitude, attempt.latitude, attempt.longitude):
+        if gap_s >= _TRAVEL_COUNTRIES_S:
+            return []
+        text = f"a success in {attempt.country} {gap_s / _MINUTE_S:.0f} minutes after one in {last.country}"
+        return [Reason("two_countries", text, gap_s, _TRAVEL_COUNTRIES_S)]
+    distance_km = _distance_km(last, attempt)
+    speed = distance_km / max(gap_s / HOUR_S, 1 / _MINUTE_S)
+    if distance_km < _TRAVEL_KM or speed < _TRAVEL_KM_PER_H:
+        return []
+    text = f"{distance_km:.0f} km from the success {gap_s / _MINUTE_S:.0f} minutes before, in {last.country}"
+    return [Reason("impossible_travel", text, round(speed), _TRAVEL_KM_PER_H)]
+
+
+def _distance_km(last: LastSuccess, attempt: Attempt) -> float:
+    """Great-circle distance (haversine)."""
+    lat1, lon1 = radians(last.latitude or 0.0), radians(last.longitude or 0.0)
+    lat2, lon2 = radians(attempt.latitude or 0.0), radians(attempt.longitude or 0.0)
+    h = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
+    return 2 * 6371.0 * asin(sqrt(h))
+
+
+def _learn(row: AccountRow, attempt: Attempt) -> None:
+    """Take a success into the account's habits, unless its source is under alert."""
+    if attempt.attack and attempt.network not in row.networks:
+        return
+    day = int(attempt.ts) // _DAY_S
+    _practise(row.networks, attempt.network, day)
+    _practise(row.countries, attempt.country, day)
+    if attempt.asn:
+        _practise(row.asns, attempt.asn, day)
+    if attempt.device:
+        _practise(row.devices, name_hash(attempt.device), day)
+    last = row.last_success
+    if last is None or (last.network != attempt.network and attempt.ts >= last.ts):
+        row.last_success = LastSuccess(attempt.ts, attempt.network, attempt.country, attempt.latitude, attempt.longitude)
+    elif attempt.ts > last.ts:
+        last.ts = attempt.ts
+
+
+def _practise(habits: dict[Key, Habit], key: Key, day: int) -> None:
+    """Note ``key`` for ``day``; the habit longest out of use makes room."""
+    habit = habits.get(key)
+    if habit is not None and habit.last_day == day:
+        return
+    if habit is None:
+        if len(habits) >= _HABITS:
+            del habits[min(habits, key=lambda old: (habits[old].last_day, old))]
+        habits[key] = Habit(day, day)
+    elif day > habit.last_day:
+        habit.last_day = day
+        habit.days += 1
+    elif day < habit.first_day:
+        habit.first_day = day
+        habit.days += 1
+
+
+def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:
+    """The vector of the ``account`` detector, in the order of its feature names."""
+    window = [cell for cell in (*row.recent.values(), *row.hours.values()) if cell.last_s > attempt.ts - _DAY_S]
+    last = row.last_success
+    return [
+        float(attempt.network not in row.networks),
+        float(attempt.asn not in row.asns) if attempt.asn else None,
+        float(attempt.country not in row.countries) if attempt.country else None,
+        float(name_hash(attempt.device) not in row.devices) if attempt.device else None,
+        log1p(max(attempt.ts - last.ts, 0.0) / HOUR_S) if last else 0.0,
+        log1p(estimate(union(cell.guesses for cell in window))),
+        log1p(estimate(union(cell.addresses for cell in window))),
+    ]

@@ -1,0 +1,421 @@
+"""The source stage: what one partition of ``auth.events`` knows about addresses and their networks.
+
+Each attempt updates two rows, that of its address and that of its network (/24, /48), then goes on to the account stage with a
+note on what its source is under (``Attempt.attack``), and is counted in the pulse of its second.
+
+Rules:
+    * ``password_spray`` (instant): many different accounts fail from one address or network.
+    * ``credential_stuffing`` (scored): the same, about one try per account, with a share of accounts that do not exist.
+    * ``login_flood`` (scored): failing attempts per minute from one address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import log1p
+from typing import Final
+from zlib import compress, decompress
+
+import msgspec
+
+from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.attempts import Attempt, Fail
+from models.detectors import Detector, SourceDetector
+from models.ids import name_hash
+from models.stage import Outputs, Pulse, Stage
+from models.windows import HOUR_S, K_MIN_VALUES, InstantRule, add_distinct, cell_at, estimate, union
+
+__all__ = ["ATTACK_BITS", "GUESSES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
+
+#: Bits of ``Attempt.attack``, and of the marks by which a row knows what it has raised in which hour.
+ATTACK_BITS: Final[dict[Kind, int]] = {"password_spray": 1, "credential_stuffing": 2, "login_flood": 4}
+_KIND_BITS: Final = 3
+
+#: Thresholds sit where an office after a forced password change stays below (10 people in ten minutes from one address).
+SPRAY_RULES: Final = (
+    InstantRule("password_spray", 600, 10),
+    InstantRule("password_spray", HOUR_S, 20),
+    InstantRule("password_spray", 24 * HOUR_S, 40),
+)
+#: A network must also fail from this many addresses: a single one has its own alert.
+_NETWORK_ADDRESSES: Final = 3
+#: Stuffing lists are old: accounts that do not exist show it. An office's typing errors stay below 15 %.
+_STUFFING_ACCOUNTS: Final = 8
+_STUFFING_UNKNOWN_SHARE: Final = 0.15
+_STUFFING_TRIES_PER_ACCOUNT: Final = 2.0
+_FLOOD_PER_MIN: Final = 300
+_MINUTE_S: Final = 60
+_USAGE_S: Final = 6 * HOUR_S
+_USAGE_CELLS: Final = 5
+_IDLE_S: Final = 25 * HOUR_S
+_REMEMBER_ALERTS_H: Final = 26
+_SAMPLE_FROM: Final = 4
+_SAMPLES: Final = 5
+#: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
+_OBSERVE_EVERY: Final = 64
+#: A pulse closes with its second when it is large, else with its ten seconds: records of one event each would cost too much.
+_PULSE_SLOT_S: Final = 10
+_PULSE_LARGE: Final = 256
+
+#: Failures that are guesses; the rest (expired, disabled, policy, our own fault, OAuth) are not wrong passwords.
+GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
+
+
+class SourceCell(msgspec.Struct, array_like=True, gc=False):
+    """Failures from one address in one sub-window: how many, and distinct tries, accounts, and accounts that do not exist."""
+
+    first_s: int = 1 << 40
+    last_s: int = 0
+    failures: int = 0
+    accounts: set[int] = msgspec.field(default_factory=set)
+    tries: set[int] = msgspec.field(default_factory=set)
+    unknown: set[int] = msgspec.field(default_factory=set)
+
+    def merge(self, other: SourceCell) -> None:
+        """Add what happened in ``other``."""
+        _merge_span(self, other)
+        self.accounts = union((self.accounts, other.accounts))
+        self.tries = union((self.tries, other.tries))
+        self.unknown = union((self.unknown, other.unknown))
+
+
+class NetworkCell(msgspec.Struct, array_like=True, gc=False):
+    """Failures from one network in one sub-window: how many, and distinct accounts and addresses."""
+
+    first_s: int = 1 << 40
+    last_s: int = 0
+    failures: int = 0
+    accounts: set[int] = msgspec.field(default_factory=set)
+    addresses: set[int] = msgspec.field(default_factory=set)
+
+    def merge(self, other: NetworkCell) -> None:
+        """Add what happened in ``other``."""
+        _merge_span(self, other)
+        self.accounts = union((self.accounts, other.accounts))
+        self.addresses = union((self.addresses, other.addresses))
+
+
+class UsageCell(msgspec.Struct, array_like=True, gc=False):
+    """Good log-ins in six hours: how many, and distinct accounts."""
+
+    successes: int = 0
+    accounts: set[int] = msgspec.field(default_factory=set)
+
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """What addresses and networks have in common."""
+
+    newest_ts: float = 0.0
+    usage: dict[int, UsageCell] = msgspec.field(default_factory=dict)
+    alerted: set[int] = msgspec.field(default_factory=set)
+
+    def count_success(self, ts: float, account: int) -> None:
+        """Note a good log-in: who uses this source decides what a block of it would cost."""
+        index = int(ts) // _USAGE_S
+        cell = self.usage.get(index)
+        if cell is None:
+            cell = self.usage[index] = UsageCell()
+            oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
+            for past in [past for past in self.usage if past < oldest]:
+                del self.usage[past]
+        cell.successes += 1
+        if len(cell.accounts) < K_MIN_VALUES:
+            cell.accounts.add(account)
+        else:
+            add_distinct(cell.accounts, account)
+
+    def ok_accounts(self) -> int:
+        """Accounts with a good log-in from here in about the last 24 hours."""
+        return estimate(union(cell.accounts for cell in self.usage.values()))
+
+    def successes(self) -> int:
+        """Good log-ins from here in about the last 24 hours."""
+        return sum(cell.successes for cell in self.usage.values())
+
+    def has_alerted(self, kind: Kind, hour: int) -> bool:
+        """Whether ``kind`` has been raised in ``hour``."""
+        return (hour << _KIND_BITS | ATTACK_BITS[kind]) in self.alerted
+
+    def note_alert(self, kind: Kind, hour: int) -> None:
+        """Remember that ``kind`` has been raised in ``hour``."""
+        oldest = int(self.newest_ts) // HOUR_S - _REMEMBER_ALERTS_H << _KIND_BITS
+        self.alerted = {mark for mark in self.alerted if mark > oldest} | {hour << _KIND_BITS | ATTACK_BITS[kind]}
+
+    def attacks(self, ts: float) -> int:
+        """Bits of the kinds raised in the hour of ``ts`` or the one before."""
+        hour = int(ts) // HOUR_S
+        bits = 0
+        for mark in self.alerted:
+            if hour - 1 <= mark >> _KIND_BITS <= hour:
+                bits |= mark & (1 << _KIND_BITS) - 1
+        return bits
+
+
+class SourceRow(Row, array_like=True, gc=False):
+    """What is known about an address. ``minute`` and ``minute_failures``: the newest minute with a failure."""
+
+    recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
+    hours: dict[int, SourceCell] = msgspec.field(default_factory=dict)
+    minute: int = 0
+    minute_failures: int = 0
+    samples: list[str] = msgspec.field(default_factory=list)
+
+
+class NetworkRow(Row, array_like=True, gc=False):
+    """What is known about a network."""
+
+    recent: dict[int, NetworkCell] = msgspec.field(default_factory=dict)
+    hours: dict[int, NetworkCell] = msgspec.field(default_factory=dict)
+
+
+class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
+    """See the module's text."""
+
+    def __init__(self, max_rows: int = 1_000_000) -> None:
+        self.pulse = Pulse(0, {})
+        self.pulse_attempts = 0
+        self.detector: Detector = SourceDetector()
+        super().__init__(max_rows)
+
+    @staticmethod
+    def row_type(key: str) -> type[SourceRow | NetworkRow]:
+        """An IPv4 address has no slash; IPv6 addresses are /64, networks are /24 and /48."""
+        return SourceRow if "/" not in key or key.endswith("/64") else NetworkRow
+
+    def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+        ts = attempt.ts
+        hot, meta = self.hot, self.meta
+        address: SourceRow = hot.get(attempt.address) or self.row(attempt.address)  # type: ignore[assignment]
+        network: NetworkRow = hot.get(attempt.network) or self.row(attempt.network)  # type: ignore[assignment]
+        if ts > address.newest_ts:
+            address.newest_ts = ts
+        if ts > network.newest_ts:
+            network.newest_ts = ts
+            if ts > meta.newest_ts:
+                meta.newest_ts = ts
+        self._count_pulse(attempt, offset, outputs)
+        if attempt.policy_reject or not attempt.account:  # our own refusal is presence, not evidence; a master log-in is nobody's
+            return
+        account = name_hash(attempt.account)
+        if attempt.success:
+            address.count_success(ts, account)
+            network.count_success(ts, account)
+        elif attempt.fail in GUESSES:
+            if self._count_at_address(address, attempt, account):
+                outputs.alerts += self._judge_address(address, attempt)
+            if self._count_at_network(network, attempt, account):
+                outputs.alerts += _spray(network, attempt, Subject(network=attempt.network))
+        if meta.applied % _OBSERVE_EVERY == 0:
+            self.detector.observe(_features(address), learn=True)
+        if address.alerted or network.alerted:
+            attempt.attack = address.attacks(ts) | network.attacks(ts)
+        outputs.forwards.append((offset, attempt))
+
+    # -- counting ----------------------------------------------------------------------------------------------------
+
+    def _count_pulse(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+        second, pulse = int(attempt.ts), self.pulse
+        if second > pulse.second and (self.pulse_attempts >= _PULSE_LARGE or second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S):
+            if pulse.counts:
+                outputs.pulses.append((offset, pulse))
+            pulse = self.pulse = Pulse(second, {})
+            self.pulse_attempts = 0
+        self.pulse_attempts += 1
+        key = (attempt.protocol, attempt.country, attempt.asn, attempt.device, -1 if attempt.policy_reject else attempt.fail)
+        pulse.counts[key] = pulse.counts.get(key, 0) + 1
+
+    def _count_at_address(self, row: SourceRow, attempt: Attempt, account: int) -> bool:
+        """Count a failure; returns whether there is anything new to judge."""
+        second = int(attempt.ts)
+        cell = cell_at(row.recent, row.hours, second, row.newest_ts, SourceCell)
+        if cell is None:
+            self.meta.late_events += 1
+            return False
+        cell.failures += 1
+        if second < cell.first_s:
+            cell.first_s = second
+        if second > cell.last_s:
+            cell.last_s = second
+        known = account in cell.accounts
+        if not known:
+            add_distinct(cell.accounts, account)
+        add_distinct(cell.tries, attempt.try_id)
+        if attempt.fail == Fail.ACCOUNT:
+            add_distinct(cell.unknown, account)
+        if cell.failures >= _SAMPLE_FROM:
+            row.samples = [*row.samples[1 - _SAMPLES :], attempt.event_id]
+        minute = second // _MINUTE_S
+        if minute > row.minute:
+            row.minute, row.minute_failures = minute, 0
+        if minute == row.minute:
+            row.minute_failures += 1
+        return not known or row.minute_failures >= _FLOOD_PER_MIN
+
+    def _count_at_network(self, row: NetworkRow, attempt: Attempt, account: int) -> bool:
+        """Count a failure; returns whether there is anything new to judge."""
+        second = int(attempt.ts)
+        cell = cell_at(row.recent, row.hours, second, row.newest_ts, NetworkCell)
+        if cell is None:
+            return False
+        cell.failures += 1
+        if second < cell.first_s:
+            cell.first_s = second
+        if second > cell.last_s:
+            cell.last_s = second
+        address = name_hash(attempt.address)
+        known = account in cell.accounts and address in cell.addresses
+        if not known:
+            add_distinct(cell.accounts, account)
+            add_distinct(cell.addresses, address)
+        return not known and len(cell.addresses) >= _NETWORK_ADDRESSES
+
+    # -- judging -----------------------------------------------------------------------------------------------------
+
+    def _judge_address(self, row: SourceRow, attempt: Attempt) -> list[Alert]:
+        hour = int(attempt.ts) // HOUR_S
+        subject = Subject(ip=attempt.address)
+        alerts = _spray(row, attempt, subject)
+        if not row.has_alerted("credential_stuffing", hour):
+            alerts += self._stuffing(row, attempt, subject, hour)
+        if row.minute_failures >= _FLOOD_PER_MIN and not row.has_alerted("login_flood", hour):
+            alerts.append(_flood(row, attempt, subject, hour))
+        return alerts
+
+    def _stuffing(self, row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
+        window = list(row.recent.values())
+        if sum(len(cell.accounts) for cell in window) < _STUFFING_ACCOUNTS:
+            return []
+        accounts = estimate(union(cell.accounts for cell in window))
+        unknown = estimate(union(cell.unknown for cell in window))
+        tries = estimate(union(cell.tries for cell in window))
+        if accounts < _STUFFING_ACCOUNTS or unknown < _STUFFING_UNKNOWN_SHARE * accounts:
+            return []
+        if tries > _STUFFING_TRIES_PER_ACCOUNT * accounts:
+            return []
+        row.note_alert("credential_stuffing", hour)
+        score = self.detector.score(_features(row))
+        reasons = [
+            Reason("accounts_failing", f"{accounts} accounts failed from here within about an hour", accounts, _STUFFING_ACCOUNTS),
+            Reason("unknown_share", f"{unknown / accounts:.0%} of them do not exist", round(unknown / accounts, 4), _STUFFING_UNKNOWN_SHARE),
+            Reason("tries_per_account", f"{tries / accounts:.1f} tries per account", round(tries / accounts, 4), _STUFFING_TRIES_PER_ACCOUNT),
+        ]
+        model = None if score is None else ModelScore(self.detector.name, self.detector.version, round(score, 4))
+        return [_alert("credential_stuffing", "high", row, window, attempt, subject, hour, reasons, model)]
+
+    # -- housekeeping ------------------------------------------------------------------------------------------------
+
+    def _expired(self, row: SourceRow | NetworkRow) -> bool:
+        return row.newest_ts < self.meta.newest_ts - _IDLE_S
+
+    def _alerting(self, row: SourceRow | NetworkRow) -> bool:
+        return row.attacks(self.meta.newest_ts) != 0
+
+    def _remarkable(self, row: SourceRow | NetworkRow) -> tuple[float, ...]:
+        cells: Iterable[SourceCell | NetworkCell] = (*row.recent.values(), *row.hours.values())
+        return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
+
+    def _dump_extra(self) -> bytes:
+        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, compress(self.detector.dump(), 1)))
+
+    def _load_extra(self, packed: bytes) -> None:
+        if packed:
+            self.pulse, self.pulse_attempts, detector = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, bytes])
+            self.detector = Detector.load("source", decompress(detector))
+        else:
+            self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, SourceDetector()
+
+
+def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell) -> None:
+    cell.first_s = min(cell.first_s, other.first_s)
+    cell.last_s = max(cell.last_s, other.last_s)
+    cell.failures += other.failures
+
+
+def _spray(row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject) -> list[Alert]:
+    recent, hours = row.recent, row.hours
+    if sum(len(cell.accounts) for cell in recent.values()) + sum(len(cell.accounts) for cell in hours.values()) < SPRAY_RULES[0].threshold:
+        return []
+    alerts = []
+    for rule in SPRAY_RULES:
+        for hour, window in rule.windows(recent, hours, int(attempt.ts), row.newest_ts):  # type: ignore[arg-type]
+            if row.has_alerted(rule.kind, hour) or sum(len(cell.accounts) for cell in window) < rule.threshold:
+                continue
+            accounts = estimate(union(cell.accounts for cell in window))
+            if accounts < rule.threshold:
+                continue
+            row.note_alert(rule.kind, hour)
+            text = f"{accounts} accounts failed from here within {rule.window_s // _MINUTE_S} minutes"
+            reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window)]
+            alerts.append(_alert(rule.kind, "high", row, window, attempt, subject, hour, reasons))
+    return alerts
+
+
+def _which_kind(window: Sequence[SourceCell | NetworkCell]) -> list[Reason]:
+    """Say so where spray and stuffing cannot be told apart."""
+    if any(isinstance(cell, SourceCell) and cell.unknown for cell in window):
+        return []
+    text = "no failure says whether its account exists: this can be credential stuffing as well"
+    return [Reason("kind_ambiguous", text)]
+
+
+def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Alert:
+    row.note_alert("login_flood", hour)
+    rate = row.minute_failures
+    reason = Reason("failures_per_min", f"{rate} failing attempts in one minute", rate, _FLOOD_PER_MIN)
+    return _alert("login_flood", "medium", row, list(row.recent.values()), attempt, subject, hour, [reason])
+
+
+def _alert(
+    kind: Kind,
+    severity: Severity,
+    row: SourceRow | NetworkRow,
+    window: Sequence[SourceCell | NetworkCell],
+    attempt: Attempt,
+    subject: Subject,
+    hour: int,
+    reasons: list[Reason],
+    model: ModelScore | None = None,
+) -> Alert:
+    accounts, ok_accounts = estimate(union(cell.accounts for cell in window)), row.ok_accounts()
+    distinct = {"accounts": accounts, "ok_accounts": ok_accounts}
+    if isinstance(row, SourceRow):
+        cells = [cell for cell in window if isinstance(cell, SourceCell)]
+        distinct["tries"] = estimate(union(cell.tries for cell in cells))
+        distinct["unknown_accounts"] = estimate(union(cell.unknown for cell in cells))
+    else:
+        distinct["addresses"] = estimate(union(cell.addresses for cell in window if isinstance(cell, NetworkCell)))
+    return Alert(
+        alert_id=alert_id(kind, subject, hour),
+        kind=kind,
+        severity=severity,
+        score=round(accounts / (accounts + ok_accounts + 1), 4),
+        ts=attempt.ts,
+        first_ts=float(min(cell.first_s for cell in window)),
+        last_ts=float(max(cell.last_s for cell in window)),
+        subject=subject,
+        reasons=reasons,
+        evidence=Evidence(
+            counts={"failures": sum(cell.failures for cell in window), "successes": row.successes()},
+            distinct=distinct,
+            event_ids=(row.samples if isinstance(row, SourceRow) else []) or [attempt.event_id],
+        ),
+        attack=KINDS[kind].attack,
+        model=model,
+    )
+
+
+def _features(row: SourceRow) -> list[float | None]:
+    """The vector of the ``source`` detector, in the order of its feature names; over what the recent ring holds."""
+    window = row.recent.values()
+    tries = estimate(union(cell.tries for cell in window))
+    accounts = estimate(union(cell.accounts for cell in window))
+    unknown = estimate(union(cell.unknown for cell in window))
+    failures, successes = sum(cell.failures for cell in window), row.successes()
+    return [
+        log1p(tries),
+        log1p(accounts),
+        log1p(row.ok_accounts()),
+        failures / max(failures + successes, 1),
+        unknown / accounts if unknown else None,
+        log1p(tries / max(accounts, 1)),
+    ]

@@ -1,0 +1,150 @@
+"""Checkpoints on the wire: frames of rows in a changelog that is not compacted.
+
+A checkpoint is written as one or more frames (chunks under ``MAX_FRAME_BYTES``, the last one marked) and counts only when its
+last chunk has been read. Each also carries the next slice of all rows, so that after one full round everything older can be
+deleted.
+
+Who may write is settled by *fences*. A worker that takes a partition over first appends a fence with a random writer name, then
+reads up to it. A reader believes only frames of the writer whose fence it read last. What a stalled predecessor writes
+after the fence is skipped by everybody, whatever it believes itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from models.stage import SLICES, Checkpoint, Stage
+
+__all__ = ["MAX_FRAME_BYTES", "Frame", "FrameReader", "FrameWriter"]
+
+MAX_FRAME_BYTES: Final = 900_000
+#: A slice of the rolling snapshot goes with every so many checkpoints.
+_SLICE_EVERY: Final = 4
+_VERSION: Final = 1
+
+AnyStage = TypeVar("AnyStage", bound=Stage)  # type: ignore[type-arg]  # rows and items do not matter here
+
+
+class Frame(msgspec.Struct, array_like=True):
+    """``rows`` empty and ``fence`` set: a fence. Otherwise a chunk of the ``number``-th checkpoint of ``writer``."""
+
+    version: int
+    writer: str
+    generation: int
+    fence: bool
+    number: int = 0
+    last: bool = True
+    offset: int = -1
+    meta: bytes = b""
+    rows: list[tuple[str, bytes | None]] = []
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Frame).decode
+
+
+class FrameWriter(Generic[AnyStage]):
+    """Writes the checkpoints of one stage as frames.
+
+    Args:
+        stage: The state.
+        writer: A name that nobody else has.
+        generation: The consumer generation, which orders fences.
+    """
+
+    def __init__(self, stage: AnyStage, writer: str, generation: int) -> None:
+        self.stage, self.writer, self.generation = stage, writer, generation
+        self.number = 0
+
+    def fence(self) -> bytes:
+        """The frame that ends the authority of all earlier writers."""
+        return _encode(Frame(_VERSION, self.writer, self.generation, fence=True))
+
+    def frames(self) -> list[bytes]:
+        """The next checkpoint, cut into frames."""
+        checkpoint = self.stage.checkpoint()
+        rows = checkpoint.rows
+        if self.number % _SLICE_EVERY == 0:
+            changed = {key for key, _ in rows}
+            rows = rows + [row for row in self.stage.slice_rows(self.slice) if row[0] not in changed]
+        chunks = list(_chunks(rows))
+        number, self.number = self.number, self.number + 1
+        return [
+            _encode(
+                Frame(
+                    _VERSION,
+                    self.writer,
+                    self.generation,
+                    False,
+                    number,
+                    index == len(chunks) - 1,
+                    checkpoint.offset,
+                    checkpoint.meta if index == len(chunks) - 1 else b"",
+                    chunk,
+                )
+            )
+            for index, chunk in enumerate(chunks)
+        ]
+
+    @property
+    def slice(self) -> int:
+        """The slice that the next rolling snapshot holds."""
+        return self.number // _SLICE_EVERY % SLICES
+
+    @property
+    def starts_round(self) -> bool:
+        """Whether the next checkpoint begins a new round of slices."""
+        return self.number % (_SLICE_EVERY * SLICES) == 0
+
+
+class FrameReader(Generic[AnyStage]):
+    """Folds the frames of a changelog partition back into a stage."""
+
+    def __init__(self, stage: AnyStage) -> None:
+        self.stage = stage
+        self.generation = -1
+        self._writer: str | None = None
+        self._rows: list[tuple[str, bytes | None]] = []
+
+    def feed(self, value: bytes) -> Frame:
+        """Take one frame.
+
+        Raises:
+            msgspec.DecodeError: ``value`` is not a frame.
+        """
+        frame = _decode(value)
+        if frame.fence:
+            if frame.generation >= self.generation:
+                self.generation, self._writer, self._rows = frame.generation, frame.writer, []
+            return frame
+        if self._writer is None and not frame.fence:  # the fence itself has been deleted with an old round
+            self._writer, self.generation = frame.writer, frame.generation
+        if frame.writer != self._writer:
+            return frame
+        self._rows += frame.rows
+        if frame.last:
+            self.stage.restore(Checkpoint(frame.offset, frame.meta, self._rows))
+            self._rows = []
+        return frame
+
+    def finish(self) -> AnyStage:
+        """The state as of the last whole checkpoint."""
+        self.stage.restored()
+        return self.stage
+
+
+def _chunks(rows: list[tuple[str, bytes | None]]) -> Iterator[list[tuple[str, bytes | None]]]:
+    """Cut rows so that each chunk stays under ``MAX_FRAME_BYTES``; at least one chunk, possibly empty."""
+    chunk: list[tuple[str, bytes | None]] = []
+    size = 0
+    for key, packed in rows:
+        cost = len(key) * 4 + len(packed or b"") + 16
+        if chunk and size + cost > MAX_FRAME_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((key, packed))
+        size += cost
+    yield chunk

@@ -1,0 +1,644 @@
+"""Decisions: what to refuse, whom, from when until when (contract section 4).
+
+The ledger turns alerts into the narrowest decisions that stop them and keeps every decision until 30 days after its end.
+It is a fold over (alert, now): the same alerts give the same decisions and ids, live and in a replay. What a client says
+about itself is never enough for an automatic decision, and failures alone never do more to an account than ``guard``:
+anyone can send ten wrong passwords to somebody else's address.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from heapq import heappop, heappush
+from math import ceil, floor, sqrt
+from typing import Final, Literal
+from urllib.parse import unquote
+from uuid import UUID
+
+import msgspec
+
+from models.accounts import Groups
+from models.addresses import locate
+from models.alerts import KINDS, Alert, Kind
+from models.attempts import Attempt
+from models.ids import stable_id
+from models.policy import Mode, Policy, Scope, network_of
+from models.windows import K_MIN_VALUES
+
+__all__ = [
+    "DAY_S",
+    "KEEP_S",
+    "MAX_DECISIONS",
+    "ORIGIN",
+    "SCHEMA",
+    "Decision",
+    "DecisionIndex",
+    "Except",
+    "Impact",
+    "Interval",
+    "Ledger",
+    "address_of",
+    "decision_id",
+    "go_duration",
+    "join_value",
+    "refuses",
+    "split_value",
+    "uuid_of",
+]
+
+SCHEMA: Final = "decision/1"
+#: One short word: firewall bouncers make one set per origin.
+ORIGIN: Final = "crible"
+DAY_S: Final = 86400
+#: A decision is forgotten (its record becomes a tombstone) this long after its end.
+KEEP_S: Final = 30 * DAY_S
+#: From here on the decisions that ended first are forgotten early; where all still hold, new ones are not made.
+MAX_DECISIONS: Final = 200_000
+#: Share of failures that the listed addresses must hold for blocking them to stop a guessing attack.
+LISTED_SHARE: Final = 0.8
+#: End times are spread by this share so that blocks do not all end together.
+JITTER: Final = 0.2
+#: A month of hourly alerts; older ones than the newest 720 leave ``alert_ids``.
+MAX_ALERT_IDS: Final = 720
+MAX_EXCEPT_ACCOUNTS: Final = 500
+#: Guard leaves the other protocols open, webmail first: an owner always has one door.
+GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
+
+Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
+
+#: The parts that a scope's value joins with ``|``, and so what an attempt must match.
+SCOPE_PARTS: Final[dict[Scope, tuple[str, ...]]] = {
+    "account_ip": ("address", "account"),
+    "ip": ("address",),
+    "range": ("address",),
+    "account": ("account",),
+    "account_device": ("account", "device"),
+    "range_device": ("address", "device"),
+    "asn_device": ("asn", "device"),
+    "device": ("device",),
+    "account_protocol": ("account", "protocol"),
+    "asn": ("asn",),
+    "country": ("country",),
+    "protocol": ("protocol",),
+}
+#: Protected groups are met by these scopes only.
+PAIR_SCOPES: Final[frozenset[Scope]] = frozenset({"account_ip", "account_device"})
+
+
+class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
+    """A clause of exceptions: an attempt passes when it matches every part that is not empty.
+
+    Raises:
+        ValueError: An empty clause, one of devices alone (devices are the client's claim), or more than 500 accounts.
+    """
+
+    networks: tuple[str, ...] = ()
+    asns: tuple[int, ...] = ()
+    accounts: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.networks or self.asns or self.accounts or self.credentials):
+            raise ValueError("an except clause needs networks, asns, accounts or credentials; devices alone are invalid")
+        if len(self.accounts) > MAX_EXCEPT_ACCOUNTS:
+            raise ValueError(f"an except clause names at most {MAX_EXCEPT_ACCOUNTS} accounts")
+
+    def matches(self, attempt: Attempt) -> bool:
+        """Whether every part of the clause matches. Attempts carry no credential, so a clause that asks for one never does."""
+        return (
+            not self.credentials
+            and (not self.accounts or attempt.account in self.accounts)
+            and (not self.asns or attempt.asn in self.asns)
+            and (not self.devices or attempt.device in self.devices)
+            and (not self.networks or any(_covers(network, attempt.address) for network in self.networks))
+        )
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A count with its plausible range, ends included."""
+
+    estimate: int
+    low: int
+    high: int
+
+
+class Impact(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision stops and whom it hits; ``legit_accounts`` is ``None`` where nobody counted them."""
+
+    attack_attempts: int
+    attack_accounts: int
+    legit_accounts: Interval | None
+    by_group: dict[str, int] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """See the contract's table; times are UTC seconds, ``lifted`` is the time of lifting."""
+
+    decision_id: str
+    uuid: str
+    origin: str
+    type: Type
+    scope: Scope
+    value: str
+    protocols: tuple[str, ...] = ()
+    except_: tuple[Except, ...] = msgspec.field(default=(), name="except")
+    start: float
+    until: float
+    duration: str
+    scenario: Kind
+    mode: Mode
+    campaign_id: str | None = None
+    alert_ids: tuple[str, ...]
+    reason: str
+    policy_version: str
+    impact: Impact
+    lifted: float | None = None
+    lifted_by: str | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """CrowdSec's word for a decision that is not enforced."""
+        return self.mode != "enforce"
+
+    @property
+    def end(self) -> float:
+        """When it stopped or will stop holding."""
+        return self.until if self.lifted is None else min(self.lifted, self.until)
+
+
+class _Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do about an alert, before the policy has its say."""
+
+    type: Type
+    scope: Scope
+    value: str
+    impact: Impact
+    protocols: tuple[str, ...] = ()
+    except_: tuple[Except, ...] = ()
+    by_a_person: bool = False
+
+
+def decision_id(decision: Decision) -> str:
+    """The id that the fields of ``decision`` give it: hex blake2b-128, see the contract's list."""
+    return stable_id(
+        decision.policy_version,
+        decision.type,
+        decision.scope,
+        decision.value,
+        list(decision.protocols),
+        decision.mode,
+        decision.start,
+        [msgspec.to_builtins(clause) for clause in decision.except_],
+        decision.alert_ids[0],
+    )
+
+
+def uuid_of(identifier: str) -> str:
+    """``identifier`` (32 hex digits) as a UUID of version 8, "custom" (RFC 9562).
+
+    >>> uuid_of("a562f167287dd48062ff7e66a5e367bb")
+    'a562f167-287d-8480-a2ff-7e66a5e367bb'
+    """
+    return str(UUID(f"{identifier[:12]}8{identifier[13:16]}{8 | int(identifier[16], 16) & 3:x}{identifier[17:]}"))
+
+
+def go_duration(seconds: float) -> str:
+    """``seconds``, rounded to one, as Go writes a duration.
+
+    >>> [go_duration(s) for s in (14397, 90, 5, 0, -600)]
+    ['3h59m57s', '1m30s', '5s', '0s', '-10m0s']
+    """
+    whole = round(seconds)
+    minutes, rest = divmod(abs(whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
+    return f"-{text}" if whole < 0 else text
+
+
+def join_value(*parts: str) -> str:
+    """The value of a scope; ``|`` and ``%`` inside a part are percent-encoded.
+
+    >>> join_value("192.0.2.7", "a|b%@example.org")
+    '192.0.2.7|a%7Cb%25@example.org'
+    """
+    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts)
+
+
+def split_value(value: str) -> list[str]:
+    """The parts that :func:`join_value` joined.
+
+    >>> split_value("192.0.2.7|a%7Cb%25@example.org")
+    ['192.0.2.7', 'a|b%@example.org']
+    """
+    return [unquote(part) for part in value.split("|")]
+
+
+def address_of(scope: Scope, value: str) -> str | None:
+    """The address or range in a value, or ``None`` where the scope has none.
+
+    >>> address_of("account_ip", "192.0.2.7|a@example.org"), address_of("account", "a@example.org")
+    ('192.0.2.7', None)
+    """
+    return split_value(value)[0] if SCOPE_PARTS[scope][0] == "address" else None
+
+
+def refuses(decision: Decision, attempt: Attempt) -> bool:
+    """Whether ``decision`` refuses ``attempt``: the contract's paragraph, word for word."""
+    return (
+        decision.mode == "enforce"
+        and decision.type in {"ban", "guard"}
+        and decision.start < attempt.ts < decision.until
+        and (decision.lifted is None or attempt.ts <= decision.lifted)
+        and (not decision.protocols or attempt.protocol in decision.protocols)
+        and all(
+            _PART_MATCHES[name](part, attempt)
+            for name, part in zip(SCOPE_PARTS[decision.scope], split_value(decision.value), strict=True)
+        )
+        and not any(clause.matches(attempt) for clause in decision.except_)
+    )
+
+
+def _covers(network: str, address: str) -> bool:
+    outer, inner = network_of(network), network_of(address)
+    return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # same version
+
+
+_PART_MATCHES: Final[dict[str, Callable[[str, Attempt], bool]]] = {
+    "address": lambda part, attempt: _covers(part, attempt.address),
+    "account": lambda part, attempt: part == attempt.account,
+    "device": lambda part, attempt: part == attempt.device,
+    "asn": lambda part, attempt: part == str(attempt.asn),
+    "country": lambda part, attempt: part == attempt.country,
+    "protocol": lambda part, attempt: part == attempt.protocol,
+}
+
+
+def _nothing_familiar(account: str) -> Sequence[Except]:
+    """No profile of any account is known."""
+    return ()
+
+
+class Ledger:
+    """Every decision until 30 days after its end, and how alerts change them.
+
+    Args:
+        policy: What may be decided by itself.
+        groups: Which groups an account belongs to.
+        familiar: What keeps an account open for its owner under ``guard``, as except clauses. A guard without a clause
+            would lock the owner out, so it is only proposed.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        groups: Groups,
+        familiar: Callable[[str], Sequence[Except]] = _nothing_familiar,
+    ) -> None:
+        self.policy, self.groups, self.familiar = policy, groups, familiar
+        self.not_made = 0  # decisions that did not fit in
+        self._decisions: dict[str, Decision] = {}
+        self._latest: dict[tuple[str, str, str, str], str] = {}  # (scenario, type, scope, value) -> decision_id
+        self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
+        self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
+        self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._decisions.values())
+
+    def active(self, now: float) -> list[Decision]:
+        """The decisions, of any mode, that have not ended at ``now``."""
+        return [decision for decision in self if decision.end > now]
+
+    def apply(self, alert: Alert, now: float) -> list[Decision]:
+        """The decisions that ``alert`` makes or changes, oldest first.
+
+        An alert seen before changes nothing. A cold one never decides. One older than the policy's
+        ``max_evidence_age_s`` at ``now`` (UTC seconds) only proposes, and leaves what is enforced as it is.
+        """
+        if alert.cold or alert.alert_id in self._applied:
+            return []
+        stale = now - alert.ts > self.policy.max_evidence_age_s
+        changed: list[Decision] = []
+        if alert.kind == "stale_password" and not stale:
+            changed += self._withdraw_pair(alert, now)
+        for draft in self._drafts(alert, now):
+            address = address_of(draft.scope, draft.value)
+            if address is None or self.policy.may_block(address):
+                changed += self._decide(draft, alert, now, stale=stale)
+        return changed
+
+    def lift(self, decision_id: str, now: float, by: str) -> list[Decision]:
+        """The decision lifted at ``now``; nothing if it is unknown or has ended."""
+        decision = self._decisions.get(decision_id)
+        if decision is None or decision.end <= now:
+            return []
+        lifted = msgspec.structs.replace(decision, lifted=now, lifted_by=by)
+        self.load(decision_id, lifted)
+        return [lifted]
+
+    def load(self, decision_id: str, decision: Decision | None) -> None:
+        """Take over a record of the compacted topic: a decision, or ``None`` for a tombstone."""
+        old = self._decisions.pop(decision_id, None)
+        if old is not None:
+            self._applied.subtract(old.alert_ids)
+            for alert_id in old.alert_ids:
+                if not self._applied[alert_id]:
+                    del self._applied[alert_id]
+        if decision is not None:
+            self._decisions[decision_id] = decision
+            latest = self._decisions.get(self._latest.get(_slot(decision), ""))
+            if latest is None or latest.end <= decision.end:
+                self._latest[_slot(decision)] = decision_id
+            self._applied.update(decision.alert_ids)
+            heappush(self._ends, (decision.end, decision_id))
+            if decision.scope == "account_ip":
+                self._pairs.setdefault(split_value(decision.value)[1], set()).add(decision_id)
+        elif old is not None:
+            self._forget(old)
+
+    def expired(self, now: float) -> list[str]:
+        """The ids whose records become tombstones at ``now``; the ledger forgets them."""
+        gone: list[str] = []
+        while self._ends:
+            end, identifier = self._ends[0]
+            decision = self._decisions.get(identifier)
+            if decision is not None and decision.end == end:
+                make_room = len(self) >= MAX_DECISIONS and end <= now
+                if end + KEEP_S > now and not make_room:
+                    break
+                self.load(identifier, None)
+                gone.append(identifier)
+            heappop(self._ends)
+        return gone
+
+    def _forget(self, decision: Decision) -> None:
+        if self._latest.get(_slot(decision)) == decision.decision_id:
+            del self._latest[_slot(decision)]
+        if decision.scope == "account_ip":
+            account = split_value(decision.value)[1]
+            self._pairs[account].discard(decision.decision_id)
+            if not self._pairs[account]:
+                del self._pairs[account]
+
+    def _drafts(self, alert: Alert, now: float) -> list[_Draft]:
+        match alert.kind:
+            case "brute_force":
+                return self._against_guessing(alert, now)
+            case "password_spray" | "credential_stuffing" | "login_flood":
+                return _against_source(alert)
+            case "account_takeover":
+                return self._against_takeover(alert, now)
+            case "stale_password":
+                return _notice(alert)
+            case _:
+                return []
+
+    def _against_guessing(self, alert: Alert, now: float) -> list[_Draft]:
+        """One pair ban per listed address if they hold nearly all failures; else guard, from which owners are excepted."""
+        account = alert.subject.account
+        if account is None:
+            return []
+        exempt = self._exempt_networks(account, now)
+        pairs = [
+            _Draft(type="ban", scope="account_ip", value=join_value(address, account), impact=_impact_on_account(alert))
+            for address in alert.evidence.addresses
+            if not any(_covers(network, address) for network in exempt)
+        ]
+        counts = alert.evidence.counts
+        listed = counts.get("failures_from_listed", 0) >= LISTED_SHARE * counts.get("failures", 1)
+        if listed or self._is_protected(account, alert):
+            return pairs
+        familiar = tuple(self.familiar(account))
+        spared = (Except(networks=tuple(exempt), accounts=(account,)),) if exempt else ()
+        return [
+            _Draft(
+                type="guard",
+                scope="account",
+                value=join_value(account),
+                impact=_impact_on_account(alert),
+                protocols=GUARDED_PROTOCOLS,
+                except_=familiar + spared,
+                by_a_person=not familiar,
+            )
+        ]
+
+    def _against_takeover(self, alert: Alert, now: float) -> list[_Draft]:
+        """Cut the pair; ending sessions and a new password are proposed to a person."""
+        account, address = alert.subject.account, alert.subject.ip
+        if account is None or address is None:
+            return []
+        impact = _impact_on_account(alert)
+        drafts = [
+            _Draft(type=type_, scope="account", value=join_value(account), impact=impact, by_a_person=True)
+            for type_ in ("end_sessions", "reset_password")
+        ]
+        if any(_covers(network, address) for network in self._exempt_networks(account, now)):
+            return drafts
+        return [_Draft(type="ban", scope="account_ip", value=join_value(address, account), impact=impact), *drafts]
+
+    def _withdraw_pair(self, alert: Alert, now: float) -> list[Decision]:
+        """Lift what holds on an account and network pair that turned out to be an old password."""
+        account, network = alert.subject.account, _network_of_subject(alert)
+        if account is None or network is None:
+            return []
+        bans = [d for d in self._on_pairs(account, now) if d.type == "ban" and _covers(network, split_value(d.value)[0])]
+        return [lifted for ban in bans for lifted in self.lift(ban.decision_id, now, f"alert:{alert.alert_id}")]
+
+    def _exempt_networks(self, account: str, now: float) -> list[str]:
+        notices = [d for d in self._on_pairs(account, now) if d.scenario == "stale_password"]
+        return sorted({split_value(notice.value)[0] for notice in notices})
+
+    def _on_pairs(self, account: str, now: float) -> list[Decision]:
+        """The pair decisions of ``account`` that hold at ``now``, in a stable order."""
+        held = (self._decisions[identifier] for identifier in self._pairs.get(account, ()))
+        return sorted((d for d in held if d.end > now), key=lambda d: d.decision_id)
+
+    def _is_protected(self, account: str, alert: Alert) -> bool:
+        return not self.policy.protected_groups.isdisjoint((*self.groups.of(account), *alert.groups))
+
+    def _mode(self, draft: _Draft, alert: Alert, *, stale: bool) -> Mode:
+        legit = draft.impact.legit_accounts
+        if stale or draft.by_a_person or legit is None or legit.high > self.policy.max_legit_accounts:
+            return "proposed"
+        hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
+        if draft.scope not in PAIR_SCOPES and not hit_groups.isdisjoint(self.policy.protected_groups):
+            return "proposed"
+        return self.policy.mode(alert.kind, draft.scope)
+
+    def _decide(self, draft: _Draft, alert: Alert, now: float, *, stale: bool) -> list[Decision]:
+        """Extend what already holds, or put a new decision in its place."""
+        fresh = self._new(draft, alert, self._mode(draft, alert, stale=stale))
+        current = self._decisions.get(self._latest.get(_slot(fresh), ""))
+        if current is None or current.end <= now:
+            changed = []
+        elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
+            extended = self._extend(current, fresh)
+            self.load(current.decision_id, extended)
+            return [extended]
+        elif stale:
+            return []
+        else:
+            changed = self.lift(current.decision_id, now, f"alert:{alert.alert_id}")
+        if len(self) >= MAX_DECISIONS:
+            self.not_made += 1
+            return changed
+        self.load(fresh.decision_id, fresh)
+        return [*changed, fresh]
+
+    def _new(self, draft: _Draft, alert: Alert, mode: Mode) -> Decision:
+        start = alert.ts + self.policy.enforce_delay_s
+        decision = Decision(
+            decision_id="",
+            uuid="",
+            origin=ORIGIN,
+            type=draft.type,
+            scope=draft.scope,
+            value=draft.value,
+            protocols=draft.protocols,
+            except_=draft.except_,
+            start=start,
+            until=start,
+            duration="0s",
+            scenario=alert.kind,
+            mode=mode,
+            campaign_id=alert.campaign_id,
+            alert_ids=(alert.alert_id,),
+            reason="; ".join(reason.text for reason in alert.reasons) or KINDS[alert.kind].title,
+            policy_version=self.policy.version,
+            impact=draft.impact,
+        )
+        identifier = decision_id(decision)
+        decision = msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
+        return self._hold(decision, decision.start)
+
+    def _hold(self, decision: Decision, from_ts: float) -> Decision:
+        """``decision`` with its end the policy's duration after ``from_ts``, never earlier than before."""
+        duration_s = _jittered(self.policy.duration(decision.scenario, decision.scope), decision.decision_id)
+        until = max(decision.until, from_ts + duration_s)
+        return msgspec.structs.replace(decision, until=until, duration=go_duration(until - decision.start))
+
+    def _extend(self, current: Decision, fresh: Decision) -> Decision:
+        """``current`` as it stands after one more alert: a later end, the newest impact."""
+        alert_ids = (*current.alert_ids, *fresh.alert_ids)[-MAX_ALERT_IDS:]
+        return self._hold(msgspec.structs.replace(current, impact=fresh.impact, alert_ids=alert_ids), fresh.start)
+
+
+def _slot(decision: Decision) -> tuple[str, str, str, str]:
+    return decision.scenario, decision.type, decision.scope, decision.value
+
+
+def _jittered(duration_s: int, identifier: str) -> int:
+    """``duration_s`` moved by up to the jitter's share, by a draw that the id decides."""
+    draw = int(identifier[:8], 16) / 0xFFFFFFFF
+    return round(duration_s * (1 - JITTER + 2 * JITTER * draw))
+
+
+def _against_source(alert: Alert) -> list[_Draft]:
+    """Block the address or network; service-wide subjects are for a person, devices alone only proposed."""
+    subject, impact = alert.subject, _impact_on_source(alert)
+    if subject.device is not None and subject.asn is not None:
+        value = join_value(str(subject.asn), subject.device)
+        return [_Draft(type="ban", scope="asn_device", value=value, impact=impact, by_a_person=True)]
+    if subject.device is not None:
+        return [_Draft(type="ban", scope="device", value=join_value(subject.device), impact=impact, by_a_person=True)]
+    address = subject.ip or subject.network
+    if address is None:
+        return []
+    scope: Scope = "range" if "/" in address else "ip"
+    return [_Draft(type="ban", scope=scope, value=address, impact=impact)]
+
+
+def _notice(alert: Alert) -> list[_Draft]:
+    """Tell the owner; while the notice holds, the account and network pair is exempt from decisions."""
+    account, network = alert.subject.account, _network_of_subject(alert)
+    if account is None or network is None:
+        return []
+    nobody = Impact(attack_attempts=0, attack_accounts=0, legit_accounts=Interval(0, 0, 0))
+    return [_Draft(type="notify", scope="account_ip", value=join_value(network, account), impact=nobody)]
+
+
+def _network_of_subject(alert: Alert) -> str | None:
+    subject = alert.subject
+    if subject.network is not None or subject.ip is None:
+        return subject.network
+    return locate(subject.ip.partition("/")[0]).network
+
+
+def _impact_on_account(alert: Alert) -> Impact:
+    """At most the owner is hit."""
+    return Impact(attack_attempts=alert.evidence.counts.get("failures", 0), attack_accounts=1, legit_accounts=Interval(0, 0, 1))
+
+
+def _impact_on_source(alert: Alert) -> Impact:
+    """Who else uses the source: ``ok_accounts``, and ``ok_accounts:GROUP`` by group, from the detector's sketches."""
+    distinct = alert.evidence.distinct
+    groups = {name.partition(":")[2]: count for name, count in distinct.items() if name.startswith("ok_accounts:")}
+    return Impact(
+        attack_attempts=alert.evidence.counts.get("failures", 0),
+        attack_accounts=distinct.get("accounts", 0),
+        legit_accounts=_interval(distinct["ok_accounts"]) if "ok_accounts" in distinct else None,
+        by_group=groups,
+    )
+
+
+def _interval(estimate: int) -> Interval:
+    """Two standard errors of a k-minimum-values sketch, which is exact below k (Bar-Yossef et al., RANDOM 2002)."""
+    if estimate < K_MIN_VALUES:
+        return Interval(estimate, estimate, estimate)
+    error = 2 * estimate / sqrt(K_MIN_VALUES - 2)
+    return Interval(estimate, max(K_MIN_VALUES, floor(estimate - error)), ceil(estimate + error))
+
+
+class DecisionIndex:
+    """Finds the decision that refuses an attempt without trying all of them; :func:`refuses` has the last word.
+
+    Args:
+        policy: Its never-block set is checked again here: no decision overrides it.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._by_key: dict[tuple[str, ...], dict[str, Decision]] = {}
+        self._scopes: dict[Scope, set[int]] = {}  # scopes in use, with the prefix lengths of their addresses
+
+    def put(self, decision: Decision) -> None:
+        """Add ``decision``, or replace its earlier state."""
+        parts, prefixes = split_value(decision.value), self._scopes.setdefault(decision.scope, set())
+        address = address_of(decision.scope, decision.value)
+        if address is not None:
+            network = network_of(address)
+            parts[0] = str(network)
+            prefixes.add(network.prefixlen)
+        self._by_key.setdefault((decision.scope, *parts), {})[decision.decision_id] = decision
+
+    def refusing(self, attempt: Attempt) -> Decision | None:
+        """The decision that refuses ``attempt``, or ``None``."""
+        found = next((d for key in self._keys(attempt) for d in self._by_key.get(key, {}).values() if refuses(d, attempt)), None)
+        return found if found is not None and self._policy.may_block(attempt.address) else None
+
+    def _keys(self, attempt: Attempt) -> Iterator[tuple[str, ...]]:
+        own = {"account": attempt.account, "device": attempt.device, "asn": str(attempt.asn)}
+        own |= {"country": attempt.country, "protocol": attempt.protocol}
+        for scope, prefixes in self._scopes.items():
+            first, *others = SCOPE_PARTS[scope]
+            rest = [own[name] for name in others]
+            if first != "address":
+                yield (scope, own[first], *rest)
+                continue
+            for prefix in prefixes:
+                network = _enclosing(attempt.address, prefix)
+                if network is not None:
+                    yield (scope, network, *rest)
+
+
+@lru_cache(maxsize=1 << 16)
+def _enclosing(address: str, prefix: int) -> str | None:
+    """The network of length ``prefix`` around ``address``, if there is one."""
+    network = network_of(address)
+    return str(network.supernet(new_prefix=prefix)) if prefix <= network.prefixlen else None

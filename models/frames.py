@@ -1,0 +1,43 @@
+"""The internal records between the stages: many events a record, each with where it stems from (contract section 2).
+
+``auth.by-account`` carries attempts of one source partition for one account partition, ``auth.pulse`` one second of one source
+partition. An event record holds exactly one event, so its (source partition, offset) names it and the index within the record is
+always 0 and not written.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from models.attempts import Attempt
+from models.stage import Pulse
+
+__all__ = ["ATTEMPTS_SCHEMA", "MAX_ATTEMPTS", "PULSE_SCHEMA", "AttemptFrame", "PulseFrame", "decode_attempts", "decode_pulse", "encode"]
+
+ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
+PULSE_SCHEMA: Final = "pulse-frame/1"
+#: An attempt takes at most about 1.6 kB (its strings are cut at ingest), so a frame stays under Kafka's 1 MB.
+MAX_ATTEMPTS: Final = 500
+
+
+class AttemptFrame(msgspec.Struct, array_like=True):
+    """``offsets[i]`` is the offset in ``auth.events`` that ``attempts[i]`` stems from."""
+
+    source_partition: int
+    offsets: list[int]
+    attempts: list[Attempt]
+
+
+class PulseFrame(msgspec.Struct, array_like=True):
+    """``offset`` is that of the event which ended the second."""
+
+    source_partition: int
+    offset: int
+    pulse: Pulse
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_attempts = msgspec.msgpack.Decoder(AttemptFrame).decode
+decode_pulse = msgspec.msgpack.Decoder(PulseFrame).decode

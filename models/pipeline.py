@@ -1,0 +1,116 @@
+"""The whole path in a for-loop: events in, alerts out, over P emulated partitions and with no broker.
+
+``demo``, ``replay`` and most tests run this. The worker runs the same stages with Kafka between them; what it does
+beyond this file is only to move bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from models.accounts import Groups
+from models.alerts import Alert
+from models.attempts import Attempt, Resolver
+from models.by_account import AccountStage
+from models.by_source import SourceStage
+from models.events import AuthEvent
+from models.partition import partitions_of
+from models.service import ServiceStage
+from models.stage import Batch, Outputs, Pulse
+
+__all__ = ["Pipeline"]
+
+#: Events per turn of the loop: large enough to spread the fixed cost, small enough that stages stay in step.
+_TURN_EVENTS: Final = 2_000
+#: Rows are packed when a partition has seen so many events since the last time, to bound the unpacked ones.
+_PACK_EVENTS: Final = 20_000
+
+
+class Pipeline:
+    """All stages of all partitions.
+
+    Args:
+        resolver: Account keys and places.
+        groups: Groups of accounts, for alerts.
+        partitions: P; instant alerts do not depend on it.
+    """
+
+    def __init__(self, resolver: Resolver, groups: Groups | None = None, partitions: int = 16) -> None:
+        self.resolver, self.partitions = resolver, partitions
+        self.sources = [SourceStage() for _ in range(partitions)]
+        self.accounts = [AccountStage(groups) for _ in range(partitions)]
+        self.service = ServiceStage()
+        self._position = 0
+        self._unpacked = 0
+
+    def run(self, events: Iterable[AuthEvent]) -> Iterator[Alert]:
+        """Alerts in the order in which they are raised. ``events`` come in (``ts``, ``event_id``) order."""
+        turn: list[AuthEvent] = []
+        for event in events:
+            turn.append(event)
+            if len(turn) >= _TURN_EVENTS:
+                yield from self.apply(turn)
+                turn = []
+        yield from self.apply(turn)
+
+    def apply(self, events: list[AuthEvent]) -> list[Alert]:
+        """One turn of the loop: the alerts that ``events`` lead to, by time and id."""
+        outputs = self._by_source(events)
+        alerts = outputs.alerts
+        alerts += self._by_account(outputs)
+        alerts += self._service(outputs)
+        self._unpacked += len(events)
+        if self._unpacked >= _PACK_EVENTS * self.partitions:
+            self._pack()
+        alerts.sort(key=lambda alert: (alert.ts, alert.alert_id))
+        return alerts
+
+    def _by_source(self, events: list[AuthEvent]) -> Outputs:
+        attempt_of = self.resolver.attempt
+        attempts = [attempt_of(event) for event in events]
+        positions = range(self._position, self._position + len(events))
+        self._position += len(events)
+        merged = Outputs()
+        for partition, batch in _split(attempts, positions, [attempt.network for attempt in attempts], self.partitions):
+            outputs = self.sources[partition].apply(batch)
+            merged.alerts += outputs.alerts
+            merged.forwards += outputs.forwards
+            merged.pulses += outputs.pulses
+        merged.forwards.sort(key=lambda forward: forward[0])
+        merged.pulses.sort(key=lambda pulse: pulse[0])
+        return merged
+
+    def _by_account(self, outputs: Outputs) -> list[Alert]:
+        positions = [offset for offset, _ in outputs.forwards]
+        attempts = [attempt for _, attempt in outputs.forwards]
+        alerts: list[Alert] = []
+        for partition, batch in _split(attempts, positions, [attempt.account for attempt in attempts], self.partitions):
+            alerts += self.accounts[partition].apply(batch).alerts
+        return alerts
+
+    def _service(self, outputs: Outputs) -> list[Alert]:
+        if not outputs.pulses:
+            return []
+        batch: Batch[Pulse] = Batch(outputs.pulses[-1][0])
+        for offset, pulse in outputs.pulses:
+            batch.add(pulse, "replay", offset, offset)
+        return self.service.apply(batch).alerts
+
+    def _pack(self) -> None:
+        self._unpacked = 0
+        for stage in (*self.sources, *self.accounts, self.service):
+            stage.checkpoint()
+
+
+def _split(
+    attempts: Sequence[Attempt], positions: Sequence[int], keys: list[str], partitions: int
+) -> Iterator[tuple[int, Batch[Attempt]]]:
+    """One batch per partition, in order."""
+    of = np.asarray(partitions_of(keys, partitions))
+    for partition in np.unique(of).tolist():
+        chosen = np.flatnonzero(of == partition).tolist()
+        offsets = [positions[i] for i in chosen]
+        yield partition, Batch(offsets[-1], [attempts[i] for i in chosen], ["replay"] * len(chosen), offsets, offsets)

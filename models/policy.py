@@ -1,0 +1,170 @@
+"""What the operator lets the service decide by itself: a TOML file, read once and never guessed at.
+
+Without a file every decision is ``shadow``: written down, never served (contract section 4). Whatever the file says, the
+addresses of :data:`NEVER_BLOCK` and ranges wider than :data:`WIDEST_PREFIX` are never blocked.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from models.alerts import Kind
+from models.errors import InputError
+
+__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Enforce", "Mode", "Policy", "Scope", "network_of"]
+
+Scope = Literal[
+    "account_ip",
+    "ip",
+    "range",
+    "account",
+    "account_device",
+    "range_device",
+    "asn_device",
+    "device",
+    "account_protocol",
+    "asn",
+    "country",
+    "protocol",
+]
+Mode = Literal["enforce", "shadow", "proposed"]
+
+#: Loopback, private (RFC 1918, RFC 4193), carrier NAT (RFC 6598), link-local, multicast and unspecified addresses. The
+#: documentation ranges are left out: simulated attackers live there.
+NEVER_BLOCK: Final = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "224.0.0.0/4",
+    "255.255.255.255/32",
+    "::/127",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+)
+#: Shortest prefix that may be blocked, by IP version.
+WIDEST_PREFIX: Final = {4: 16, 6: 32}
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A decision is enforced where both its alert kind and its scope are named; empty enforces nothing."""
+
+    kinds: frozenset[Kind] = frozenset()
+    scopes: frozenset[Scope] = frozenset()
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules of deciding.
+
+    ``version`` names the policy in every decision. ``enforce_delay_s`` is what a polling bouncer needs to fetch a decision.
+    ``duration_s`` is by alert kind and scope, ``default_duration_s`` holds elsewhere. ``never_block`` adds to
+    :data:`NEVER_BLOCK`: own prefixes, trusted proxies, partners. Accounts of ``protected_groups`` are met only by pair scopes.
+    A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
+    ``max_evidence_age_s``, is only proposed.
+
+    >>> Policy.default().mode("brute_force", "account_ip")
+    'shadow'
+    >>> Policy.enforcing().mode("brute_force", "account_ip")
+    'enforce'
+    """
+
+    version: str
+    enforce: Enforce = Enforce()
+    enforce_delay_s: NotNegative = 10
+    default_duration_s: Positive = 4 * 3600
+    duration_s: dict[Kind, dict[Scope, Positive]] = {}
+    never_block: tuple[str, ...] = ()
+    protected_groups: frozenset[str] = frozenset()
+    max_legit_accounts: NotNegative = 3
+    max_evidence_age_s: Positive = 300
+
+    def __post_init__(self) -> None:
+        for text in self.never_block:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"never_block: {error}") from None
+
+    @classmethod
+    def default(cls) -> Policy:
+        """What a live service does without a policy file: decide everything in shadow."""
+        return cls(version="default-shadow")
+
+    @classmethod
+    def enforcing(cls) -> Policy:
+        """The shipped enforcing policy, used by ``demo`` and ``replay`` where none is given."""
+        return cls.parse(files("models").joinpath("policies/enforce.toml").read_bytes(), where="policies/enforce.toml")
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        """The policy in the TOML file at ``path``.
+
+        Raises:
+            InputError: The file cannot be read, is not TOML, or has an unknown key or a wrong value.
+        """
+        try:
+            return cls.parse(path.read_bytes(), where=str(path))
+        except OSError as error:
+            raise InputError(
+                f"cannot read the policy: {error.strerror}", where=str(path), hint="give a readable TOML file to --policy"
+            ) from None
+
+    @classmethod
+    def parse(cls, toml: bytes, *, where: str) -> Policy:
+        """The policy written in ``toml``; ``where`` names its file in errors.
+
+        Raises:
+            InputError: Not TOML, an unknown key or a wrong value.
+        """
+        try:
+            return msgspec.toml.decode(toml, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"not a valid policy: {error}", where=where, hint="compare it with deploy/policy/example.toml"
+            ) from None
+
+    def mode(self, kind: Kind, scope: Scope) -> Mode:
+        """How far a decision of ``kind`` on ``scope`` may go by itself."""
+        return "enforce" if kind in self.enforce.kinds and scope in self.enforce.scopes else "shadow"
+
+    def duration(self, kind: Kind, scope: Scope) -> int:
+        """Seconds that a decision of ``kind`` on ``scope`` holds, before jitter."""
+        return self.duration_s.get(kind, {}).get(scope, self.default_duration_s)
+
+    def may_block(self, address: str) -> bool:
+        """Whether ``address`` (an IP address or a CIDR range) is outside the never-block set and not too wide.
+
+        >>> [Policy.default().may_block(a) for a in ("203.0.113.7", "10.1.2.3", "0.0.0.0/0")]
+        [True, False, False]
+        """
+        network = network_of(address)
+        if network.prefixlen < WIDEST_PREFIX[network.version]:
+            return False
+        return not any(_overlap(network, network_of(never)) for never in (*NEVER_BLOCK, *self.never_block))
+
+
+@lru_cache(maxsize=1 << 16)
+def network_of(text: str) -> IPv4Network | IPv6Network:
+    """``text`` (an address or a CIDR range) as a network.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    return ip_network(text, strict=False)
+
+
+def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
+    return one.version == other.version and one.overlaps(other)

@@ -1,0 +1,469 @@
+"""``crible block``: reads alerts, decides, and serves the block list; as many instances as you like.
+
+    auth.alerts -> leader: ledger -> auth.decisions -> every instance: store -> HTTP (streams.serve)
+
+``auth.alerts`` has one partition, so its consumer group has one active member: the leader. Decisions and the offset of
+their alerts go out in one transaction under a fixed ``transactional.id``, which fences an older leader (KIP-98,
+KIP-447). A new leader rebuilds its ledger from the compacted topic before it acts.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+import click
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
+
+from models import alerts, decisions
+from models.accounts import Groups
+from models.alerts import Alert
+from models.decisions import Decision, Ledger
+from models.errors import CribleError
+from models.policy import Policy
+from streams import telemetry, topics
+from streams.cli import standard_options
+from streams.knowledge import load_groups, load_resolver
+from streams.serve import DecisionStore, create_app, listen, server_of
+from streams.settings import Settings
+
+__all__ = ["Brake", "command", "run"]
+
+_HEADER: Final = "crible-schema"
+_STAGE: Final = "block"
+_POLL_MS: Final = 500
+_MAX_POLL_RECORDS: Final = 500
+_RECONNECT_MS: Final = 1000
+_MS_PER_S: Final = 1000
+_HEARTBEATS_PER_SESSION: Final = 3
+_TRANSACTION_TIMEOUT_MS: Final = 30_000
+_CLOSE_LIMIT_S: Final = 5
+_JOIN_LIMIT_S: Final = 10
+_TOMBSTONES_EVERY_S: Final = 60
+_BRAKE_AFTER: Final = 5
+#: With our headers the longest record that the broker took would be too long for it.
+_MAX_BURIED_BYTES: Final = 1_000_000
+#: A broker that answers and still refuses is asked again so often, with a longer pause each time.
+_MAX_REFUSALS: Final = 8
+_BACK_OFF_S: Final = 0.25
+
+Record = Any  # kafka-python's ConsumerRecord; the library ships no types
+Clock = Callable[[], float]
+
+
+class Brake:
+    """Stops the process once our own code has failed on several alerts in a row.
+
+    Otherwise a bug would empty the topic into the dead letters. Refused input does not count.
+    """
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def worked(self) -> None:
+        """An alert was applied."""
+        self._failed = 0
+
+    def failed(self, error: Exception, where: str) -> None:
+        """Our code raised ``error`` on the alert at ``where``.
+
+        Raises:
+            CribleError: That was one too many.
+        """
+        self._failed += 1
+        if self._failed >= _BRAKE_AFTER:
+            telemetry.error("dead_letters.braked", error, stage=_STAGE)
+            raise CribleError(
+                f"deciding failed on {self._failed} alerts in a row, at last with {type(error).__name__}",
+                where=where,
+                hint="the log has the place in the code",
+            ) from error
+
+
+class _Refused(Exception):
+    """A record that cannot be used; the text is a code for the dead letters."""
+
+
+class _DecisionReader:
+    """Reads ``auth.decisions`` from its beginning, committed records only."""
+
+    def __init__(self, settings: Settings) -> None:
+        name = topics.topic(settings, "auth.decisions")
+        self._partitions = [TopicPartition(name, number) for number in range(topics.partitions(settings, "auth.decisions"))]
+        self._decoder = msgspec.json.Decoder(Decision)
+        self._consumer = KafkaConsumer(
+            **_client_options(settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning(*self._partitions)
+        self._ends = self._consumer.end_offsets(self._partitions)
+
+    def caught_up(self) -> bool:
+        """Whether everything has been read that was there at the start."""
+        return all((self._consumer.position(partition) or 0) >= self._ends[partition] for partition in self._partitions)
+
+    def poll(self) -> Iterator[tuple[str, Decision | None]]:
+        """The next records: id and decision, or ``None`` for a tombstone.
+
+        Raises:
+            CribleError: A newer version of Crible wrote a record.
+        """
+        for batch in self._consumer.poll(timeout_ms=_POLL_MS).values():
+            for record in batch:
+                try:
+                    _check_schema(record, decisions.SCHEMA)
+                    decision = None if record.value is None else self._decoder.decode(record.value)
+                except _Refused as refusal:
+                    raise CribleError(f"cannot read a decision: {refusal}", where=_place(record), hint="upgrade crible") from None
+                except msgspec.DecodeError:
+                    telemetry.error("record.refused", reason="not_a_decision", **_position(record))
+                else:
+                    yield record.key.decode("utf-8", "replace"), decision
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+class _Follower:
+    """Keeps the store equal to ``auth.decisions``."""
+
+    def __init__(self, settings: Settings, store: DecisionStore) -> None:
+        self._settings, self._store = settings, store
+        self.ready = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Read until ``stop``."""
+        reader = _DecisionReader(self._settings)
+        try:
+            while not stop.is_set():
+                for identifier, decision in reader.poll():
+                    if decision is None:
+                        self._store.remove(identifier)
+                    else:
+                        self._store.put(decision)
+                if not self.ready.is_set() and reader.caught_up():
+                    self.ready.set()
+                    telemetry.info("service.started", service=_STAGE)
+        finally:
+            reader.close()
+
+
+class _Leader:
+    """Decides, for as long as the group stays as it is.
+
+    Raises:
+        KafkaError: The broker refused; the transaction is left to the next leader, who aborts it.
+    """
+
+    def __init__(
+        self, settings: Settings, policy: Policy, groups: Groups, consumer: KafkaConsumer, partition: TopicPartition, clock: Clock
+    ) -> None:
+        started = time.monotonic()
+        self._consumer, self._partition, self._clock = consumer, partition, clock
+        self._decisions, self._dead_letters = (topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq"))
+        self._decoder = msgspec.json.Decoder(Alert)
+        self._tombstones_at = 0.0
+        self._member = consumer.group_metadata()
+        # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
+        self._producer = KafkaProducer(
+            **_client_options(settings),
+            transactional_id=f"{settings.kafka.prefix}crible-block",
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        )
+        try:
+            self._producer.init_transactions()
+            self._ledger = _rebuilt(Ledger(policy, groups), settings)
+            committed = consumer.committed(partition)
+            if committed is None:
+                consumer.seek_to_beginning(partition)
+            else:
+                consumer.seek(partition, committed)
+        except BaseException:
+            self.close()
+            raise
+        telemetry.LEADER.set(1)
+        telemetry.info("leader.elected", keys=len(self._ledger), seconds=round(time.monotonic() - started, 3))
+
+    def holds(self) -> bool:
+        """Whether the group is still the one that gave us the partition."""
+        return bool(self._member.generation_id == self._consumer.group_metadata().generation_id)
+
+    def close(self) -> None:
+        """Decide no more."""
+        telemetry.LEADER.set(0)
+        self._producer.close(timeout=_CLOSE_LIMIT_S)
+
+    def decide(self, records: list[Record], brake: Brake) -> bool:
+        """Apply alerts and let old decisions go; decisions, dead letters and the offset are sent together or not at all.
+
+        Returns:
+            Whether the ledger can be used further. It cannot after our own code failed: it may hold half an alert.
+        """
+        if not records and self._clock() < self._tombstones_at:
+            return True
+        self._producer.begin_transaction()
+        made: list[Decision] = []
+        intact = True
+        for record in records:
+            next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
+            try:
+                made += self._apply(record)
+                brake.worked()
+            except _Refused as refusal:
+                self._bury(record, str(refusal), refusal)
+            except Exception as error:
+                brake.failed(error, _place(record))
+                self._bury(record, "our_own_failure", error)
+                intact = False
+                break
+        self._let_go()
+        if records:
+            self._producer.send_offsets_to_transaction({self._partition: next_offset}, self._member)
+        self._producer.commit_transaction()
+        _tell(made)
+        return intact
+
+    def _apply(self, record: Record) -> list[Decision]:
+        _check_schema(record, alerts.SCHEMA)
+        try:
+            alert = self._decoder.decode(record.value or b"")
+        except msgspec.DecodeError:
+            raise _Refused("not_an_alert") from None
+        made = self._ledger.apply(alert, self._clock())
+        values = [msgspec.json.encode(decision) for decision in made]  # all of them before the first is sent
+        for decision, value in zip(made, values, strict=True):
+            self._send(decision.decision_id, value, alert.ts)
+        telemetry.WATERMARK_TIMESTAMP_SECONDS.labels(_STAGE, "0").set(alert.ts)
+        return made
+
+    def _let_go(self) -> None:
+        now = self._clock()
+        self._tombstones_at = now + _TOMBSTONES_EVERY_S
+        for identifier in self._ledger.expired(now):
+            self._send(identifier, None, now)
+
+    def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
+        headers = [(_HEADER, decisions.SCHEMA.encode())]
+        self._producer.send(
+            self._decisions, key=identifier.encode(), value=value, headers=headers, timestamp_ms=int(ts * _MS_PER_S)
+        )
+
+    def _bury(self, record: Record, reason: str, error: Exception) -> None:
+        """The record as it came, to the dead letters."""
+        about = {
+            "dlq.topic": record.topic,
+            "dlq.partition": str(record.partition),
+            "dlq.offset": str(record.offset),
+            "dlq.error": type(error).__name__,
+            "dlq.reason": reason,
+            "dlq.stage": _STAGE,
+        }
+        headers = [*record.headers, *((name, text.encode()) for name, text in about.items())]
+        value = record.value and record.value[:_MAX_BURIED_BYTES]
+        self._producer.send(self._dead_letters, key=record.key, value=value, headers=headers)
+        telemetry.DEAD_LETTERS.labels(_STAGE, reason).inc()
+        telemetry.warning("record.refused", reason=reason, **_position(record))
+
+
+class _Member:
+    """A member of the group on ``auth.alerts``: leads while the group gives it the partition."""
+
+    def __init__(self, settings: Settings, policy: Policy, groups: Groups, clock: Clock) -> None:
+        self._settings, self._policy, self._groups, self._clock = settings, policy, groups, clock
+        self._partition = TopicPartition(topics.topic(settings, "auth.alerts"), 0)
+        self._leader: _Leader | None = None
+        self._brake = Brake()
+
+    def run(self, stop: threading.Event) -> None:
+        """Wait for the partition, and decide while this instance has it, until ``stop``.
+
+        Raises:
+            CribleError: Another leader fenced this one, the brake, or a broker that stays away or refuses.
+        """
+        consumer, refusals = self._join(), 0
+        try:
+            while not stop.is_set():
+                try:
+                    refusals = 0 if self._step(consumer) else refusals
+                except (ProducerFencedError, InvalidProducerEpochError):
+                    raise CribleError(
+                        "another instance has taken over the decisions", hint="start this one again: it will serve reads"
+                    ) from None
+                except CommitFailedError:
+                    self._step_down()  # the group has moved on; the next poll says where to
+                except KafkaError as error:
+                    self._step_down()
+                    refusals += 1
+                    if refusals > _MAX_REFUSALS:
+                        raise CribleError(f"the broker refused: {error}", where=self._settings.kafka.bootstrap) from error
+                    with topics.admin(self._settings):
+                        stop.wait(_BACK_OFF_S * 2**refusals)
+        finally:
+            self._step_down()
+            consumer.close()
+
+    def _join(self) -> KafkaConsumer:
+        kafka = self._settings.kafka
+        session_ms = int(kafka.session_timeout_s * _MS_PER_S)
+        consumer = KafkaConsumer(
+            **_client_options(self._settings),
+            group_id=f"{kafka.prefix}{kafka.group}-block",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // _HEARTBEATS_PER_SESSION,
+            max_poll_records=_MAX_POLL_RECORDS,
+        )
+        consumer.subscribe([self._partition.topic])
+        return consumer
+
+    def _step(self, consumer: KafkaConsumer) -> bool:
+        """One poll and what follows from it; whether alerts were decided on."""
+        records = consumer.poll(timeout_ms=_POLL_MS).get(self._partition, [])
+        if self._partition not in consumer.assignment():
+            self._step_down()
+            return False
+        if self._leader is None or not self._leader.holds():
+            self._step_down()
+            self._leader = _Leader(self._settings, self._policy, self._groups, consumer, self._partition, self._clock)
+            return False  # what was polled is read again, from the offset that the last leader committed
+        if not self._leader.decide(records, self._brake):
+            self._step_down()
+        return bool(records)
+
+    def _step_down(self) -> None:
+        if self._leader is not None:
+            self._leader.close()
+            self._leader = None
+
+
+def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
+    """Decide and serve until a signal comes; call from the main thread.
+
+    Raises:
+        CribleError: The port is taken, the broker stays away, or deciding became impossible.
+    """
+    groups = load_groups(settings, load_resolver(settings))
+    store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
+    follower, member = _Follower(settings, store), _Member(settings, policy, groups, clock)
+    server = server_of(create_app(store, settings.block.api_keys, clock, follower.ready.is_set))
+
+    def ending_all(work: Callable[[threading.Event], None]) -> None:
+        try:
+            work(stop)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            stop.set()
+            server.should_exit = True
+
+    def follow_and_decide(stop: threading.Event) -> None:
+        topics.verify(settings)
+        deciding = threading.Thread(target=ending_all, args=(member.run,), daemon=True)
+        deciding.start()
+        follower.run(stop)
+        deciding.join(_JOIN_LIMIT_S)
+
+    # Listen before the broker answers: a bouncer whose first poll is refused never polls again.
+    with listen(settings.block.host, settings.block.port) as listening:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
+        working = threading.Thread(target=ending_all, args=(follow_and_decide,), daemon=True)
+        working.start()
+        server.run(sockets=[listening])
+    stop.set()
+    working.join(2 * _JOIN_LIMIT_S)
+    telemetry.info("service.stopped", service=_STAGE)
+    if failures:
+        raise _as_crible_error(failures[0], settings)
+
+
+def _as_crible_error(error: BaseException, settings: Settings) -> BaseException:
+    return CribleError(f"the broker refused: {error}", where=settings.kafka.bootstrap) if isinstance(error, KafkaError) else error
+
+
+def _rebuilt(ledger: Ledger, settings: Settings) -> Ledger:
+    """``ledger`` with everything that has been decided."""
+    reader = _DecisionReader(settings)
+    try:
+        while not reader.caught_up():
+            for identifier, decision in reader.poll():
+                ledger.load(identifier, decision)
+    finally:
+        reader.close()
+    return ledger
+
+
+def _client_options(settings: Settings) -> dict[str, Any]:
+    """After the broker was away, readers are back within a second; the library's own limit is 30."""
+    return {**settings.kafka.client_options(), "reconnect_backoff_max_ms": _RECONNECT_MS}
+
+
+def _check_schema(record: Record, schema: str) -> None:
+    """Refuse a record of another kind or a higher major; one without the header is judged by its content."""
+    name, _, major = schema.partition("/")
+    for header, value in record.headers:
+        if header == _HEADER:
+            given_name, _, given_major = value.decode("utf-8", "replace").partition("/")
+            if given_name != name:
+                raise _Refused("another_schema")
+            if not given_major.isdecimal() or int(given_major) > int(major):
+                raise _Refused("higher_major")
+
+
+class _Position(TypedDict):
+    topic: str
+    partition: int
+    offset: int
+
+
+def _position(record: Record) -> _Position:
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _tell(made: Iterable[Decision]) -> None:
+    for decision in made:
+        if decision.lifted is not None:
+            telemetry.info("decision.lifted", decision_id=decision.decision_id, reason=decision.lifted_by or "")
+        else:
+            telemetry.info(
+                "decision.made",
+                decision_id=decision.decision_id,
+                kind=decision.scenario,
+                scope=decision.scope,
+                mode=decision.mode,
+            )
+
+
+@click.command()
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What may be decided (TOML); without one, and without block.policy, every decision is in shadow.",
+)
+@standard_options
+def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None:
+    """Turn alerts into decisions and serve them over HTTP."""
+    file = policy_file or (Path(settings.block.policy) if settings.block.policy else None)
+    policy = Policy.load(file) if file else Policy.default()
+    telemetry.info("config.loaded", name="policy", version=policy.version)
+    if not settings.block.api_keys:
+        telemetry.warning("config.loaded", name="block.api_keys", reason="no key is set: every reader will be refused")
+    run(settings, policy)

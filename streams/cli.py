@@ -1,0 +1,126 @@
+"""The ``crible`` command: finds the asked command by name, and turns errors into one line and an exit code.
+
+Commands are imported only when they run, so that ``crible kafka`` does not load Faust. Each is a click command object
+named ``command`` in its module. Exit codes (contract section 5): 0 done, 1 the job failed, 2 the call or its input is
+wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import msgspec
+
+from models.errors import CribleError
+from streams import __version__, settings, telemetry
+
+__all__ = ["COMMANDS", "main", "print_json", "standard_options"]
+
+_EXIT_FAILED: Final = 1
+_EXIT_USAGE: Final = 2
+_EXIT_INTERRUPTED: Final = 130
+
+
+class _Entry(NamedTuple):
+    """The module that holds a command, and the line that lists it."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "demo": _Entry("streams.demo", "Run the whole job with no broker: attack, alerts, decisions, list served."),
+    "simulate": _Entry("streams.simulate", "Write labelled traffic: a mail provider, its customers and an attack."),
+    "ingest": _Entry("streams.ingest", "Turn log lines into authentication events."),
+    "replay": _Entry("streams.replay", "Run past events through the detection."),
+    "worker": _Entry("streams.worker", "Count, detect and raise alerts (Faust, on Kafka)."),
+    "block": _Entry("streams.block", "Turn alerts into decisions and serve them over HTTP."),
+    "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
+    "kafka": _Entry("streams.local_kafka", "A one-node Apache Kafka for development: up, down, status."),
+    "bench": _Entry("streams.bench", "Measure speed and memory."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name].module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, invoke_without_command=True, context_settings={"max_content_width": 120})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """Crible finds attacks on log-ins while they run, and refuses the attack rather than the customers."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def standard_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--config`` and ``--json``; it receives ``settings: Settings`` and ``as_json: bool``.
+
+    Logging is set up by then.
+    """
+    function = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, nothing else.")(function)
+    return click.option(
+        "--config",
+        "settings",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=lambda _ctx, _option, path: _load(path),
+        help="Settings (TOML); CRIBLE_… variables override it.",
+    )(function)
+
+
+def _load(config: Path | None) -> settings.Settings:
+    loaded = settings.load(config)
+    telemetry.configure(loaded.telemetry.level)
+    return loaded
+
+
+def print_json(result: object) -> None:
+    """The result of a command as one line of JSON on stdout."""
+    click.echo(msgspec.json.encode(result))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``crible`` and return its exit code."""
+    try:
+        result: Any = group.main(arguments, prog_name="crible", standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "crible"
+        return _fail(f"{command}: {error.format_message()} See '{command} --help'.", _EXIT_USAGE)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except CribleError as error:
+        return _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away; keep the interpreter from saying so again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_FAILED
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, exit_code: int) -> int:
+    """One line on stderr. File names and field values come from outside: what cannot be printed is escaped."""
+    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in message)
+    click.echo(f"error: {line}", err=True)
+    return exit_code

@@ -1,0 +1,38 @@
+"""What the operator told us about accounts, groups and places, read from the files that the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import time
+
+from models.accounts import AccountDirectory, Groups
+from models.attempts import Resolver
+from models.geo import Geo
+from streams import telemetry
+from streams.settings import Settings
+
+__all__ = ["load_groups", "load_resolver"]
+
+
+def load_resolver(settings: Settings) -> Resolver:
+    """Account keys and places; what is wrong with a geo file is logged and its places are unknown.
+
+    Raises:
+        InputError: The accounts file is wrong.
+    """
+    domain = settings.accounts.default_domain or ""
+    file = settings.accounts.file
+    accounts = AccountDirectory.load(Path(file), domain) if file else AccountDirectory(domain)
+    geo = Geo.open([Path(path) for path in settings.geo.database], time())
+    for warning in geo.warnings:
+        telemetry.warning("geo.unusable", reason=warning)
+    return Resolver(accounts, geo)
+
+
+def load_groups(settings: Settings, resolver: Resolver) -> Groups:
+    """Groups of accounts; none without a file.
+
+    Raises:
+        InputError: The groups file is wrong.
+    """
+    return Groups.load(Path(settings.groups.file), resolver.accounts) if settings.groups.file else Groups()

@@ -1,0 +1,137 @@
+"""``crible replay``: past events through the code that runs live, alerts and decisions into files.
+
+This is how a team tries a change or a policy on last week's traffic. Nothing here depends on the clock: repeated, the files are
+byte-identical.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from models.accounts import Groups
+from models.alerts import KINDS, Alert
+from models.decisions import Decision, Ledger
+from models.events import parse_time
+from models.pipeline import Pipeline
+from models.policy import Policy
+from streams.cli import print_json, standard_options
+from streams.knowledge import load_groups, load_resolver
+from streams.progress import progress
+from streams.settings import Geo, Settings
+from streams.sources import Sources
+
+__all__ = ["Replay", "command"]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Replay:
+    """Alerts and decisions of past events.
+
+    Args:
+        pipeline: All stages.
+        ledger: Turns alerts into decisions; what it does is timed by the alerts themselves.
+    """
+
+    def __init__(self, pipeline: Pipeline, ledger: Ledger) -> None:
+        self.pipeline, self.ledger = pipeline, ledger
+        self.decisions: dict[str, Decision] = {}
+
+    def run(self, sources: Sources) -> Iterator[Alert]:
+        """Yields each alert once its decisions are in ``decisions``."""
+        for alert in self.pipeline.run(progress("replaying", iter(sources), unit="events")):
+            for decision in self.ledger.apply(alert, alert.ts):
+                self.decisions[decision.decision_id] = decision
+            yield alert
+
+
+class _Time(click.ParamType):
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_time(float(value) if isinstance(value, str) and _is_number(value) else value)
+        except ValueError:
+            self.fail(f"{value!r} is neither seconds since the epoch nor RFC 3339", param, ctx)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@click.option("--alerts", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the alerts here (NDJSON).")
+@click.option("--decisions", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the decisions here (NDJSON).")
+@click.option("--groups", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Groups of accounts (login,group).")
+@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one.")
+@click.option("--geo", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="MaxMind DB file; may be repeated.")
+@click.option("--since", type=_Time(), help="Leave out events before this time.")
+@click.option("--until", type=_Time(), help="Leave out events from this time on.")
+@click.option("--partitions", type=click.IntRange(1, 1024), help="Emulated partitions; else kafka.partitions.")
+@standard_options
+def command(
+    sources: tuple[str, ...],
+    alerts: Path,
+    decisions: Path,
+    groups: Path | None,
+    policy: Path | None,
+    geo: tuple[Path, ...],
+    since: float | None,
+    until: float | None,
+    partitions: int | None,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Run past events through the detection.
+
+    SOURCE is an NDJSON file, - for standard input, or kafka:TOPIC.
+    """
+    if geo:
+        settings = msgspec.structs.replace(settings, geo=Geo(database=[str(path) for path in geo]))
+    resolver = load_resolver(settings)
+    known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
+    rules = Policy.load(policy) if policy else Policy.enforcing()
+    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions)
+    replay = Replay(pipeline, Ledger(rules, known_groups))
+    events = Sources(sources, settings, since, until)
+    kinds: Counter[str] = Counter()
+    with alerts.open("wb") as file:
+        for alert in replay.run(events):
+            kinds[alert.kind] += 1
+            file.write(_encode(alert) + b"\n")
+    with decisions.open("wb") as file:
+        _write_decisions(file, replay.decisions)
+    _report(events, kinds, replay.decisions, as_json=as_json)
+
+
+def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
+    for decision in sorted(decisions.values(), key=lambda each: (each.start, each.decision_id)):
+        file.write(_encode(decision) + b"\n")
+
+
+def _report(events: Sources, kinds: Counter[str], decisions: dict[str, Decision], *, as_json: bool) -> None:
+    modes = Counter(decision.mode for decision in decisions.values())
+    if as_json:
+        print_json({"events": events.read, "refused": events.refused, "alerts": kinds, "decisions": modes})
+        return
+    console = Console()
+    table = Table(title=f"{events.read:,} events", title_justify="left")
+    table.add_column("alert")
+    table.add_column("what it is")
+    table.add_column("number", justify="right")
+    for kind, known in KINDS.items():
+        if kinds[kind]:
+            table.add_row(kind, known.title, f"{kinds[kind]:,}")
+    console.print(table)
+    console.print("decisions: " + (", ".join(f"{count:,} {mode}" for mode, count in sorted(modes.items())) or "none"))
+    if events.refused:
+        console.print(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}", markup=False)

@@ -1,0 +1,252 @@
+"""Typed settings: a TOML file, then ``CRIBLE_<SECTION>_<FIELD>`` variables over it.
+
+This module is the only reader of the environment. Units are in the names of the fields. In a variable a list is
+written as JSON: ``CRIBLE_GEO_DATABASE='["city.mmdb", "asn.mmdb"]'``. ``CRIBLE_KAFKA`` is short for
+``CRIBLE_KAFKA_BOOTSTRAP``. Variables that name no section are not ours and are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from models.errors import InputError
+
+__all__ = ["Accounts", "ApiKey", "Block", "Geo", "Groups", "Ingest", "Kafka", "Settings", "Telemetry", "Worker", "load"]
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+_SHORT_FORMS: Final = {"CRIBLE_KAFKA": ("kafka", "bootstrap")}
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all sections share: frozen, and an unknown key is an error."""
+
+
+class Kafka(_Section, frozen=True):
+    """Where the broker is and how the topics are cut.
+
+    ``bootstrap`` is ``host:port`` or several joined with commas. ``partitions`` is the P of the contract; it never
+    changes for topics that exist. ``sasl_password_file`` holds the password alone, so that no dump of the settings shows it.
+    """
+
+    bootstrap: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1:9092"
+    prefix: Annotated[str, msgspec.Meta(pattern="^[a-zA-Z0-9._-]*$", max_length=100)] = ""
+    partitions: Positive = 16
+    replication: Positive = 1
+    connect_timeout_s: Seconds = 60
+    group: str = "crible"
+    session_timeout_s: Seconds = 10
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password_file: str | None = None
+    ssl_cafile: str | None = None
+
+    def client_options(self) -> dict[str, Any]:
+        """The keyword arguments with which every kafka-python client reaches the broker.
+
+        Raises:
+            InputError: SASL is asked for without a user name, or the password file cannot be read.
+
+        >>> Kafka(bootstrap="a:9092,b:9092").client_options()
+        {'bootstrap_servers': ['a:9092', 'b:9092'], 'security_protocol': 'PLAINTEXT'}
+        """
+        options: dict[str, Any] = {
+            "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
+            "security_protocol": self.security_protocol,
+        }
+        if self.ssl_cafile is not None:
+            options["ssl_cafile"] = self.ssl_cafile
+        if self.security_protocol.startswith("SASL"):
+            if self.sasl_username is None or self.sasl_password_file is None:
+                raise InputError(f"{self.security_protocol} needs kafka.sasl_username and kafka.sasl_password_file")
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = _read(self.sasl_password_file).strip()
+        return options
+
+
+class Worker(_Section, frozen=True):
+    """The Faust stages; ``host`` and ``port`` serve ``/ready`` and ``/metrics``.
+
+    A checkpoint is written every ``checkpoint_interval_s`` or ``checkpoint_events``, whichever comes first. A partition
+    that has input but makes no progress for ``stall_timeout_s`` ends the process. ``skew_limit_s`` is how far, in event
+    time, a partition may run ahead of the slowest one. ``max_keys`` bounds the addresses, and the accounts, that all
+    workers together remember; the least remarkable ones go first.
+    """
+
+    checkpoint_interval_s: Seconds = 0.5
+    checkpoint_events: Positive = 5000
+    stall_timeout_s: Seconds = 60
+    skew_limit_s: Seconds = 300
+    max_keys: Positive = 4_000_000
+    host: str = "127.0.0.1"
+    port: Port = 8081
+
+
+class ApiKey(_Section, frozen=True):
+    """One client of the blocking service: its name, and the SHA-256 of its key in hex (the key itself is not stored)."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    sha256: Sha256
+
+
+class Block(_Section, frozen=True):
+    """The blocking service; without ``policy`` its default policy (mode ``shadow``) holds."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    api_keys: list[ApiKey] = []
+    policy: str | None = None
+
+
+class Ingest(_Section, frozen=True):
+    """``producer`` names this ingest in every record; two that run at once need two names (duplicates go by it)."""
+
+    producer: Annotated[str, msgspec.Meta(min_length=1)] = "ingest"
+
+
+class Geo(_Section, frozen=True):
+    """``database``: paths of ``.mmdb`` files, asked in this order; empty means that places are unknown."""
+
+    database: list[str] = []
+
+
+class Accounts(_Section, frozen=True):
+    """``file``: the table ``login,account,realm``; ``default_domain`` completes log-ins that have none."""
+
+    file: str | None = None
+    default_domain: str | None = None
+
+
+class Groups(_Section, frozen=True):
+    """``file``: the table ``login,group``."""
+
+    file: str | None = None
+
+
+class Telemetry(_Section, frozen=True):
+    """``level``: the least severe log line that is written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section, frozen=True):
+    """Everything that can be set; each field is a section of the TOML file.
+
+    >>> Settings().kafka.bootstrap
+    '127.0.0.1:9092'
+    """
+
+    kafka: Kafka = Kafka()
+    worker: Worker = Worker()
+    block: Block = Block()
+    ingest: Ingest = Ingest()
+    geo: Geo = Geo()
+    accounts: Accounts = Accounts()
+    groups: Groups = Groups()
+    telemetry: Telemetry = Telemetry()
+
+    def with_prefix(self, prefix: str) -> Settings:
+        """The same settings with another prefix for the topics.
+
+        Raises:
+            InputError: Kafka allows no such topic name.
+
+        >>> Settings().with_prefix("april.").kafka.prefix
+        'april.'
+        """
+        return _convert(_merge(msgspec.to_builtins(self), {"kafka": {"prefix": prefix}}), "--prefix", strict=True)
+
+
+_SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of ``config`` (none: the defaults) under the variables of ``environ`` (none: the process's).
+
+    Raises:
+        InputError: The file cannot be read or is not TOML, a key is unknown, or a value does not fit.
+
+    >>> load(environ={"CRIBLE_KAFKA": "broker:9092", "CRIBLE_WORKER_PORT": "9000"}).worker.port
+    9000
+    >>> load(environ={"CRIBLE_KAFKA_PARTITION": "4"})
+    Traceback (most recent call last):
+    models.errors.InputError: environment: unknown key CRIBLE_KAFKA_PARTITION; did you mean CRIBLE_KAFKA_PARTITIONS?
+    """
+    settings = Settings() if config is None else _convert(_file_values(config), str(config), strict=True)
+    overrides = _environment_values(os.environ if environ is None else environ)
+    # A file has types of its own; a variable is always text.
+    return _convert(_merge(msgspec.to_builtins(settings), overrides), "environment", strict=False)
+
+
+def _file_values(config: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(_read(str(config)))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not TOML: {error}", where=str(config)) from error
+    for section, fields in values.items():
+        _known(section, _SECTIONS, str(config))
+        if isinstance(fields, dict):
+            names = [f"{section}.{name}" for name in _fields(section)]
+            for field in fields:
+                _known(f"{section}.{field}", names, str(config))
+    return values
+
+
+def _environment_values(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    for short, (section, field) in _SHORT_FORMS.items():
+        if short in environ:
+            values.setdefault(section, {})[field] = environ[short]
+    for variable, text in environ.items():
+        section, _, field = variable.removeprefix("CRIBLE_").lower().partition("_")
+        if variable.startswith("CRIBLE_") and section in _SECTIONS and variable not in _SHORT_FORMS:
+            _known(variable, [f"CRIBLE_{section}_{name}".upper() for name in _fields(section)], "environment")
+            values.setdefault(section, {})[field] = _json(variable, text) if text.startswith("[") else text
+    return values
+
+
+def _json(variable: str, text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{variable} is not a JSON list: {error}", where="environment") from error
+
+
+def _merge(values: dict[str, dict[str, Any]], overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {section: fields | overrides.get(section, {}) for section, fields in values.items()}
+
+
+def _convert(values: dict[str, Any], where: str, *, strict: bool) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=strict)
+    except msgspec.ValidationError as error:
+        raise InputError(str(error).replace("$.", ""), where=where, hint="streams/settings.py lists the fields") from error
+
+
+def _known(key: str, names: Mapping[str, object] | list[str], where: str) -> None:
+    if key not in names:
+        near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
+        raise InputError(f"unknown key {key}", where=where, hint=f"did you mean {near}?")
+
+
+def _fields(section: str) -> tuple[str, ...]:
+    return _SECTIONS[section].__struct_fields__
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}", where=path) from error

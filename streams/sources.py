@@ -1,0 +1,174 @@
+"""Past events for a replay, from files or from a topic, in (``ts``, ``event_id``) order.
+
+Each file, and each partition of a topic, is nearly in order by itself. It is put in order within ``DISORDER_S``, then all are merged,
+so memory stays bounded however long the history is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from time import monotonic
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from models.errors import CribleError, InputError
+from models.events import AuthEvent, EventIds, Refused, decode_event
+from streams import topics
+from streams.lines import Lines
+from streams.settings import Settings
+
+__all__ = ["DISORDER_S", "TOPIC_PREFIX", "Sources"]
+
+TOPIC_PREFIX: Final = "kafka:"
+#: How far behind the newest event of its own source an event may come.
+DISORDER_S: Final = 300.0
+_SORT_EVERY: Final = 20_000
+_POLL_MS: Final = 500
+_POLL_RECORDS: Final = 5_000
+_SILENT_S: Final = 30.0
+_MS_PER_S: Final = 1000
+
+
+class Sources:
+    """The events of several sources, merged.
+
+    Args:
+        names: NDJSON files (``.gz`` and ``.zst`` too), ``-``, or ``kafka:TOPIC``.
+        settings: Where the broker is; the topic is named in full.
+        since: Events before this time are left out; UTC seconds.
+        until: So are events from this time on.
+
+    Attributes:
+        read: Events read so far.
+        refused: What could not be read, by reason.
+        first_refused: Where the first of them is.
+
+    Raises:
+        InputError: While iterating: a file cannot be read, a source is not in order, or there is no such topic.
+        CribleError: The broker does not answer.
+    """
+
+    def __init__(self, names: Sequence[str], settings: Settings, since: float | None = None, until: float | None = None) -> None:
+        self.names, self.settings = names, settings
+        self.since = since if since is not None else float("-inf")
+        self.until = until if until is not None else float("inf")
+        self.read = 0
+        self.refused: Counter[str] = Counter()
+        self.first_refused = ""
+
+    def __iter__(self) -> Iterator[AuthEvent]:
+        parts: list[Iterable[tuple[float, str, AuthEvent]]] = []
+        for name in self.names:
+            if name.startswith(TOPIC_PREFIX):
+                parts += self._topic(name.removeprefix(TOPIC_PREFIX))
+            else:
+                parts.append(self._ordered(self._file(name), name))
+        last_id = ""
+        for _, event_id, event in heapq.merge(*parts, key=_order) if len(parts) > 1 else parts[0]:
+            if event_id != last_id:  # a record that was sent twice
+                self.read += 1
+                last_id = event_id
+                yield event
+
+    def _file(self, name: str) -> Iterator[AuthEvent]:
+        lines = Lines(name)
+        ids = EventIds()
+        for raw in lines:
+            if raw:
+                event = self._decode(raw, ids, lambda: f"{name}:{lines.number}")
+                if event is not None:
+                    yield event
+
+    def _topic(self, topic: str) -> list[Iterator[tuple[float, str, AuthEvent]]]:
+        """One ordered stream per partition; read without joining any group."""
+        with topics.admin(self.settings) as client:
+            found = {each["name"]: len(each["partitions"]) for each in client.describe_topics()}
+        if topic not in found:
+            raise InputError(f"no topic {topic}", where=self.settings.kafka.bootstrap, hint="list what there is with 'crible topics'")
+        return [self._ordered(self._partition(topic, number), f"{topic}/{number}") for number in range(found[topic])]
+
+    def _partition(self, topic: str, number: int) -> Iterator[AuthEvent]:
+        partition = TopicPartition(topic, number)
+        ids = EventIds()
+        try:
+            consumer = KafkaConsumer(
+                **self.settings.kafka.client_options(),
+                group_id=None,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                max_poll_records=_POLL_RECORDS,
+            )
+            try:
+                consumer.assign([partition])
+                end = consumer.end_offsets([partition])[partition]
+                self._seek(consumer, partition)
+                yield from self._records(consumer, partition, end, ids)
+            finally:
+                consumer.close()
+        except KafkaError as error:
+            raise CribleError(f"reading failed: {error}", where=f"{topic}/{number}") from error
+
+    def _seek(self, consumer: KafkaConsumer, partition: TopicPartition) -> None:
+        """Start where the record timestamps, which are event times, reach ``since``, with room for disorder."""
+        if self.since > 0:
+            since_ms = int((self.since - DISORDER_S) * _MS_PER_S)
+            found = consumer.offsets_for_times({partition: max(since_ms, 0)})[partition]
+            if found is None:
+                consumer.seek_to_end(partition)
+            else:
+                consumer.seek(partition, found.offset)
+        else:
+            consumer.seek_to_beginning(partition)
+
+    def _records(self, consumer: KafkaConsumer, partition: TopicPartition, end: int, ids: EventIds) -> Iterator[AuthEvent]:
+        heard_at = monotonic()
+        while consumer.position(partition) < end:
+            records: Sequence[Any] = consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
+            if not records and monotonic() - heard_at > _SILENT_S:
+                raise CribleError(f"no record for {_SILENT_S:g} s", where=f"{partition.topic}/{partition.partition}")
+            for record in records:
+                heard_at = monotonic()
+                if record.offset >= end:
+                    return
+                event = self._decode(record.value or b"", ids, lambda at=record.offset: f"{partition.topic}/{partition.partition}/{at}")
+                if event is not None:
+                    yield event
+
+    def _decode(self, raw: bytes, ids: EventIds, where: Any) -> AuthEvent | None:
+        try:
+            event = decode_event(raw)
+        except Refused as refusal:
+            self.refused[refusal.reason] += 1
+            self.first_refused = self.first_refused or f"{where()}: {refusal.reason}"
+            return None
+        if not event.event_id:
+            ids.assign(event)
+        return event if self.since <= event.ts < self.until else None
+
+    def _ordered(self, events: Iterable[AuthEvent], name: str) -> Iterator[tuple[float, str, AuthEvent]]:
+        """Put a nearly ordered source in order."""
+        waiting: list[tuple[float, str, AuthEvent]] = []
+        passed_ts = float("-inf")
+        for event in events:
+            if event.ts < passed_ts:
+                raise InputError(
+                    f"an event is more than {DISORDER_S:g} s older than one before it", where=name, hint="sort the events by ts first"
+                )
+            waiting.append((event.ts, event.event_id, event))
+            if len(waiting) % _SORT_EVERY == 0:
+                waiting.sort(key=_order)
+                passed_ts = max(passed_ts, waiting[-1][0] - DISORDER_S)
+                ready = bisect_left(waiting, passed_ts, key=lambda item: item[0])
+                yield from waiting[:ready]
+                del waiting[:ready]
+        waiting.sort(key=_order)
+        yield from waiting
+
+
+def _order(item: tuple[float, str, AuthEvent]) -> tuple[float, str]:
+    return item[0], item[1]

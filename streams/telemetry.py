@@ -1,0 +1,193 @@
+"""What the running processes say about themselves: log lines as JSON on stderr, and Prometheus metrics.
+
+Both vocabularies are fixed here, so a misspelt name is a type error and a reader finds every name in one place. The
+fields of a log line are fixed too: none of them holds text that a client sent, an address or an account, which is how
+attacker's text and personal data stay out of the logs. Metric names follow https://prometheus.io/docs/practices/naming/;
+labels take few values, never an address or an account.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from traceback import extract_tb
+from typing import Any, Final, Literal, TypedDict, Unpack
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = [
+    "ALERTS",
+    "CHECKPOINT_SECONDS",
+    "DEAD_LETTERS",
+    "DECISIONS_ACTIVE",
+    "EVENTS",
+    "EVENT_TO_ALERT_SECONDS",
+    "HTTP_REQUESTS",
+    "LATE_EVENTS",
+    "LEADER",
+    "STATE_KEYS",
+    "WATERMARK_TIMESTAMP_SECONDS",
+    "Event",
+    "Fields",
+    "configure",
+    "error",
+    "info",
+    "warning",
+]
+
+Event = Literal[
+    # The process is ready for its work.
+    "service.started",
+    # The process ends by itself or by a signal.
+    "service.stopped",
+    # Settings, policy, groups or accounts were read: name, version.
+    "config.loaded",
+    # No broker answered; tried again until `connect_timeout_s`.
+    "kafka.unreachable",
+    # Topics were created: topics.
+    "topics.created",
+    # A partition came to this process.
+    "partition.assigned",
+    # A partition went to another process.
+    "partition.revoked",
+    # A partition's state was read back from its changelog: keys, seconds.
+    "state.loaded",
+    # A partition's state is durable up to `offset`: rows, seconds.
+    "checkpoint.written",
+    # A record is not a valid event and went to the dead letters: reason, topic, partition, offset.
+    "record.refused",
+    # Our own code failed on a record, which went to the dead letters: topic, partition, offset.
+    "record.failed",
+    # Our own code failed too often; the process stops rather than empty the topic into the dead letters.
+    "dead_letters.braked",
+    # A partition has input and makes no progress; the process ends.
+    "partition.stalled",
+    # A geo file is missing, corrupt or stale; its places are unknown.
+    "geo.unusable",
+    # A decision was made: decision_id, kind, scope, mode.
+    "decision.made",
+    # A decision was lifted: decision_id, reason.
+    "decision.lifted",
+    # This process now writes the decisions.
+    "leader.elected",
+    # A library of ours wrote a log line: library, text.
+    "library.message",
+]
+
+
+class Fields(TypedDict, total=False):
+    """Every field that a log line may have. Add here what is needed; never a client's text, an address or an account."""
+
+    service: str
+    name: str
+    version: str
+    broker: str
+    topic: str
+    topics: int
+    partition: int
+    offset: int
+    stage: str
+    reason: str
+    keys: int
+    rows: int
+    events: int
+    seconds: float
+    alert_id: str
+    decision_id: str
+    kind: str
+    scope: str
+    mode: str
+    path: str
+
+
+EVENTS: Final = Counter("crible_events", "Events that a stage has finished with, by outcome.", ["stage", "outcome"])
+LATE_EVENTS: Final = Counter("crible_late_events", "Events that came after their window had closed.", ["stage"])
+DEAD_LETTERS: Final = Counter("crible_dead_letters", "Records sent to auth.dlq.", ["stage", "reason"])
+ALERTS: Final = Counter("crible_alerts", "Alerts raised.", ["kind", "severity"])
+EVENT_TO_ALERT_SECONDS: Final = Histogram(
+    "crible_event_to_alert_seconds",
+    "From the time of the event that satisfied the rule to the alert's acknowledgement by the broker.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
+)
+CHECKPOINT_SECONDS: Final = Histogram(
+    "crible_checkpoint_seconds", "Duration of a checkpoint, first send to last acknowledgement.", ["stage"]
+)
+STATE_KEYS: Final = Gauge("crible_state_keys", "Addresses, accounts or scopes held in memory.", ["stage", "partition"])
+WATERMARK_TIMESTAMP_SECONDS: Final = Gauge(
+    "crible_watermark_timestamp_seconds", "Newest event time seen, UTC seconds.", ["stage", "partition"]
+)
+DECISIONS_ACTIVE: Final = Gauge("crible_decisions_active", "Decisions in force.", ["scope", "type", "mode"])
+LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")
+HTTP_REQUESTS: Final = Counter("crible_http_requests", "Answered HTTP requests.", ["route", "code"])
+
+_log: Final = structlog.stdlib.get_logger("crible")
+_TRACE_FRAMES: Final = 10
+_TEXT_LENGTH: Final = 300
+
+
+def configure(level: str = "info") -> None:
+    """Write log lines of ``level`` and above to stderr, one JSON object each; libraries' from ``warning`` on.
+
+    Call once, when the process starts.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _trace_without_values,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_name_the_library, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("crible").setLevel(level.upper())
+    # Four lines for each failed attempt to connect: we say it once, as `kafka.unreachable`.
+    logging.getLogger("kafka.net").setLevel(logging.CRITICAL)
+
+
+def info(event: Event, **fields: Unpack[Fields]) -> None:
+    """Something happened that an operator may want to see."""
+    _log.info(event, **fields)
+
+
+def warning(event: Event, **fields: Unpack[Fields]) -> None:
+    """Something is not as it should be; the process goes on."""
+    _log.warning(event, **fields)
+
+
+def error(event: Event, exception: BaseException | None = None, **fields: Unpack[Fields]) -> None:
+    """The process cannot do its work; ``exception`` adds its type and its place in the code, not its message."""
+    _log.error(event, exc_info=exception, **fields)
+
+
+def _name_the_library(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Put a foreign log line under our one event name for them."""
+    record: logging.LogRecord = line["_record"]
+    line.update(event="library.message", library=record.name, text=str(line["event"])[:_TEXT_LENGTH])
+    return line
+
+
+def _trace_without_values(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Replace an exception by its type and its frames: its message may quote what a client sent."""
+    exception = line.pop("exc_info", None)
+    if isinstance(exception, tuple):
+        exception = exception[1]
+    elif exception is True:
+        exception = sys.exc_info()[1]
+    if isinstance(exception, BaseException):
+        frames = extract_tb(exception.__traceback__)[-_TRACE_FRAMES:]
+        line["exception"] = type(exception).__name__
+        line["trace"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return line

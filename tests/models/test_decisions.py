@@ -1,0 +1,556 @@
+"""The ledger: narrowest decisions, stable ids, and everything that an alert must not be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import decisions as decisions_module
+from models.accounts import Groups
+from models.alerts import Alert, Evidence, Kind, Reason, Subject, alert_id
+from models.attempts import Attempt, Fail
+from models.decisions import (
+    DAY_S,
+    KEEP_S,
+    Decision,
+    DecisionIndex,
+    Except,
+    Ledger,
+    decision_id,
+    join_value,
+    refuses,
+    split_value,
+)
+from models.policy import Policy
+
+T0 = 1_699_999_200.0  # a full UTC hour
+ALICE = "alice@example.org"
+HOME = Except(networks=("192.0.2.0/24",), accounts=(ALICE,))
+ALWAYS = Policy.enforcing()
+
+
+def make_alert(
+    kind: Kind,
+    *,
+    ts: float = T0,
+    counts: dict[str, int] | None = None,
+    distinct: dict[str, int] | None = None,
+    addresses: list[str] | None = None,
+    cold: bool = False,
+    groups: list[str] | None = None,
+    **subject: Any,
+) -> Alert:
+    about = Subject(**subject)
+    return Alert(
+        alert_id=alert_id(kind, about, int(ts) // 3600),
+        kind=kind,
+        severity="high",
+        score=1.0,
+        ts=ts,
+        first_ts=ts - 60,
+        last_ts=ts,
+        subject=about,
+        reasons=[Reason("code", "a reason")],
+        evidence=Evidence(counts=counts or {"failures": 40}, distinct=distinct or {}, addresses=addresses or []),
+        groups=groups or [],
+        cold=cold,
+    )
+
+
+def spray(ip: str = "203.0.113.7", ok_accounts: int = 0, ts: float = T0, **more: Any) -> Alert:
+    return make_alert("password_spray", ip=ip, ts=ts, distinct={"accounts": 30, "ok_accounts": ok_accounts}, **more)
+
+
+def guessing(addresses: Iterable[str], listed: int, ts: float = T0, account: str = ALICE, **more: Any) -> Alert:
+    counts = {"failures": 100, "failures_from_listed": listed}
+    return make_alert("brute_force", account=account, ts=ts, counts=counts, addresses=list(addresses), **more)
+
+
+def make_attempt(**fields: Any) -> Attempt:
+    values: dict[str, Any] = {
+        "ts": T0 + 60,
+        "account": ALICE,
+        "address": "203.0.113.7",
+        "network": "203.0.113.0/24",
+        "success": False,
+        "fail": Fail.CREDENTIALS,
+        "protocol": "imap",
+        "guess": 1,
+        "try_id": 1,
+        "device": "ua:Mail/1",
+        "country": "FR",
+        "asn": 64500,
+        "latitude": None,
+        "longitude": None,
+        "policy_reject": False,
+        "repeats_password": True,
+        "event_id": "e",
+    }
+    return Attempt(**(values | fields))
+
+
+def ledger(policy: Policy = ALWAYS, groups: dict[str, list[str]] | None = None, open_for: tuple[Except, ...] = (HOME,)) -> Ledger:
+    return Ledger(policy, Groups(groups), lambda account: open_for if account == ALICE else ())
+
+
+def apply(book: Ledger, alert: Alert) -> list[Decision]:
+    return book.apply(alert, alert.ts)
+
+
+def summary(made: Iterable[Decision]) -> list[tuple[str, str, str, str]]:
+    return [(d.type, d.scope, d.value, d.mode) for d in made]
+
+
+# -- kinds to decisions ------------------------------------------------------------------------------------------------
+
+
+def test_guessing_from_few_addresses_cuts_only_the_pairs() -> None:
+    """Where the listed addresses hold 80 % of the failures, each gets a ban for this account alone."""
+    made = apply(ledger(), guessing(["203.0.113.7", "198.51.100.9"], listed=80))
+    assert summary(made) == [
+        ("ban", "account_ip", f"203.0.113.7|{ALICE}", "enforce"),
+        ("ban", "account_ip", f"198.51.100.9|{ALICE}", "enforce"),
+    ]
+
+
+def test_guessing_from_many_addresses_never_does_more_than_guard() -> None:
+    """Failures alone guard an account, with its owner excepted and webmail left open."""
+    (made,) = apply(ledger(), guessing(["203.0.113.7"], listed=79))
+    assert summary([made]) == [("guard", "account", ALICE, "enforce")]
+    assert made.except_ == (HOME,)
+    assert "http" not in made.protocols
+    assert made.protocols
+
+
+def test_guard_that_would_lock_the_owner_out_is_only_proposed() -> None:
+    """Nothing known about the owner: no automatic guard."""
+    (made,) = apply(ledger(), guessing(["203.0.113.7"], listed=10, account="bob@example.org"))
+    assert summary([made]) == [("guard", "account", "bob@example.org", "proposed")]
+
+
+@pytest.mark.parametrize("kind", ["password_spray", "credential_stuffing", "login_flood"])
+def test_source_attacks_block_the_address(kind: Kind) -> None:
+    """An IPv4 source is blocked as an address, with the impact from the alert's evidence."""
+    (made,) = apply(ledger(), make_alert(kind, ip="203.0.113.7", distinct={"accounts": 30, "ok_accounts": 2}))
+    assert summary([made]) == [("ban", "ip", "203.0.113.7", "enforce")]
+    assert msgspec.to_builtins(made.impact) == {
+        "attack_attempts": 40,
+        "attack_accounts": 30,
+        "legit_accounts": {"estimate": 2, "low": 2, "high": 2},
+        "by_group": {},
+    }
+
+
+def test_ipv6_source_is_a_range() -> None:
+    """Every IPv6 source is a range, its /64."""
+    (made,) = apply(ledger(), spray(ip="2001:db8:1:2::/64"))
+    assert summary([made]) == [("ban", "range", "2001:db8:1:2::/64", "enforce")]
+
+
+def test_ipv6_pair_keeps_its_prefix() -> None:
+    """A pair ban of an IPv6 source covers the /64 and nothing else."""
+    (made,) = apply(ledger(), guessing(["2001:db8:1:2::/64"], listed=100))
+    assert refuses(made, make_attempt(address="2001:db8:1:2::/64"))
+    assert not refuses(made, make_attempt(address="2001:db8:1:3::/64"))
+
+
+def test_network_subject_is_a_range() -> None:
+    """An attack spread over a network blocks the network."""
+    alert = make_alert("password_spray", network="203.0.113.0/24", distinct={"accounts": 30, "ok_accounts": 0})
+    assert summary(apply(ledger(), alert)) == [("ban", "range", "203.0.113.0/24", "enforce")]
+
+
+def test_takeover_cuts_the_pair_and_proposes_the_rest() -> None:
+    """A takeover is answered by a pair ban; ending sessions and a new password wait for a person."""
+    alert = make_alert("account_takeover", account=ALICE, ip="203.0.113.7")
+    assert summary(apply(ledger(), alert)) == [
+        ("ban", "account_ip", f"203.0.113.7|{ALICE}", "enforce"),
+        ("end_sessions", "account", ALICE, "proposed"),
+        ("reset_password", "account", ALICE, "proposed"),
+    ]
+
+
+@pytest.mark.parametrize("subject", [{"asn": 64500}, {"country": "FR"}, {"protocol": "imap"}])
+def test_service_wide_scopes_are_left_to_a_person(subject: dict[str, Any]) -> None:
+    """ASN, country and protocol are never decided, and not proposed either."""
+    assert apply(ledger(), make_alert("login_flood", **subject)) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "scope", "value"),
+    [({"device": "ua:A|B"}, "device", "ua:A%7CB"), ({"device": "ja3:1", "asn": 64500}, "asn_device", "64500|ja3:1")],
+)
+def test_what_a_client_says_is_only_proposed(subject: dict[str, Any], scope: str, value: str) -> None:
+    """Device scopes are proposals."""
+    assert summary(apply(ledger(), make_alert("login_flood", **subject))) == [("ban", scope, value, "proposed")]
+
+
+@pytest.mark.parametrize("kind", ["campaign", "token_failure", "shared_source", "backend_outage"])
+def test_other_kinds_decide_nothing(kind: Kind) -> None:
+    """Kinds that are not attacks, and the campaign itself, decide nothing."""
+    assert apply(ledger(), make_alert(kind, ip="203.0.113.7", account=ALICE)) == []
+
+
+# -- restraint ---------------------------------------------------------------------------------------------------------
+
+
+def test_default_policy_decides_in_shadow() -> None:
+    """Without an enforcing policy decisions are written in shadow and refuse nobody."""
+    (made,) = apply(ledger(Policy.default()), spray())
+    assert made.mode == "shadow"
+    assert made.simulated
+    assert not refuses(made, make_attempt())
+
+
+def test_cold_alert_decides_nothing() -> None:
+    """An alert raised with too little history never decides."""
+    assert apply(ledger(), spray(cold=True)) == []
+
+
+def test_stale_evidence_only_proposes() -> None:
+    """An alert older than five minutes when processed only proposes; a fresher one acts."""
+    assert summary(ledger().apply(spray(), T0 + 301)) == [("ban", "ip", "203.0.113.7", "proposed")]
+    assert summary(ledger().apply(spray(), T0 + 300)) == [("ban", "ip", "203.0.113.7", "enforce")]
+
+
+def test_stale_evidence_leaves_an_enforced_decision_alone() -> None:
+    """A late alert neither lifts nor extends what is enforced."""
+    book = ledger()
+    (made,) = apply(book, spray())
+    assert book.apply(spray(ts=T0 + 3600), T0 + 3600 + 301) == []
+    assert book.active(T0 + 4000) == [made]
+
+
+def test_many_legitimate_accounts_make_it_a_proposal() -> None:
+    """Above the policy's limit of legitimate accounts a block is only proposed."""
+    assert [d.mode for d in apply(ledger(), spray(ok_accounts=3))] == ["enforce"]
+    assert [d.mode for d in apply(ledger(), spray(ok_accounts=4))] == ["proposed"]
+
+
+def test_estimated_impact_has_an_interval() -> None:
+    """From 64 accounts up the count is a sketch's, so its interval is two standard errors wide."""
+    (made,) = apply(ledger(), spray(ok_accounts=1000))
+    legit = made.impact.legit_accounts
+    assert legit is not None
+    assert (legit.low, legit.estimate, legit.high) == (745, 1000, 1255)
+
+
+def test_uncounted_impact_is_only_proposed() -> None:
+    """Where nobody counted the legitimate accounts, nothing is blocked by itself."""
+    (made,) = apply(ledger(), make_alert("password_spray", ip="203.0.113.7", distinct={"accounts": 30}))
+    assert made.mode == "proposed"
+    assert made.impact.legit_accounts is None
+
+
+@pytest.mark.parametrize("ip", ["10.0.0.7", "127.0.0.1", "100.64.3.4", "fd00:1:2:3::/64"])
+def test_never_block_set_holds_at_creation(ip: str) -> None:
+    """No decision is made about an address of the never-block set, for the account pair neither."""
+    assert apply(ledger(), spray(ip=ip)) == []
+    assert apply(ledger(), guessing([ip], listed=100)) == []
+
+
+def test_protected_account_is_met_by_pairs_only() -> None:
+    """Guessing at a protected account from many addresses is narrowed to the listed pairs."""
+    book = ledger(groups={ALICE: ["health"]})
+    assert summary(apply(book, guessing(["203.0.113.7"], listed=10))) == [("ban", "account_ip", f"203.0.113.7|{ALICE}", "enforce")]
+
+
+def test_source_used_by_a_protected_group_is_only_proposed() -> None:
+    """One protected account behind an address keeps the address from being blocked by itself."""
+    distinct = {"accounts": 30, "ok_accounts": 1, "ok_accounts:health": 1}
+    (made,) = apply(ledger(), make_alert("password_spray", ip="203.0.113.7", distinct=distinct))
+    assert made.mode == "proposed"
+    assert made.impact.by_group == {"health": 1}
+
+
+# -- old passwords -----------------------------------------------------------------------------------------------------
+
+
+def stale_password(ts: float = T0) -> Alert:
+    return make_alert("stale_password", account=ALICE, network="203.0.113.0/24", ts=ts)
+
+
+def test_stale_password_exempts_its_pair() -> None:
+    """After a stale_password alert the account and network pair is left out of decisions; other networks are not."""
+    book = ledger()
+    assert summary(apply(book, stale_password())) == [("notify", "account_ip", f"203.0.113.0/24|{ALICE}", "enforce")]
+    made = apply(book, guessing(["203.0.113.7", "198.51.100.9"], listed=100, ts=T0 + 60))
+    assert [d.value for d in made] == [f"198.51.100.9|{ALICE}"]
+    (guard,) = apply(book, guessing(["203.0.113.7"], listed=10, ts=T0 + 3600))
+    assert not refuses(guard, make_attempt(ts=T0 + 3700))
+    assert refuses(guard, make_attempt(ts=T0 + 3700, address="198.51.100.9"))
+
+
+def test_stale_password_lifts_a_ban_on_its_pair() -> None:
+    """A ban that hit the owner's old password is lifted as soon as that is known."""
+    book = ledger()
+    apply(book, guessing(["203.0.113.7"], listed=100))
+    lifted, notice = apply(book, stale_password(T0 + 60))
+    assert (lifted.value, lifted.lifted) == (f"203.0.113.7|{ALICE}", T0 + 60)
+    assert notice.type == "notify"
+
+
+def test_exemption_ends_with_its_notice() -> None:
+    """The exemption holds as long as the notice, and survives a rebuild from records."""
+    book = ledger()
+    (notice,) = apply(book, stale_password())
+    rebuilt = ledger()
+    rebuilt.load(notice.decision_id, notice)
+    assert apply(rebuilt, guessing(["203.0.113.7"], listed=100, ts=notice.until - 1)) == []
+    assert len(apply(rebuilt, guessing(["203.0.113.7"], listed=100, ts=notice.until + 3600))) == 1
+
+
+# -- ids, extension, life ----------------------------------------------------------------------------------------------
+
+
+def test_id_follows_from_the_fields() -> None:
+    """The id is the hash of the contract's parts, and the uuid is the id in RFC 9562 form."""
+    (made,) = apply(ledger(), spray())
+    assert made.decision_id == decision_id(made)
+    assert made.decision_id == "2b6f22d5ff63ee6765dd6fb6717d4ab2"
+    assert UUID(made.uuid).version == 8
+    assert UUID(made.uuid).variant == "specified in RFC 4122"
+
+
+def test_same_alerts_give_the_same_records() -> None:
+    """Two ledgers fed with the same alerts write the same bytes."""
+    alerts = [spray(), guessing(["203.0.113.7"], listed=100, ts=T0 + 60), spray(ts=T0 + 3600)]
+    one, two = ledger(), ledger()
+    assert [msgspec.json.encode(apply(one, a)) for a in alerts] == [msgspec.json.encode(apply(two, a)) for a in alerts]
+
+
+def test_start_and_end() -> None:
+    """A decision starts ten seconds after its alert and ends within 20 % of its duration, by a draw that differs by id."""
+    book = ledger()
+    made = [apply(book, spray(ip=f"203.0.113.{i}"))[0] for i in range(50)]
+    lengths = {d.until - d.start for d in made}
+    assert {d.start for d in made} == {T0 + 10}
+    assert 0.8 * 14400 <= min(lengths) < 0.9 * 14400
+    assert 1.1 * 14400 < max(lengths) <= 1.2 * 14400
+
+
+def test_next_hour_extends_the_same_decision() -> None:
+    """A continuing attack moves the end of its decision and keeps its id and start."""
+    book = ledger()
+    (first,) = apply(book, spray())
+    (second,) = apply(book, spray(ts=T0 + 3600))
+    assert second.decision_id == first.decision_id == decision_id(second)
+    assert second.until - first.until == 3600
+    assert second.start == first.start
+    assert len(second.alert_ids) == 2
+    assert second.duration == decisions_module.go_duration(second.until - second.start)
+
+
+def test_alert_after_the_end_makes_a_new_decision() -> None:
+    """Once a decision has ended it stays on record as it was."""
+    book = ledger()
+    (first,) = apply(book, spray())
+    (second,) = apply(book, spray(ts=first.until))
+    assert second.decision_id != first.decision_id
+    assert first in list(book)
+
+
+def test_repeated_alert_changes_nothing() -> None:
+    """An alert delivered twice is applied once, after a lift too."""
+    book = ledger()
+    (made,) = apply(book, spray())
+    assert apply(book, spray()) == []
+    book.lift(made.decision_id, T0 + 20, "person")
+    assert apply(book, spray()) == []
+
+
+def test_change_of_mode_lifts_and_makes_a_new_decision() -> None:
+    """When legitimate accounts appear, the enforced decision is lifted and a proposal takes its place."""
+    book = ledger()
+    (enforced,) = apply(book, spray())
+    lifted, proposed = apply(book, spray(ts=T0 + 3600, ok_accounts=50))
+    assert (lifted.decision_id, lifted.lifted) == (enforced.decision_id, T0 + 3600)
+    assert lifted.lifted_by == f"alert:{proposed.alert_ids[0]}"
+    assert proposed.mode == "proposed"
+    assert refuses(lifted, make_attempt(ts=T0 + 3600))
+    assert not refuses(lifted, make_attempt(ts=T0 + 3601))
+
+
+def test_lift_works_once() -> None:
+    """Lifting stops a decision; lifting again, or something unknown, does nothing."""
+    book = ledger()
+    (made,) = apply(book, spray())
+    (lifted,) = book.lift(made.decision_id, T0 + 30, "person")
+    assert (lifted.lifted, lifted.lifted_by) == (T0 + 30, "person")
+    assert book.lift(made.decision_id, T0 + 40, "person") == []
+    assert book.lift("0" * 32, T0 + 40, "person") == []
+    assert book.active(T0 + 30) == []
+
+
+def test_ledger_is_rebuilt_from_its_records() -> None:
+    """The last record of each id is enough to go on as before."""
+    book = ledger()
+    records = [d for alert in (spray(), spray(ts=T0 + 3600), guessing(["203.0.113.7"], 100)) for d in apply(book, alert)]
+    rebuilt = ledger()
+    for record in {d.decision_id: d for d in records}.values():
+        rebuilt.load(record.decision_id, msgspec.json.decode(msgspec.json.encode(record), type=Decision))
+    by_id = {d.decision_id: d for d in book}
+    assert {d.decision_id: d for d in rebuilt} == by_id
+    again = spray(ts=T0 + 7200)
+    assert apply(rebuilt, spray()) == []
+    assert apply(rebuilt, again) == apply(book, again)
+
+
+def test_tombstones_come_thirty_days_after_the_end() -> None:
+    """A decision is forgotten 30 days after it ended, extensions counted, and only once."""
+    book = ledger()
+    (first,) = apply(book, spray())
+    (extended,) = apply(book, spray(ts=T0 + 3600))
+    assert book.expired(first.until + KEEP_S) == []
+    assert book.expired(extended.until + KEEP_S) == [first.decision_id]
+    assert book.expired(extended.until + KEEP_S + DAY_S) == []
+    assert len(book) == 0
+    assert len(apply(book, spray())) == 1
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full ledger makes no new decisions while all hold, and gives up the ended ones first."""
+    monkeypatch.setattr(decisions_module, "MAX_DECISIONS", 3)
+    book = ledger()
+    made = [apply(book, spray(ip=f"203.0.113.{i}")) for i in range(4)]
+    assert [len(m) for m in made] == [1, 1, 1, 0]
+    assert book.not_made == 1
+    assert book.expired(T0 + 60) == []
+    ended_first = min(book, key=lambda d: d.end)
+    assert book.expired(ended_first.end) == [ended_first.decision_id]
+    assert len(apply(book, spray(ip="203.0.113.9", ts=T0 + 3600))) == 1
+
+
+# -- refusing ----------------------------------------------------------------------------------------------------------
+
+
+def decision(scope: str = "ip", value: str = "203.0.113.7", **changes: Any) -> Decision:
+    (made,) = apply(ledger(), spray())
+    return msgspec.structs.replace(made, scope=scope, value=value, **changes)
+
+
+@pytest.mark.parametrize(
+    ("scope", "value", "same", "other"),
+    [
+        ("ip", "203.0.113.7", {}, {"address": "203.0.113.8"}),
+        ("range", "203.0.113.0/24", {"address": "203.0.113.99"}, {"address": "203.0.114.1"}),
+        ("range", "2001:db8:1::/48", {"address": "2001:db8:1:9::/64"}, {"address": "2001:db8:2:9::/64"}),
+        ("range", "2001:db8:1:9::/64", {"address": "2001:db8:1:9::/64"}, {"address": "203.0.113.7"}),
+        ("account", ALICE, {}, {"account": "bob@example.org"}),
+        ("account_ip", f"203.0.113.7|{ALICE}", {}, {"account": "bob@example.org"}),
+        ("account_ip", f"203.0.113.7|{ALICE}", {}, {"address": "203.0.113.8"}),
+        ("account_device", f"{ALICE}|ua:Mail/1", {}, {"device": "ua:Mail/2"}),
+        ("range_device", "203.0.113.0/24|ua:Mail/1", {}, {"address": "198.51.100.1"}),
+        ("asn_device", "64500|ua:Mail/1", {}, {"asn": 64501}),
+        ("device", "ua:Mail/1", {}, {"device": ""}),
+        ("account_protocol", f"{ALICE}|imap", {}, {"protocol": "pop3"}),
+        ("asn", "64500", {}, {"asn": 64501}),
+        ("country", "FR", {}, {"country": "DE"}),
+        ("protocol", "imap", {}, {"protocol": "http"}),
+    ],
+)
+def test_every_part_of_the_scope_must_match(scope: str, value: str, same: dict[str, Any], other: dict[str, Any]) -> None:
+    """A decision refuses what its value covers and nothing beside it, with and without the index."""
+    made = decision(scope, value)
+    index = DecisionIndex(ALWAYS)
+    index.put(made)
+    assert refuses(made, make_attempt(**same))
+    assert index.refusing(make_attempt(**same)) == made
+    assert not refuses(made, make_attempt(**other))
+    assert index.refusing(make_attempt(**other)) is None
+
+
+def test_holds_strictly_between_start_and_end() -> None:
+    """An attempt at the very start or end is not refused."""
+    made = decision()
+    times = [made.start, made.start + 0.001, made.until - 0.001, made.until]
+    assert [refuses(made, make_attempt(ts=ts)) for ts in times] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("mode", ["shadow", "proposed"])
+def test_only_enforced_decisions_refuse(mode: str) -> None:
+    """Shadow and proposed decisions refuse nobody."""
+    assert not refuses(decision(mode=mode), make_attempt())
+
+
+@pytest.mark.parametrize(("type_", "expected"), [("ban", True), ("guard", True), ("notify", False), ("reset_password", False)])
+def test_only_ban_and_guard_refuse(type_: str, expected: bool) -> None:
+    """Other types do something else than refusing."""
+    assert refuses(decision(type=type_), make_attempt()) is expected
+
+
+def test_protocols_narrow_a_decision() -> None:
+    """A decision with protocols leaves the others open."""
+    made = decision(protocols=("imap",))
+    assert refuses(made, make_attempt())
+    assert not refuses(made, make_attempt(protocol="http"))
+
+
+@pytest.mark.parametrize(
+    ("clause", "passes"),
+    [
+        (Except(networks=("203.0.113.0/24",)), True),
+        (Except(networks=("198.51.100.0/24",)), False),
+        (Except(networks=("2001:db8::/32", "203.0.113.0/24")), True),
+        (Except(asns=(64500,), devices=("ua:Mail/1",)), True),
+        (Except(asns=(64500,), devices=("ua:Mail/2",)), False),
+        (Except(accounts=(ALICE,)), True),
+        (Except(accounts=(ALICE,), asns=(1,)), False),
+        (Except(credentials=("app-password-1",)), False),
+    ],
+)
+def test_attempt_passes_when_every_part_of_one_clause_matches(clause: Except, passes: bool) -> None:
+    """Parts of a clause are joined by and; clauses by or."""
+    assert refuses(decision(except_=(clause,)), make_attempt()) is not passes
+    assert refuses(decision(except_=(Except(asns=(1,)), clause)), make_attempt()) is not passes
+
+
+@pytest.mark.parametrize("clause", [{"devices": ("ua:x",)}, {}, {"accounts": tuple(str(i) for i in range(501))}])
+def test_unsafe_clauses_are_invalid(clause: dict[str, Any]) -> None:
+    """Devices alone, nothing at all, or over 500 accounts is no clause; in a record neither."""
+    with pytest.raises(ValueError, match="except clause"):
+        Except(**clause)
+    with pytest.raises(msgspec.ValidationError, match="except clause"):
+        msgspec.json.decode(msgspec.json.encode(clause), type=Except)
+
+
+def test_index_checks_the_never_block_set_again() -> None:
+    """A decision from elsewhere about a never-block address refuses nobody."""
+    index = DecisionIndex(Policy(version="1", never_block=("203.0.113.7/32",)))
+    index.put(decision("range", "203.0.113.0/24"))
+    assert index.refusing(make_attempt()) is None
+    assert index.refusing(make_attempt(address="203.0.113.8")) is not None
+
+
+def test_index_sees_the_latest_state() -> None:
+    """Putting a lifted decision replaces the one that held."""
+    index = DecisionIndex(ALWAYS)
+    made = decision()
+    index.put(made)
+    index.put(msgspec.structs.replace(made, lifted=T0 + 30))
+    assert index.refusing(make_attempt()) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_values_can_be_taken_apart(parts: list[str]) -> None:
+    """Whatever an attacker puts into a name, the parts of a value come back."""
+    assert split_value(join_value(*parts)) == parts
+
+
+def test_record_has_the_contracts_fields() -> None:
+    """The JSON record has exactly the fields that the contract lists."""
+    (made,) = apply(ledger(), guessing(["203.0.113.7"], listed=10))
+    record = msgspec.json.decode(msgspec.json.encode(made))
+    assert set(record) == {
+        *("decision_id", "uuid", "origin", "type", "scope", "value", "protocols", "except", "start", "until", "duration"),
+        *("scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by"),
+    }
+    assert record["except"] == [{"networks": ["192.0.2.0/24"], "accounts": [ALICE]}]
+    assert set(record["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group"}

@@ -1,0 +1,220 @@
+"""The blocking service on a real broker: alerts in, decisions out once, whoever leads."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import CribleError
+from streams.block import Brake
+from streams.local_kafka import LocalKafka, free_port, start
+from streams.settings import Kafka, Settings
+from tests.block_service import LIMIT_S, BlockService, Topics, block_service, spray, wait_for
+
+ENFORCE = """
+version = "test-1"
+[enforce]
+kinds = ["password_spray"]
+scopes = ["ip"]
+"""
+
+
+@pytest.fixture
+def channel(kafka_broker: str, topic_prefix: str) -> Iterator[Topics]:
+    """The topics of this test."""
+    opened = Topics(kafka_broker, topic_prefix)
+    yield opened
+    opened.close()
+
+
+def ready(*services: BlockService) -> None:
+    for service in services:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+
+
+def test_brake_stops_after_failures_in_a_row() -> None:
+    """Five failures of our own code in a row end the process; a success in between starts the count anew."""
+    brake, error = Brake(), KeyError("x")
+    for _ in range(4):
+        brake.failed(error, "t/0/1")
+    brake.worked()
+    for _ in range(4):
+        brake.failed(error, "t/0/2")
+    with pytest.raises(CribleError, match=r"^t/0/3: deciding failed on 5 alerts in a row, at last with KeyError"):
+        brake.failed(error, "t/0/3")
+
+
+def test_unreachable_broker_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    """Without a broker the service waits as long as it is told to, says so, and ends with 1."""
+    settings = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}"))
+    with block_service(settings, tmp_path, free_port(), CRIBLE_KAFKA_CONNECT_TIMEOUT_S="1") as service:
+        assert service.process.wait(LIMIT_S) == 1
+    assert f"error: {settings.kafka.bootstrap}: no Kafka broker answered within 1 s" in service.said()
+
+
+def test_wrong_policy_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    """A policy with an unknown key never starts."""
+    with block_service(Settings(), tmp_path, free_port(), policy='version = "1"\nenforced = 1') as service:
+        assert service.process.wait(LIMIT_S) == 2
+    assert "enforced" in service.said().splitlines()[-1]
+
+
+@pytest.mark.kafka
+def test_alerts_become_a_served_list(channel: Topics, tmp_path: Path) -> None:
+    """Alerts are decided on and served; what is no alert goes to the dead letters with its place, and the rest goes on."""
+    now = time.time()
+    channel.send_alerts([spray("203.0.113.1", now)])
+    channel.send(b"not json", key=b"k")
+    channel.send(b'{"alert_id": 1}')
+    channel.send(b"{}", schema="alert/2")
+    channel.send(b"{}", schema="decision/1")
+    channel.send_alerts([spray("203.0.113.2", now), spray("203.0.113.2", now), spray("203.0.113.3", now - 3600)])
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE) as service:
+        ready(service)
+        wait_for(lambda: service.served() == {"203.0.113.1", "203.0.113.2"}, f"the list; it said {service.said()}")
+        service.signal(signal.SIGTERM)
+        assert service.process.wait(LIMIT_S) == 0
+
+    made = channel.decisions()
+    assert Counter(decision.value for decision in made) == {"203.0.113.1": 1, "203.0.113.2": 1, "203.0.113.3": 1}
+    assert {d.value: d.mode for d in made}["203.0.113.3"] == "proposed"
+    records = channel.read("auth.decisions")
+    assert {record.key.decode() for record in records} == {decision.decision_id for decision in made}
+    assert all(dict(record.headers)["crible-schema"] == b"decision/1" for record in records)
+    assert {record.timestamp for record in records} == {int(now * 1000), int((now - 3600) * 1000)}
+
+    buried = {record.value: record for record in channel.read("auth.dlq")}
+    reasons = [dict(record.headers)["dlq.reason"].decode() for record in channel.read("auth.dlq")]
+    assert sorted(reasons) == ["another_schema", "higher_major", "not_an_alert", "not_an_alert"]
+    about = {name: value.decode() for name, value in buried[b"not json"].headers}
+    assert buried[b"not json"].key == b"k"
+    assert (about["dlq.topic"], about["dlq.partition"], about["dlq.offset"], about["dlq.stage"]) == (
+        f"{channel.settings.kafka.prefix}auth.alerts",
+        "0",
+        "1",
+        "block",
+    )
+    assert about["crible-schema"] == "alert/1"
+    assert about["dlq.error"]
+
+
+@pytest.mark.kafka
+def test_shadow_without_a_policy(channel: Topics, tmp_path: Path) -> None:
+    """Started without a policy, the service decides in shadow and serves nothing."""
+    channel.send_alerts([spray("203.0.113.1", time.time())])
+    with block_service(channel.settings, tmp_path, free_port()) as service:
+        ready(service)
+        wait_for(channel.decisions, f"a decision; it said {service.said()}")
+        assert {decision.mode for decision in channel.decisions()} == {"shadow"}
+        assert service.served() == set()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: signal.Signals) -> None:
+    """When the leader dies or hangs, another decides on every alert once, extends what was decided, and serves all."""
+    addresses = [f"203.0.113.{n}" for n in range(1, 201)]
+    now = time.time()
+    with (
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as first,
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as second,
+    ):
+        ready(first, second)
+        wait_for(lambda: first.leads() or second.leads(), "a leader")
+        leader, other = (first, second) if first.leads() else (second, first)
+        channel.send_alerts(spray(address, now) for address in addresses[:100])
+        wait_for(channel.decisions, f"a decision of the first leader; it said {leader.said()}")
+        leader.signal(blow)
+        channel.send_alerts(spray(address, now) for address in addresses[100:])
+        wait_for(other.leads, f"the other to lead; it said {other.said()}")
+        wait_for(lambda: other.served() == set(addresses), f"the whole list; it said {other.said()}")
+        channel.send_alerts([spray(addresses[0], now + 1, hour=1), spray(addresses[-1], now + 1, hour=1)])
+        wait_for(lambda: len(channel.decisions()) == len(addresses) + 2, "the extensions")
+        if blow == signal.SIGSTOP:
+            leader.signal(signal.SIGCONT)
+            channel.send_alerts([spray("198.51.100.1", now)])
+            wait_for(lambda: "198.51.100.1" in other.served(), f"a further decision; it said {other.said()}")
+        made = channel.decisions()
+        if blow == signal.SIGSTOP and leader.process.poll() is not None:
+            assert leader.process.returncode == 1
+            assert "error: another instance has taken over the decisions" in leader.said()
+
+    by_value = Counter(decision.value for decision in made if not decision.value.startswith("198."))
+    assert by_value == Counter(addresses) + Counter([addresses[0], addresses[-1]])
+    assert len({decision.decision_id for decision in made}) == len({decision.value for decision in made})
+    longest = max((d for d in made if d.value == addresses[0]), key=lambda d: d.until)
+    assert len(longest.alert_ids) == 2
+
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE) as third:
+        ready(third)
+        assert set(addresses) <= third.served()
+
+
+@pytest.mark.kafka
+def test_failure_of_our_own_code_is_buried_and_work_goes_on(channel: Topics, tmp_path: Path) -> None:
+    """An alert on which our code fails goes to the dead letters; the next one is decided on, by a ledger read anew."""
+    prelude = """
+from models.decisions import Ledger
+apply = Ledger.apply
+def failing(self, alert, now):
+    made = apply(self, alert, now)
+    if alert.subject.ip == "203.0.113.2":
+        raise KeyError("half way")
+    return made
+Ledger.apply = failing
+"""
+    now = time.time()
+    channel.send_alerts([spray("203.0.113.1", now), spray("203.0.113.2", now), spray("203.0.113.3", now)])
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE, prelude=prelude) as service:
+        ready(service)
+        wait_for(lambda: service.served() == {"203.0.113.1", "203.0.113.3"}, f"the list; it said {service.said()}")
+    assert Counter(d.value for d in channel.decisions()) == {"203.0.113.1": 1, "203.0.113.3": 1}
+    (buried,) = channel.read("auth.dlq")
+    assert dict(buried.headers)["dlq.reason"] == b"our_own_failure"
+    assert dict(buried.headers)["dlq.error"] == b"KeyError"
+
+
+@pytest.mark.kafka
+def test_leader_killed_within_its_transaction(channel: Topics, tmp_path: Path) -> None:
+    """Decisions that were sent and not committed are never seen; the next leader makes them again, with the same ids."""
+    prelude = """
+import os, signal
+from kafka import KafkaProducer
+def killed(self):
+    self.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+KafkaProducer.commit_transaction = killed
+"""
+    addresses = {f"203.0.113.{n}" for n in range(1, 21)}
+    channel.send_alerts(spray(address, time.time()) for address in sorted(addresses))
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE, prelude) as first:
+        assert first.process.wait(LIMIT_S) == -signal.SIGKILL
+    assert channel.decisions() == []
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE) as second:
+        ready(second)
+        wait_for(lambda: second.served() == addresses, f"the list; it said {second.said()}")
+    assert Counter(decision.value for decision in channel.decisions()) == Counter(addresses)
+
+
+@pytest.mark.kafka
+def test_broker_restart(own_kafka: LocalKafka, topic_prefix: str, tmp_path: Path) -> None:
+    """The list is served while the broker is away, and deciding goes on when it is back."""
+    channel = Topics(own_kafka.bootstrap, topic_prefix)
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE) as service:
+        ready(service)
+        channel.send_alerts([spray("203.0.113.1", time.time())])
+        wait_for(lambda: service.served() == {"203.0.113.1"}, f"the first decision; it said {service.said()}")
+        channel.close()
+        own_kafka.stop()
+        assert service.served() == {"203.0.113.1"}
+        start(own_kafka.directory, own_kafka.port)
+        channel = Topics(own_kafka.bootstrap, topic_prefix)
+        channel.send_alerts([spray("203.0.113.2", time.time())])
+        wait_for(lambda: service.served() == {"203.0.113.1", "203.0.113.2"}, f"the second; it said {service.said()}")
+    assert Counter(decision.value for decision in channel.decisions()) == {"203.0.113.1": 1, "203.0.113.2": 1}
+    channel.close()
