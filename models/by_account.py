@@ -24,7 +24,7 @@ from models.by_source import ATTACK_BITS, GUESSES
 from models.detectors import AccountDetector, Detector
 from models.ids import name_hash
 from models.stage import Outputs, Stage
-from models.windows import HOUR_S, InstantRule, add_distinct, cell_at, estimate, union
+from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["BRUTE_RULES", "AccountRow", "AccountStage"]
 
@@ -66,8 +66,8 @@ class AccountCell(msgspec.Struct, array_like=True, gc=False):
     first_s: int = 1 << 40
     last_s: int = 0
     failures: int = 0
-    guesses: set[int] = msgspec.field(default_factory=set)
-    addresses: set[int] = msgspec.field(default_factory=set)
+    guesses: list[int] = msgspec.field(default_factory=list)
+    addresses: list[int] = msgspec.field(default_factory=list)
 
     def merge(self, other: AccountCell) -> None:
         """Add what happened in ``other``."""
@@ -103,10 +103,12 @@ class Stale(msgspec.Struct, array_like=True, gc=False):
 
 
 class LastSuccess(msgspec.Struct, array_like=True, gc=False):
-    """Where the owner was last."""
+    """Where the owner was last, and on which UTC day that was learnt."""
 
     ts: float
+    day: int
     network: str
+    device: int
     country: str
     latitude: float | None
     longitude: float | None
@@ -125,7 +127,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     last_success: LastSuccess | None = None
     failing: dict[str, Failing] = msgspec.field(default_factory=dict)
     stale: dict[str, Stale] = msgspec.field(default_factory=dict)
-    alerted: set[int] = msgspec.field(default_factory=set)
+    alerted: list[int] = msgspec.field(default_factory=list)
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -175,7 +177,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
         second = int(attempt.ts)
-        cell = cell_at(row.recent, row.hours, second, row.newest_ts, AccountCell)
+        cell = row.recent.get(second // RECENT_S) or cell_at(row.recent, row.hours, second, row.newest_ts, AccountCell)
         if cell is None:
             self.meta.late_events += 1
             return False
@@ -201,19 +203,21 @@ class AccountStage(Stage[AccountRow, Attempt]):
     # -- judging -----------------------------------------------------------------------------------------------------
 
     def _judge_brute_force(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
-        recent, hours = row.recent, row.hours
-        guesses = sum(len(cell.guesses) for cell in recent.values()) + sum(len(cell.guesses) for cell in hours.values())
-        if guesses < BRUTE_RULES[0].threshold:
+        recent, hours, second = row.recent, row.hours, int(attempt.ts)
+        on_time = second // RECENT_S == int(row.newest_ts) // RECENT_S
+        if on_time and _mark("brute_force", second // HOUR_S) in row.alerted:
+            return []  # every window ends in this hour, for which the alert is out
+        if sum([len(cell.guesses) for cell in (*recent.values(), *hours.values())]) < BRUTE_RULES[0].threshold:
             return []
         alerts = []
         for rule in BRUTE_RULES:
-            for hour, window in rule.windows(recent, hours, int(attempt.ts), row.newest_ts):
+            for hour, window in rule.windows(recent, hours, second, row.newest_ts):
                 if _mark("brute_force", hour) in row.alerted or sum(len(cell.guesses) for cell in window) < rule.threshold:
                     continue
-                guesses = estimate(union(cell.guesses for cell in window))
+                guesses = count_distinct([cell.guesses for cell in window])
                 if guesses < rule.threshold or not _first_time(row, _mark("brute_force", hour)):
                     continue
-                addresses = estimate(union(cell.addresses for cell in window))
+                addresses = count_distinct([cell.addresses for cell in window])
                 text = f"{guesses} different passwords within {rule.window_s // _MINUTE_S} minutes from {_addresses(addresses)}"
                 reason = Reason("guesses", text, guesses, rule.threshold)
                 subject = Subject(account=attempt.account)
@@ -295,8 +299,8 @@ class AccountStage(Stage[AccountRow, Attempt]):
             evidence=Evidence(
                 counts={"failures": failures, "failures_from_listed": from_listed},
                 distinct={
-                    "guesses": estimate(union(cell.guesses for cell in cells)),
-                    "addresses": estimate(union(cell.addresses for cell in cells)),
+                    "guesses": count_distinct([cell.guesses for cell in cells]),
+                    "addresses": count_distinct([cell.addresses for cell in cells]),
                 },
                 addresses=listed,
                 event_ids=[attempt.event_id],
@@ -339,7 +343,7 @@ def _first_time(row: AccountRow, mark: int) -> bool:
     if mark in row.alerted:
         return False
     newest_h = int(row.newest_ts) // HOUR_S
-    row.alerted = {old for old in row.alerted if old >> _MARK_HOUR_SHIFT > newest_h - _REMEMBER_ALERTS_H} | {mark}
+    row.alerted = [*(old for old in row.alerted if old >> _MARK_HOUR_SHIFT > newest_h - _REMEMBER_ALERTS_H), mark]
     return True
 
 
@@ -351,7 +355,7 @@ def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """A new network and device right after guessing."""
     if name_hash(attempt.device) in row.devices and attempt.asn in row.asns:
         return []
-    guesses = estimate(union(cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S))
+    guesses = count_distinct([cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S])
     if guesses < _TAKEOVER_GUESSES:
         return []
     text = f"first success from this network, after {guesses} wrong passwords within 60 minutes"
@@ -389,18 +393,19 @@ def _learn(row: AccountRow, attempt: Attempt) -> None:
     """Take a success into the account's habits, unless its source is under alert."""
     if attempt.attack and attempt.network not in row.networks:
         return
-    day = int(attempt.ts) // _DAY_S
-    _practise(row.networks, attempt.network, day)
+    ts, network, device, last = attempt.ts, attempt.network, name_hash(attempt.device), row.last_success
+    day = int(ts) // _DAY_S
+    if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
+        last.ts = max(last.ts, ts)
+        return
+    _practise(row.networks, network, day)
     _practise(row.countries, attempt.country, day)
     if attempt.asn:
         _practise(row.asns, attempt.asn, day)
     if attempt.device:
-        _practise(row.devices, name_hash(attempt.device), day)
-    last = row.last_success
-    if last is None or (last.network != attempt.network and attempt.ts >= last.ts):
-        row.last_success = LastSuccess(attempt.ts, attempt.network, attempt.country, attempt.latitude, attempt.longitude)
-    elif attempt.ts > last.ts:
-        last.ts = attempt.ts
+        _practise(row.devices, device, day)
+    if last is None or ts >= last.ts:
+        row.last_success = LastSuccess(ts, day, network, device, attempt.country, attempt.latitude, attempt.longitude)
 
 
 def _practise(habits: dict[Key, Habit], key: Key, day: int) -> None:
@@ -430,6 +435,6 @@ def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:
         float(attempt.country not in row.countries) if attempt.country else None,
         float(name_hash(attempt.device) not in row.devices) if attempt.device else None,
         log1p(max(attempt.ts - last.ts, 0.0) / HOUR_S) if last else 0.0,
-        log1p(estimate(union(cell.guesses for cell in window))),
-        log1p(estimate(union(cell.addresses for cell in window))),
+        log1p(count_distinct([cell.guesses for cell in window])),
+        log1p(count_distinct([cell.addresses for cell in window])),
     ]

@@ -11,7 +11,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_network
 from math import log1p
 from typing import Final
 from zlib import compress, decompress
@@ -23,7 +24,7 @@ from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import name_hash
 from models.stage import Outputs, Pulse, Stage
-from models.windows import HOUR_S, K_MIN_VALUES, InstantRule, add_distinct, cell_at, estimate, union
+from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["ATTACK_BITS", "GUESSES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
 
@@ -53,8 +54,8 @@ _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
 #: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
 _OBSERVE_EVERY: Final = 64
-#: A pulse closes with its second when it is large, else with its ten seconds: records of one event each would cost too much.
-_PULSE_SLOT_S: Final = 10
+#: A pulse closes with its second when it is large, else with its half minute: records of one event each would cost too much.
+_PULSE_SLOT_S: Final = 30
 _PULSE_LARGE: Final = 256
 
 #: Failures that are guesses; the rest (expired, disabled, policy, our own fault, OAuth) are not wrong passwords.
@@ -67,9 +68,9 @@ class SourceCell(msgspec.Struct, array_like=True, gc=False):
     first_s: int = 1 << 40
     last_s: int = 0
     failures: int = 0
-    accounts: set[int] = msgspec.field(default_factory=set)
-    tries: set[int] = msgspec.field(default_factory=set)
-    unknown: set[int] = msgspec.field(default_factory=set)
+    accounts: list[int] = msgspec.field(default_factory=list)
+    tries: list[int] = msgspec.field(default_factory=list)
+    unknown: list[int] = msgspec.field(default_factory=list)
 
     def merge(self, other: SourceCell) -> None:
         """Add what happened in ``other``."""
@@ -85,8 +86,8 @@ class NetworkCell(msgspec.Struct, array_like=True, gc=False):
     first_s: int = 1 << 40
     last_s: int = 0
     failures: int = 0
-    accounts: set[int] = msgspec.field(default_factory=set)
-    addresses: set[int] = msgspec.field(default_factory=set)
+    accounts: list[int] = msgspec.field(default_factory=list)
+    addresses: list[int] = msgspec.field(default_factory=list)
 
     def merge(self, other: NetworkCell) -> None:
         """Add what happened in ``other``."""
@@ -99,38 +100,14 @@ class UsageCell(msgspec.Struct, array_like=True, gc=False):
     """Good log-ins in six hours: how many, and distinct accounts."""
 
     successes: int = 0
-    accounts: set[int] = msgspec.field(default_factory=set)
+    accounts: list[int] = msgspec.field(default_factory=list)
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
     """What addresses and networks have in common."""
 
     newest_ts: float = 0.0
-    usage: dict[int, UsageCell] = msgspec.field(default_factory=dict)
-    alerted: set[int] = msgspec.field(default_factory=set)
-
-    def count_success(self, ts: float, account: int) -> None:
-        """Note a good log-in: who uses this source decides what a block of it would cost."""
-        index = int(ts) // _USAGE_S
-        cell = self.usage.get(index)
-        if cell is None:
-            cell = self.usage[index] = UsageCell()
-            oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
-            for past in [past for past in self.usage if past < oldest]:
-                del self.usage[past]
-        cell.successes += 1
-        if len(cell.accounts) < K_MIN_VALUES:
-            cell.accounts.add(account)
-        else:
-            add_distinct(cell.accounts, account)
-
-    def ok_accounts(self) -> int:
-        """Accounts with a good log-in from here in about the last 24 hours."""
-        return estimate(union(cell.accounts for cell in self.usage.values()))
-
-    def successes(self) -> int:
-        """Good log-ins from here in about the last 24 hours."""
-        return sum(cell.successes for cell in self.usage.values())
+    alerted: list[int] = msgspec.field(default_factory=list)
 
     def has_alerted(self, kind: Kind, hour: int) -> bool:
         """Whether ``kind`` has been raised in ``hour``."""
@@ -139,7 +116,7 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     def note_alert(self, kind: Kind, hour: int) -> None:
         """Remember that ``kind`` has been raised in ``hour``."""
         oldest = int(self.newest_ts) // HOUR_S - _REMEMBER_ALERTS_H << _KIND_BITS
-        self.alerted = {mark for mark in self.alerted if mark > oldest} | {hour << _KIND_BITS | ATTACK_BITS[kind]}
+        self.alerted = [*(mark for mark in self.alerted if mark > oldest), hour << _KIND_BITS | ATTACK_BITS[kind]]
 
     def attacks(self, ts: float) -> int:
         """Bits of the kinds raised in the hour of ``ts`` or the one before."""
@@ -156,13 +133,27 @@ class SourceRow(Row, array_like=True, gc=False):
 
     recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
     hours: dict[int, SourceCell] = msgspec.field(default_factory=dict)
+    usage: dict[int, UsageCell] = msgspec.field(default_factory=dict)
     minute: int = 0
     minute_failures: int = 0
     samples: list[str] = msgspec.field(default_factory=list)
 
+    def count_success(self, ts: float, account: int) -> None:
+        """Note a good log-in: who uses this source decides what a block of it would cost."""
+        index = int(ts) // _USAGE_S
+        cell = self.usage.get(index)
+        if cell is None:
+            cell = self.usage[index] = UsageCell()
+            oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
+            for past in [past for past in self.usage if past < oldest]:
+                del self.usage[past]
+        cell.successes += 1
+        if account not in cell.accounts:
+            add_distinct(cell.accounts, account)
+
 
 class NetworkRow(Row, array_like=True, gc=False):
-    """What is known about a network."""
+    """What is known about a network: failures only; who uses it with success is counted by address."""
 
     recent: dict[int, NetworkCell] = msgspec.field(default_factory=dict)
     hours: dict[int, NetworkCell] = msgspec.field(default_factory=dict)
@@ -174,6 +165,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
     def __init__(self, max_rows: int = 1_000_000) -> None:
         self.pulse = Pulse(0, {})
         self.pulse_attempts = 0
+        self.alerted_networks: dict[str, float] = {}
         self.detector: Detector = SourceDetector()
         super().__init__(max_rows)
 
@@ -184,50 +176,49 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
 
     def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         ts = attempt.ts
-        hot, meta = self.hot, self.meta
-        address: SourceRow = hot.get(attempt.address) or self.row(attempt.address)  # type: ignore[assignment]
-        network: NetworkRow = hot.get(attempt.network) or self.row(attempt.network)  # type: ignore[assignment]
-        if ts > address.newest_ts:
-            address.newest_ts = ts
-        if ts > network.newest_ts:
-            network.newest_ts = ts
+        meta = self.meta
+        row: SourceRow = self.hot.get(attempt.address) or self.row(attempt.address)  # type: ignore[assignment]
+        if ts > row.newest_ts:
+            row.newest_ts = ts
             if ts > meta.newest_ts:
                 meta.newest_ts = ts
-        self._count_pulse(attempt, offset, outputs)
+        pulse = self.pulse
+        if int(ts) > pulse.second:
+            pulse = self._next_pulse(int(ts), offset, outputs)
+        self.pulse_attempts += 1
+        seen_as = (attempt.protocol, attempt.country, attempt.asn, attempt.device, -1 if attempt.policy_reject else attempt.fail)
+        pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
         if attempt.policy_reject or not attempt.account:  # our own refusal is presence, not evidence; a master log-in is nobody's
             return
         account = name_hash(attempt.account)
         if attempt.success:
-            address.count_success(ts, account)
-            network.count_success(ts, account)
+            row.count_success(ts, account)
         elif attempt.fail in GUESSES:
-            if self._count_at_address(address, attempt, account):
-                outputs.alerts += self._judge_address(address, attempt)
-            if self._count_at_network(network, attempt, account):
-                outputs.alerts += _spray(network, attempt, Subject(network=attempt.network))
-        if meta.applied % _OBSERVE_EVERY == 0:
-            self.detector.observe(_features(address), learn=True)
-        if address.alerted or network.alerted:
-            attempt.attack = address.attacks(ts) | network.attacks(ts)
+            if self._count_at_address(row, attempt, account):
+                outputs.alerts += self._judge_address(row, attempt)
+            outputs.alerts += self._count_at_network(attempt, account)
+        if row.alerted or attempt.network in self.alerted_networks:
+            attempt.attack = self._attacks(row, attempt)
+        if not meta.applied % _OBSERVE_EVERY:
+            self.detector.observe(_features(row), learn=not attempt.attack)
         outputs.forwards.append((offset, attempt))
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
-    def _count_pulse(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
-        second, pulse = int(attempt.ts), self.pulse
-        if second > pulse.second and (self.pulse_attempts >= _PULSE_LARGE or second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S):
+    def _next_pulse(self, second: int, offset: int, outputs: Outputs) -> Pulse:
+        """The pulse in which ``second`` counts; sends the open one off when that is full or its slot is over."""
+        pulse = self.pulse
+        if self.pulse_attempts >= _PULSE_LARGE or second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S:
             if pulse.counts:
                 outputs.pulses.append((offset, pulse))
             pulse = self.pulse = Pulse(second, {})
             self.pulse_attempts = 0
-        self.pulse_attempts += 1
-        key = (attempt.protocol, attempt.country, attempt.asn, attempt.device, -1 if attempt.policy_reject else attempt.fail)
-        pulse.counts[key] = pulse.counts.get(key, 0) + 1
+        return pulse
 
     def _count_at_address(self, row: SourceRow, attempt: Attempt, account: int) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
         second = int(attempt.ts)
-        cell = cell_at(row.recent, row.hours, second, row.newest_ts, SourceCell)
+        cell = row.recent.get(second // RECENT_S) or cell_at(row.recent, row.hours, second, row.newest_ts, SourceCell)
         if cell is None:
             self.meta.late_events += 1
             return False
@@ -242,8 +233,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         add_distinct(cell.tries, attempt.try_id)
         if attempt.fail == Fail.ACCOUNT:
             add_distinct(cell.unknown, account)
-        if cell.failures >= _SAMPLE_FROM:
-            row.samples = [*row.samples[1 - _SAMPLES :], attempt.event_id]
+        if cell.failures == _SAMPLE_FROM:
+            row.samples = []
+        if cell.failures >= _SAMPLE_FROM and len(row.samples) < _SAMPLES:
+            row.samples.append(attempt.event_id)
         minute = second // _MINUTE_S
         if minute > row.minute:
             row.minute, row.minute_failures = minute, 0
@@ -251,30 +244,54 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             row.minute_failures += 1
         return not known or row.minute_failures >= _FLOOD_PER_MIN
 
-    def _count_at_network(self, row: NetworkRow, attempt: Attempt, account: int) -> bool:
-        """Count a failure; returns whether there is anything new to judge."""
+    def _count_at_network(self, attempt: Attempt, account: int) -> list[Alert]:
+        """Count a failure, and judge it where it brings anything new."""
         second = int(attempt.ts)
-        cell = cell_at(row.recent, row.hours, second, row.newest_ts, NetworkCell)
+        row: NetworkRow = self.hot.get(attempt.network) or self.row(attempt.network)  # type: ignore[assignment]
+        if attempt.ts > row.newest_ts:
+            row.newest_ts = attempt.ts
+        cell = row.recent.get(second // RECENT_S) or cell_at(row.recent, row.hours, second, row.newest_ts, NetworkCell)
         if cell is None:
-            return False
+            return []
         cell.failures += 1
         if second < cell.first_s:
             cell.first_s = second
         if second > cell.last_s:
             cell.last_s = second
         address = name_hash(attempt.address)
-        known = account in cell.accounts and address in cell.addresses
-        if not known:
-            add_distinct(cell.accounts, account)
+        if address not in cell.addresses:
             add_distinct(cell.addresses, address)
-        return not known and len(cell.addresses) >= _NETWORK_ADDRESSES
+        elif account in cell.accounts:
+            return []
+        add_distinct(cell.accounts, account)
+        if len(cell.addresses) < _NETWORK_ADDRESSES:
+            return []
+        alerts = _spray(row, attempt, Subject(network=attempt.network), lambda: self._usage_of(attempt.network))
+        if alerts:
+            self.alerted_networks = {name: ts for name, ts in self.alerted_networks.items() if ts > attempt.ts - 2 * HOUR_S}
+            self.alerted_networks[attempt.network] = attempt.ts
+        return alerts
+
+    def _usage_of(self, network: str) -> list[UsageCell] | None:
+        """Who uses a network with success, from the rows of its addresses; unknown for IPv6, which has too many to look at."""
+        if ":" in network:
+            return None
+        rows = (self.peek(str(address)) for address in ip_network(network))
+        return [cell for row in rows if isinstance(row, SourceRow) for cell in row.usage.values()]
+
+    def _attacks(self, row: SourceRow, attempt: Attempt) -> int:
+        """Bits of the kinds under which the attempt's address or network is."""
+        bits = row.attacks(attempt.ts)
+        if attempt.network in self.alerted_networks:
+            bits |= self.row(attempt.network).attacks(attempt.ts)
+        return bits
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
     def _judge_address(self, row: SourceRow, attempt: Attempt) -> list[Alert]:
         hour = int(attempt.ts) // HOUR_S
         subject = Subject(ip=attempt.address)
-        alerts = _spray(row, attempt, subject)
+        alerts = _spray(row, attempt, subject, lambda: list(row.usage.values()))
         if not row.has_alerted("credential_stuffing", hour):
             alerts += self._stuffing(row, attempt, subject, hour)
         if row.minute_failures >= _FLOOD_PER_MIN and not row.has_alerted("login_flood", hour):
@@ -283,11 +300,12 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
 
     def _stuffing(self, row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
         window = list(row.recent.values())
-        if sum(len(cell.accounts) for cell in window) < _STUFFING_ACCOUNTS:
+        unknown_bound = sum([len(cell.unknown) for cell in window])
+        if unknown_bound < _STUFFING_UNKNOWN_SHARE * _STUFFING_ACCOUNTS or sum([len(cell.accounts) for cell in window]) < _STUFFING_ACCOUNTS:
             return []
-        accounts = estimate(union(cell.accounts for cell in window))
-        unknown = estimate(union(cell.unknown for cell in window))
-        tries = estimate(union(cell.tries for cell in window))
+        accounts = count_distinct([cell.accounts for cell in window])
+        unknown = count_distinct([cell.unknown for cell in window])
+        tries = count_distinct([cell.tries for cell in window])
         if accounts < _STUFFING_ACCOUNTS or unknown < _STUFFING_UNKNOWN_SHARE * accounts:
             return []
         if tries > _STUFFING_TRIES_PER_ACCOUNT * accounts:
@@ -300,7 +318,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             Reason("tries_per_account", f"{tries / accounts:.1f} tries per account", round(tries / accounts, 4), _STUFFING_TRIES_PER_ACCOUNT),
         ]
         model = None if score is None else ModelScore(self.detector.name, self.detector.version, round(score, 4))
-        return [_alert("credential_stuffing", "high", row, window, attempt, subject, hour, reasons, model)]
+        return [_alert("credential_stuffing", "high", row, window, list(row.usage.values()), attempt, subject, hour, reasons, model)]
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
@@ -315,14 +333,15 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
-        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, compress(self.detector.dump(), 1)))
+        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, self.alerted_networks, compress(self.detector.dump(), 1)))
 
     def _load_extra(self, packed: bytes) -> None:
         if packed:
-            self.pulse, self.pulse_attempts, detector = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, bytes])
+            extra = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, dict[str, float], bytes])
+            self.pulse, self.pulse_attempts, self.alerted_networks, detector = extra
             self.detector = Detector.load("source", decompress(detector))
         else:
-            self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, SourceDetector()
+            self.pulse, self.pulse_attempts, self.alerted_networks, self.detector = Pulse(0, {}), 0, {}, SourceDetector()
 
 
 def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell) -> None:
@@ -331,22 +350,26 @@ def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell)
     cell.failures += other.failures
 
 
-def _spray(row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject) -> list[Alert]:
-    recent, hours = row.recent, row.hours
-    if sum(len(cell.accounts) for cell in recent.values()) + sum(len(cell.accounts) for cell in hours.values()) < SPRAY_RULES[0].threshold:
+def _spray(
+    row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject, usage: Callable[[], list[UsageCell] | None]
+) -> list[Alert]:
+    recent, hours, second = row.recent, row.hours, int(attempt.ts)
+    if second // RECENT_S == int(row.newest_ts) // RECENT_S and row.has_alerted("password_spray", second // HOUR_S):
+        return []  # on time: every window ends in this hour, for which the alert is out
+    if sum([len(cell.accounts) for cell in (*recent.values(), *hours.values())]) < SPRAY_RULES[0].threshold:
         return []
     alerts = []
     for rule in SPRAY_RULES:
-        for hour, window in rule.windows(recent, hours, int(attempt.ts), row.newest_ts):  # type: ignore[arg-type]
+        for hour, window in rule.windows(recent, hours, second, row.newest_ts):  # type: ignore[arg-type]
             if row.has_alerted(rule.kind, hour) or sum(len(cell.accounts) for cell in window) < rule.threshold:
                 continue
-            accounts = estimate(union(cell.accounts for cell in window))
+            accounts = count_distinct([cell.accounts for cell in window])
             if accounts < rule.threshold:
                 continue
             row.note_alert(rule.kind, hour)
             text = f"{accounts} accounts failed from here within {rule.window_s // _MINUTE_S} minutes"
             reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window)]
-            alerts.append(_alert(rule.kind, "high", row, window, attempt, subject, hour, reasons))
+            alerts.append(_alert(rule.kind, "high", row, window, usage(), attempt, subject, hour, reasons))
     return alerts
 
 
@@ -362,7 +385,7 @@ def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Ale
     row.note_alert("login_flood", hour)
     rate = row.minute_failures
     reason = Reason("failures_per_min", f"{rate} failing attempts in one minute", rate, _FLOOD_PER_MIN)
-    return _alert("login_flood", "medium", row, list(row.recent.values()), attempt, subject, hour, [reason])
+    return _alert("login_flood", "medium", row, list(row.recent.values()), list(row.usage.values()), attempt, subject, hour, [reason])
 
 
 def _alert(
@@ -370,32 +393,37 @@ def _alert(
     severity: Severity,
     row: SourceRow | NetworkRow,
     window: Sequence[SourceCell | NetworkCell],
+    usage: list[UsageCell] | None,
     attempt: Attempt,
     subject: Subject,
     hour: int,
     reasons: list[Reason],
     model: ModelScore | None = None,
 ) -> Alert:
-    accounts, ok_accounts = estimate(union(cell.accounts for cell in window)), row.ok_accounts()
-    distinct = {"accounts": accounts, "ok_accounts": ok_accounts}
+    accounts = count_distinct([cell.accounts for cell in window])
+    counts = {"failures": sum(cell.failures for cell in window)}
+    distinct = {"accounts": accounts}
+    if usage is not None:
+        counts["successes"] = sum(cell.successes for cell in usage)
+        distinct["ok_accounts"] = count_distinct([cell.accounts for cell in usage])
     if isinstance(row, SourceRow):
         cells = [cell for cell in window if isinstance(cell, SourceCell)]
-        distinct["tries"] = estimate(union(cell.tries for cell in cells))
-        distinct["unknown_accounts"] = estimate(union(cell.unknown for cell in cells))
+        distinct["tries"] = count_distinct([cell.tries for cell in cells])
+        distinct["unknown_accounts"] = count_distinct([cell.unknown for cell in cells])
     else:
-        distinct["addresses"] = estimate(union(cell.addresses for cell in window if isinstance(cell, NetworkCell)))
+        distinct["addresses"] = count_distinct([cell.addresses for cell in window if isinstance(cell, NetworkCell)])
     return Alert(
         alert_id=alert_id(kind, subject, hour),
         kind=kind,
         severity=severity,
-        score=round(accounts / (accounts + ok_accounts + 1), 4),
+        score=round(accounts / (accounts + distinct.get("ok_accounts", 0) + 1), 4),
         ts=attempt.ts,
         first_ts=float(min(cell.first_s for cell in window)),
         last_ts=float(max(cell.last_s for cell in window)),
         subject=subject,
         reasons=reasons,
         evidence=Evidence(
-            counts={"failures": sum(cell.failures for cell in window), "successes": row.successes()},
+            counts=counts,
             distinct=distinct,
             event_ids=(row.samples if isinstance(row, SourceRow) else []) or [attempt.event_id],
         ),
@@ -407,14 +435,14 @@ def _alert(
 def _features(row: SourceRow) -> list[float | None]:
     """The vector of the ``source`` detector, in the order of its feature names; over what the recent ring holds."""
     window = row.recent.values()
-    tries = estimate(union(cell.tries for cell in window))
-    accounts = estimate(union(cell.accounts for cell in window))
-    unknown = estimate(union(cell.unknown for cell in window))
-    failures, successes = sum(cell.failures for cell in window), row.successes()
+    tries = count_distinct([cell.tries for cell in window])
+    accounts = count_distinct([cell.accounts for cell in window])
+    unknown = count_distinct([cell.unknown for cell in window])
+    failures, successes = sum(cell.failures for cell in window), sum(cell.successes for cell in row.usage.values())
     return [
         log1p(tries),
         log1p(accounts),
-        log1p(row.ok_accounts()),
+        log1p(count_distinct([cell.accounts for cell in row.usage.values()])),
         failures / max(failures + successes, 1),
         unknown / accounts if unknown else None,
         log1p(tries / max(accounts, 1)),

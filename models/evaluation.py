@@ -60,19 +60,23 @@ class Truth(Protocol):
 
 
 class AccountFigures(msgspec.Struct, frozen=True):
-    """``exposed``: an attacker presented the right password; ``lost``: at least one such attempt was accepted."""
+    """``exposed``: an attacker presented the right password; ``lost``: at least one such attempt was accepted.
+
+    ``saved`` is the share of the exposed accounts that was not lost, ``None`` where none was exposed.
+    """
 
     exposed: int
     lost: int
+    saved: float | None
 
-    @property
-    def saved(self) -> float | None:
-        """The share of the exposed accounts that was not lost; ``None`` where none was exposed.
+    @classmethod
+    def of(cls, exposed: int, lost: int) -> AccountFigures:
+        """The figures with their share.
 
-        >>> AccountFigures(exposed=8, lost=2).saved
+        >>> AccountFigures.of(exposed=8, lost=2).saved
         0.75
         """
-        return 1 - self.lost / self.exposed if self.exposed else None
+        return cls(exposed, lost, 1 - lost / exposed if exposed else None)
 
 
 class AttemptFigures(msgspec.Struct, frozen=True):
@@ -188,10 +192,10 @@ class _Tally:
 
     def figures(self, is_protected: Callable[[str], bool]) -> Figures:
         """The figures so far."""
-        accounts = {kind: AccountFigures(len(self.exposed[kind]), len(self.lost[kind])) for kind in self.attempts}
+        accounts = {kind: AccountFigures.of(len(self.exposed[kind]), len(self.lost[kind])) for kind in self.attempts}
         attempts = {kind: self._attempts(kind) for kind in self.attempts}
         return Figures(
-            accounts={**accounts, ALL: AccountFigures(_union(self.exposed), _union(self.lost))},
+            accounts={**accounts, ALL: AccountFigures.of(_union(self.exposed), _union(self.lost))},
             attempts={**attempts, ALL: self._attempts(*self.attempts.keys() - {FLOOD})},
             legit_accounts=len(self.legit),
             legit_accounts_touched=len(self.touched),

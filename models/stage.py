@@ -5,7 +5,7 @@ checkpoint go out with :meth:`Stage.checkpoint`, come back with :meth:`Stage.res
 
 A row lives in one of two forms. Cold, it is packed bytes (MessagePack), a few hundred bytes per account. Touched since the last
 checkpoint, it is hot: a plain object in ``hot``, packed again at the next checkpoint. Packing is lossless, so *when* checkpoints
-happen changes nothing, nor does how the input is cut into batches. Housekeeping happens at fixed counts of applied attempts, for
+happen changes nothing, nor does how the input is cut into batches (so rows hold lists and dicts, which keep their order, and no sets). Housekeeping happens at fixed counts of applied attempts, for
 the same reason.
 """
 
@@ -33,7 +33,7 @@ _MAX_PRODUCERS: Final = 1024
 Row = TypeVar("Row", bound=msgspec.Struct)
 Item = TypeVar("Item")
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 
 
 @dataclass(slots=True)
@@ -166,6 +166,11 @@ class Stage(ABC, Generic[Row, Item]):
             self.hot[key] = row
         return row
 
+    def peek(self, key: str) -> Row | None:
+        """The row of ``key`` to look at, not to change."""
+        packed = self._slice(key).get(key)
+        return self.hot.get(key) or (self._decode(key, packed) if packed else None)
+
     def _decode(self, key: str, packed: bytes) -> Row:
         row_type = self.row_type(key)
         decode = self._decoders.get(row_type)
@@ -247,8 +252,7 @@ class Stage(ABC, Generic[Row, Item]):
 
     def _dump_meta(self) -> bytes:
         self.meta.extra = self._dump_extra()
-        # ``seen`` is ordered by age, which is state too: keep the order, so no deterministic encoder here.
-        return msgspec.msgpack.encode(self.meta)
+        return _encoder.encode(self.meta)
 
     def _load_meta(self, packed: bytes) -> None:
         self.meta = msgspec.msgpack.decode(packed, type=Meta)

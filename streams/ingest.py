@@ -48,7 +48,7 @@ from streams import telemetry, topics
 from streams.cli import print_json, standard_options
 from streams.formats import FORMATS
 from streams.formats.format import Format
-from streams.formats.reader import LogReader
+from streams.formats.reader import MAX_TIMES, LogReader
 from streams.formats.syslog import Clock
 from streams.lines import STDIN, Lines
 from streams.settings import Settings
@@ -58,8 +58,8 @@ __all__ = ["FileSink", "Ingest", "KafkaSink", "Options", "Origin", "Sink", "Summ
 _JSON: Final = "authevent"
 _AUTO: Final = "auto"
 _MS_PER_S: Final = 1000
-#: Room for events of one line in ``crible-seq``; a line stands for at most 9,999 equal attempts.
-_SEQ_PER_LINE: Final = 10_000
+#: Room for the events of one line in ``crible-seq``.
+_SEQ_PER_LINE: Final = MAX_TIMES + 1
 #: What is sent before the broker must have acknowledged it all: the producer's memory has no other bound.
 _UNACKNOWLEDGED: Final = 5_000
 _LINGER_MS: Final = 20

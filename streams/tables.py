@@ -16,7 +16,15 @@ _PER_MILLE: Final = 1000
 
 def table(title: str) -> Table:
     """A table with a title above and one line under its header."""
-    return Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
+    return Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        header_style="dim",
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def number_column(into: Table, header: str, style: str = "") -> None:
@@ -28,9 +36,9 @@ def percent(part: int, whole: int) -> str:
     """A share, rounded down so that only all of it reads 100 %; a dash where there is nothing to share.
 
     >>> percent(2999, 3000), percent(3, 3), percent(0, 0)
-    ('99.9 %', '100.0 %', '–')
+    ('99.9 %', '100.0 %', '-')
     """
-    return f"{floor(part * _PER_MILLE / whole) / 10:.1f} %" if whole else "–"
+    return f"{floor(part * _PER_MILLE / whole) / 10:.1f} %" if whole else "-"
 
 
 def printable(text: str) -> Text:

@@ -19,7 +19,7 @@ _PROCESS: Final = r"(?P<protocol>imap|pop3|managesieve|submission)-login: (?:Inf
 #: Dovecot cuts and cleans the name, but it may hold ``>, rip=``: the last ``rip=`` of the line is Dovecot's.
 _CLIENT: Final = (
     r"(?:user=<(?P<login>.*)>, )?(?:method=(?P<mech>[\w.-]+), )?rip=(?P<remote>[^, ]+)(?:, lip=[^, ]+)?(?:, mpid=\d+)?"
-    r"(?P<tls>, TLS)?.*?(?:, session=<(?P<session_id>[^<>]*)>)?$"
+    r"(?P<tls>, TLS)?(?:.*, session=<(?P<session_id>[^<>]*)>)?"
 )
 _FAILURES: Final[dict[str | None, str | None]] = {
     "auth failed": None,
@@ -39,7 +39,7 @@ _FAILED: Final = (
     + rf"[^<]*?\((?P<fail_type>{'|'.join(map(str, _FAILURES))})(?:, (?P<times>\d{{1,4}}) attempts)?[^<()]*\)(?: \(\w+\))?: "
     + _CLIENT
 )
-_SUCCEEDED: Final = _PROCESS + r"(?:Login|Logged in|proxy\([^<]*?\): started proxying to [^<]*?): " + _CLIENT
+_SUCCEEDED: Final = _PROCESS + r"(?:Login|Logged in|proxy\([^<]*\): started proxying to \S+(?: \(master [^()]*\))?): " + _CLIENT
 #: ``auth: sql(bob,192.0.2.13,<session>): …`` and since 2.4 ``auth(bob,192.0.2.13,sasl:plain)<session>: sql: …``.
 _AUTH: Final = (
     r"auth(?:-worker)?(?:\(\w+\))?: (?:Info: )?(?:conn unix:auth-worker \([^()]*\): auth-worker<\d+>: )?"
@@ -51,7 +51,6 @@ _MISMATCH: Final = "(?:[Pp]assword mismatch|invalid credentials|pam_authenticate
 _VALUES: Final[Mapping[str, Mapping[str | None, object]]] = {
     "protocol": {"managesieve": "sieve", "submission": "smtp"},
     "tls": {", TLS": True, None: False},
-    "fail_type": _FAILURES,
 }
 
 DOVECOT: Final = Format(
@@ -68,7 +67,7 @@ DOVECOT: Final = Format(
     connection="session_id",
     rules=(
         Rule("attempt", re.compile(_SUCCEEDED), {"success": True}, _VALUES),
-        Rule("attempt", re.compile(_FAILED), {"success": False}, _VALUES),
+        Rule("attempt", re.compile(_FAILED), {"success": False}, {**_VALUES, "fail_type": _FAILURES}),
         *(Rule("hint", re.compile(auth + _UNKNOWN_USER), {"fail_type": "account"}) for auth in _AUTH),
         *(Rule("hint", re.compile(auth + _MISMATCH), {"fail_type": "credentials"}) for auth in _AUTH),
     ),

@@ -25,7 +25,8 @@ OPENSSH: Final = Format(
     gaps=(
         "Without 'LogLevel VERBOSE' failures of keys show only as a closed connection. A closed connection does not say how often "
         "or with which method it tried. Before 7.5 closing lines name no user and are left out. No password hash. With "
-        "'UseDNS yes' old versions write host names, which are refused as no address."
+        "'UseDNS yes' old versions write host names, which are refused as no address. Without process numbers "
+        "in the log, 'Invalid user' and its 'Failed password' count as two."
     ),
     tags=frozenset({"sshd", "sshd-session", "sshd-auth"}),
     own_tags=frozenset(),
@@ -36,7 +37,7 @@ OPENSSH: Final = Format(
             # A name that is accepted exists on the host; what follows "ssh2: " may be a text from a certificate.
             re.compile(
                 r"Accepted (?P<mech>\S+) for (?P<login>.+?) from (?P<remote>\S+) port \d+ ssh2"
-                r"(?:: \S+ (?P<credential_id>(?:SHA256|MD5):\S+).*)?$"
+                r"(?:: \S+ (?P<credential_id>(?:SHA256|MD5):\S+))?"
             ),
             {"protocol": "ssh", "success": True},
         ),
@@ -44,7 +45,7 @@ OPENSSH: Final = Format(
             "attempt",
             re.compile(
                 r"Failed (?P<mech>password|keyboard-interactive\S*) for (?P<fail_type>invalid user )?"
-                rf"(?P<login>.*) from {_ADDRESS} ssh2$"
+                rf"(?P<login>.*) from {_ADDRESS}(?: ssh2)?$"
             ),
             _SSH,
             _USER_KIND,

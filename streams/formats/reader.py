@@ -11,8 +11,10 @@ from models.events import AuthEvent, Refused, event_from_fields
 from streams.formats.format import Format, Rule
 from streams.formats.syslog import Clock, Frame, split, unwrap
 
-__all__ = ["LogReader"]
+__all__ = ["MAX_TIMES", "LogReader"]
 
+#: Most equal attempts that one line can stand for.
+MAX_TIMES: Final = 9_999
 #: Connections that are remembered at a time; each takes a few hundred bytes.
 _CONNECTIONS: Final = 65_536
 #: sshd ends an unfinished log-in after two minutes; process numbers come back much later than this.
@@ -75,11 +77,11 @@ class LogReader:
             if match is None:
                 continue
             fields = _fields(rule, match.groupdict())
-            key = fields.get("session_id") if form.connection == "session_id" else (frame.host, frame.process)
+            key = fields.get("session_id") if form.connection == "session_id" else frame.process and (frame.host, frame.process)
             if rule.role == "hint":
                 _remember(self._hints, key, str(fields["fail_type"]))
                 return []
-            times *= int(fields.pop("times", None) or 1)
+            times = min(times * int(fields.pop("times", None) or 1), MAX_TIMES)
             fields["ts"], fields["server"] = self._ts(frame), frame.host or None
             event = event_from_fields(fields)
             return _copies(event, self._new_attempts(rule, event, key, times))
@@ -104,7 +106,7 @@ class LogReader:
         event.fail_type = reason or event.fail_type
         if rule.role == "opening":
             counted = 0
-        if rule.role != "closing" and key is not None:
+        if rule.role != "closing" and key:
             opened = 1 if rule.role == "opening" else 0
             _remember(self._connections, key, _Connection(event.login, event.remote, event.ts, event.fail_type, opened))
         return max(times - counted, 0)

@@ -106,7 +106,7 @@ def test_an_account_is_lost_by_one_accepted_attempt() -> None:
     """Exposed: the right password was presented. One that was refused every time is saved; wrong passwords expose nobody."""
     steps = [attack(0, "early", ok=True), attack(20, "early", ok=True), attack(30, "saved", ok=True), attack(40, "tried")]
     accounts = crible(steps, ban(10)).accounts
-    assert accounts == {kind: AccountFigures(exposed=2, lost=1) for kind in ("credential_stuffing", "all")}
+    assert accounts == {kind: AccountFigures.of(exposed=2, lost=1) for kind in ("credential_stuffing", "all")}
     assert accounts["all"].saved == pytest.approx(0.5)
 
 
@@ -117,8 +117,8 @@ def test_accounts_are_summed_as_a_union() -> None:
         attack(30, "a", ok=True, address=OTHER_ATTACKER, kind="account_takeover", actor="stuffing/takeover-1"),
     ]
     accounts = crible(steps, ban(10)).accounts
-    assert accounts["credential_stuffing"] == AccountFigures(exposed=1, lost=0)
-    assert accounts["account_takeover"] == accounts["all"] == AccountFigures(exposed=1, lost=1)
+    assert accounts["credential_stuffing"] == AccountFigures.of(exposed=1, lost=0)
+    assert accounts["account_takeover"] == accounts["all"] == AccountFigures.of(exposed=1, lost=1)
 
 
 def test_nobody_exposed_is_no_share() -> None:
@@ -172,7 +172,7 @@ def test_crude_measures_start_with_the_attack() -> None:
 def test_doing_nothing_loses_every_exposed_account() -> None:
     """The attack goes through and no customer is cut, whatever was decided."""
     figures = judged([attack(20, "a", ok=True), owner(30, "b")], ban(10)).measures["do_nothing"]
-    assert figures.accounts["all"] == AccountFigures(exposed=1, lost=1)
+    assert figures.accounts["all"] == AccountFigures.of(exposed=1, lost=1)
     assert (figures.attempts["all"].stopped, figures.legit_accounts_touched) == (0, 0)
 
 
@@ -180,7 +180,7 @@ def test_cutting_foreign_addresses_cuts_overseas_france() -> None:
     """A naive rule knows only FR; an address of unknown place passes."""
     steps = [attack(0, "x", ok=True), *(owner(20, country, country=country) for country in ("FR", "RE", "DE", ""))]
     figures = judged(steps).measures["cut_foreign"]
-    assert figures.accounts["all"] == AccountFigures(exposed=1, lost=0)
+    assert figures.accounts["all"] == AccountFigures.of(exposed=1, lost=0)
     assert (figures.legit_accounts, figures.legit_accounts_touched) == (4, 2)
 
 
@@ -189,7 +189,7 @@ def test_cutting_pop_and_imap_leaves_the_webmail() -> None:
     smtp_attack = (attempt(5, "y", ATTACKER, success=True, protocol="smtp", country="BR"), Truth("password_spray", "spray", True))
     steps = [attack(0, "x", ok=True), smtp_attack, *(owner(20, name, protocol=name) for name in ("imap", "pop3", "http", "smtp"))]
     figures = judged(steps).measures["cut_pop_imap"]
-    assert figures.accounts["all"] == AccountFigures(exposed=2, lost=1)
+    assert figures.accounts["all"] == AccountFigures.of(exposed=2, lost=1)
     assert (figures.attempts["all"].stopped, figures.legit_accounts_touched) == (1, 2)
 
 
@@ -203,4 +203,4 @@ def test_effects_say_which_decision_did_what() -> None:
 def test_without_events_all_figures_are_zero() -> None:
     """Nothing happened, nothing is divided by it."""
     figures = crible([])
-    assert (figures.attempts, figures.accounts) == ({"all": AttemptFigures(0, 0, 0, 0)}, {"all": AccountFigures(0, 0)})
+    assert (figures.attempts, figures.accounts) == ({"all": AttemptFigures(0, 0, 0, 0)}, {"all": AccountFigures.of(0, 0)})

@@ -1,0 +1,313 @@
+"""crible ingest: every line is accounted for, and what goes to Kafka can be sent again."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer
+
+from models.addresses import locate
+from models.events import AuthEvent, decode_event
+from models.geo import Geo
+from streams import cli, telemetry, topics
+from streams.ingest import FileSink, Ingest, Options
+from streams.lines import Lines
+from streams.settings import Kafka, Settings
+
+NOW = 1_800_000_000.0
+SSH = "Apr 12 06:00:01 gw sshd[501]: Failed password for root from 192.0.2.20 port 40100 ssh2\n"
+DOVECOT = (
+    "Apr 12 06:00:05 mx1 dovecot: imap-login: Disconnected (auth failed, 3 attempts in 9 secs): user=<bob>, method=PLAIN, "
+    "rip=192.0.2.9, lip=198.51.100.1, TLS, session=<s1>\n"
+)
+NO_LOGIN = "Apr 12 06:00:09 gw cron[7]: (root) CMD (true)\n"
+NO_ADDRESS = "Apr 12 06:00:10 gw sshd[502]: Failed password for root from evil.example port 40100 ssh2\n"
+GOOD = {"ts": 1_649_743_200.0, "login": "bob", "remote": "192.0.2.7", "success": False}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Run ``crible ingest ARGUMENTS`` with ``text`` on standard input; exit code, stdout, stderr."""
+
+    def run(*arguments: str | Path, text: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(telemetry, "configure", lambda _level: None)
+        capsysbinary.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        code = cli.main(["ingest", *map(str, arguments)])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A file of two log-in lines with four attempts, one refused line and one of another program."""
+    path = tmp_path / "mail.log"
+    path.write_text(SSH + DOVECOT + NO_LOGIN + NO_ADDRESS)
+    return path
+
+
+def objects(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lines_become_events(run: Run, log: Path, tmp_path: Path) -> None:
+    """Log-ins are written with id and place, and the figures add up."""
+    out, errors = tmp_path / "e.ndjson", tmp_path / "errors.ndjson"
+    code, stdout, _ = run(log, "--year", 2022, "--out", out, "--errors", errors)
+    assert code == 0
+    assert stdout == "4 lines = 2 log-ins + 1 refused (bad_remote 1) + 1 not log-ins; 4 events\n"
+    events = objects(out)
+    assert [event["attrs"]["source"] for event in events] == [f"{log}:1"] + [f"{log}:2"] * 3
+    assert len({event["event_id"] for event in events}) == 4
+    assert events[0] == {
+        "ts": 1_649_743_201.0, "login": "root", "remote": "192.0.2.20", "success": False, "protocol": "ssh", "mech": "password",
+        "server": "gw", "event_id": events[0]["event_id"], "attrs": {"source": f"{log}:1"},
+    }  # fmt: skip
+    (error,) = objects(errors)
+    assert (error["source"], error["reason"]) == (f"{log}:4", "bad_remote")
+    assert base64.b64decode(error["raw_base64"]).decode() + "\n" == NO_ADDRESS
+
+
+def test_json_summary(run: Run, log: Path, tmp_path: Path) -> None:
+    """With --json the figures are the only thing on standard output."""
+    code, stdout, stderr = run(log, "--year", 2022, "--out", tmp_path / "e.ndjson", "--json")
+    assert (code, stderr) == (0, "")
+    assert json.loads(stdout) == {"lines": 4, "logins": 2, "refused": {"bad_remote": 1}, "not_logins": 1, "events": 4}
+
+
+def test_standard_output(run: Run) -> None:
+    """Without --out events are on standard output and the figures beside it."""
+    code, stdout, stderr = run("-", "--year", 2022, text=SSH)
+    assert code == 0
+    assert json.loads(stdout)["attrs"] == {"source": "-:1"}
+    assert stderr == "1 lines = 1 log-ins + 0 refused + 0 not log-ins; 1 events\n"
+
+
+def test_guessed_year_is_said(run: Run) -> None:
+    """Times without a year get one, and the reader is told which."""
+    _, stdout, stderr = run("-", text=SSH)
+    year = time.gmtime(json.loads(stdout)["ts"]).tm_year
+    assert f"times without a year were taken as of {year}; --year says otherwise" in stderr
+
+
+def test_zone_and_time(run: Run) -> None:
+    """--tz is the zone of times without one, --at the time of lines without one."""
+    assert json.loads(run("-", "--year", 2022, "--tz", "Europe/Paris", text=SSH)[1])["ts"] == 1_649_743_201 - 7200
+    bare = SSH.removeprefix("Apr 12 06:00:01 gw ")
+    assert json.loads(run("-", "--at", "2022-04-12T06:00:00Z", text=bare)[1])["ts"] == 1_649_743_200
+    assert json.loads(run("-", "--at", "7.5", text=bare)[1])["ts"] == 7.5
+    assert "1 refused (no_ts 1)" in run("-", text=bare)[2]
+
+
+def test_packed_files_have_the_same_ids(run: Run, log: Path, tmp_path: Path) -> None:
+    """Ids depend on what is in a line, not on the file it is in."""
+    packed = tmp_path / "other.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    run(log, "--year", 2022, "--out", tmp_path / "a")
+    run(packed, "--year", 2022, "--out", tmp_path / "b")
+    ids = [[event["event_id"] for event in objects(tmp_path / name)] for name in "ab"]
+    assert ids[0] == ids[1]
+
+
+def test_events_pass_unchanged(run: Run, log: Path, tmp_path: Path) -> None:
+    """What ingest wrote it reads again to the same bytes."""
+    run(log, "--year", 2022, "--out", tmp_path / "a")
+    run(tmp_path / "a", "--out", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"no json", "not_json"),
+        (b"[1]", "not_an_object"),
+        (json.dumps(GOOD | {"ts": None}).encode(), "no_ts"),
+        (json.dumps(GOOD | {"ts": "soon"}).encode(), "bad_ts"),
+        (json.dumps(GOOD | {"remote": None}).encode(), "no_remote"),
+        (json.dumps(GOOD | {"remote": "x"}).encode(), "bad_remote"),
+        (json.dumps(GOOD | {"success": "yes"}).encode(), "no_success"),
+        (json.dumps(GOOD | {"attrs": {str(n): "x" * 250 for n in range(260)}}).encode(), "too_long"),
+        (b"\xff" * 70_000, "too_long"),
+    ],
+)
+def test_bad_json_is_refused(run: Run, tmp_path: Path, line: bytes, reason: str) -> None:
+    """In a file of events each bad line is refused with its reason, and the rest is read."""
+    source, out, errors = tmp_path / "in.ndjson", tmp_path / "out.ndjson", tmp_path / "errors.ndjson"
+    source.write_bytes(json.dumps(GOOD).encode() + b"\n" + line + b"\n\n" + json.dumps(GOOD).encode() + b"\n")
+    code, stdout, _ = run(source, "--out", out, "--errors", errors)
+    assert code == 0
+    assert stdout == f"4 lines = 2 log-ins + 1 refused ({reason} 1) + 1 not log-ins; 2 events\n"
+    assert [(error["source"], error["reason"]) for error in objects(errors)] == [(f"{source}:2", reason)]
+    assert len({event["event_id"] for event in objects(out)}) == 2
+
+
+def test_what_ingest_wrote_is_never_too_long(run: Run, tmp_path: Path) -> None:
+    """A line just short enough, which ingest makes longer, is refused now rather than by every later reader."""
+    source = tmp_path / "in.ndjson"
+    attrs = {str(n): "x" * 250 for n in range(252)}
+    source.write_text(json.dumps(GOOD | {"attrs": attrs}, separators=(",", ":")).ljust(65_536))
+    assert "1 refused" not in run(source, "--out", tmp_path / "out.ndjson")[1]
+    attrs["fill"] = "x" * (65_530 - len(json.dumps(GOOD | {"attrs": attrs | {"fill": ""}}, separators=(",", ":"))))
+    source.write_text(json.dumps(GOOD | {"attrs": attrs}, separators=(",", ":")))
+    assert source.stat().st_size <= 65_536
+    assert "1 refused (too_long 1)" in run(source, "--out", tmp_path / "out.ndjson")[1]
+
+
+def test_chosen_format_reads_nothing_else(run: Run) -> None:
+    """With --format only that program's lines are log-ins."""
+    assert "1 log-ins" in run("-", "--format", "openssh", "--year", 2022, text=SSH + DOVECOT)[2]
+    assert "1 log-ins" in run("-", "--format", "dovecot", "--year", 2022, text=SSH + DOVECOT)[2]
+    assert "2 refused (not_json 2)" in run("-", "--format", "authevent", text=SSH + DOVECOT)[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing argument"),
+        (["none.log"], "none.log"),
+        (["-", "--format", "lotus"], "lotus"),
+        (["-", "--tz", "Mars/Base"], "no time zone 'Mars/Base'"),
+        (["-", "--at", "noon"], "neither UTC seconds nor RFC 3339"),
+        (["-", "--json"], "--json needs --out or --to-kafka"),
+        (["-", "--out", "x", "--to-kafka"], "not both"),
+        (["-", "--year", "20"], "20"),
+    ],
+)
+def test_wrong_calls(run: Run, arguments: list[str], message: str) -> None:
+    """A wrong call ends with one line and exit code 2."""
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout) == (2, "")
+    assert message in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_input_is_never_overwritten(run: Run, log: Path) -> None:
+    """Writing over what is read is refused before anything is opened."""
+    before = log.read_bytes()
+    assert run(log, "--out", log)[0] == 2
+    assert log.read_bytes() == before
+
+
+def test_damaged_file_is_one_line(run: Run, tmp_path: Path) -> None:
+    """A damaged file ends with exit code 2 and its place."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(b"plain")
+    code, _, stderr = run(path, "--out", tmp_path / "out")
+    assert code == 2
+    assert f"{path}: what is packed in the file is damaged" in stderr
+
+
+class Terminal(io.BytesIO):
+    """Standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_clients_text_is_escaped_on_a_terminal() -> None:
+    """A terminal gets no control characters that a client typed."""
+    out = Terminal()
+    event = AuthEvent(ts=0.0, login="a\x1b\x9b[31m", remote="192.0.2.1", success=True)
+    FileSink(out, None).event(event, b'{"login":"a\\u001b\xc2\x9b[31m"}', None)  # type: ignore[arg-type]
+    assert out.getvalue() == b'{"login": "a\\u001b\\u009b[31m"}\n'
+
+
+@pytest.mark.shared_data
+def test_geography_is_stamped(shared_data: Path, tmp_path: Path) -> None:
+    """Country, ASN and build of the file are stamped where absent; what an event brings stays."""
+    geo = Geo.open([shared_data / "geo/geo-whois-asn-country.mmdb"])
+    source = tmp_path / "in.ndjson"
+    brought = GOOD | {"remote": "81.2.69.142", "country": "DE", "asn": 7, "geo_build": 5}
+    source.write_text("\n".join(map(json.dumps, [GOOD | {"remote": "81.2.69.142"}, brought, GOOD])))
+    out = io.BytesIO()
+    Ingest(FileSink(out, None), Options(), geo, "ingest", live=False).read(Lines(str(source)))
+    stamps = [(event.country, event.asn, event.geo_build) for event in map(decode_event, out.getvalue().splitlines())]
+    assert stamps == [("GB", None, geo.build), ("DE", 7, 5), (None, None, geo.build)]
+
+
+# --- Kafka ----------------------------------------------------------------------------------------------------------
+
+
+def settings_of(tmp_path: Path, broker: str, prefix: str, *, keep_all: bool) -> tuple[Path, Settings]:
+    """A configuration file for topics that exist."""
+    settings = Settings(kafka=Kafka(bootstrap=broker, prefix=prefix, partitions=2, connect_timeout_s=20))
+    topics.create(settings, keep_all=keep_all)
+    config = tmp_path / "crible.toml"
+    config.write_text(f'[kafka]\nbootstrap = "{broker}"\nprefix = "{prefix}"\npartitions = 2\nconnect_timeout_s = 20\n')
+    return config, settings
+
+
+def records(settings: Settings, name: str, count: int) -> list[Any]:
+    """The first ``count`` records of a topic."""
+    consumer = KafkaConsumer(topics.topic(settings, name), auto_offset_reset="earliest", **settings.kafka.client_options())
+    found: list[Any] = []
+    deadline = time.monotonic() + 20
+    try:
+        while len(found) < count and time.monotonic() < deadline:
+            for batch in consumer.poll(timeout_ms=500).values():
+                found += batch
+    finally:
+        consumer.close()
+    return found
+
+
+@pytest.mark.kafka
+def test_events_on_kafka(run: Run, log: Path, tmp_path: Path, kafka_broker: str, topic_prefix: str) -> None:
+    """Records have network, time and origin; sent again they have the same origin; refused lines are dead letters."""
+    config, settings = settings_of(tmp_path, kafka_broker, topic_prefix, keep_all=True)
+    for _ in range(2):
+        code, stdout, _ = run(log, "--year", 2022, "--to-kafka", "--config", config)
+        assert code == 0
+        assert "1 refused (bad_remote 1)" in stdout
+    found = records(settings, "auth.events", 8)
+    assert len(found) == 8
+    origins = []
+    for record in found:
+        event, headers = decode_event(record.value), dict(record.headers)
+        assert record.key == locate(event.remote).network.encode()
+        assert record.timestamp == int(event.ts * 1000)
+        assert headers["crible-schema"] == b"auth-event/1"
+        origins.append((headers["crible-producer"], int(headers["crible-seq"])))
+    assert len(set(origins)) == 4
+    assert len({producer for producer, _ in origins}) == 1
+    letters = records(settings, "auth.dlq", 2)
+    assert [letter.value.decode() + "\n" for letter in letters] == [NO_ADDRESS] * 2
+    assert dict(letters[0].headers)["dlq.reason"] == b"bad_remote"
+    assert dict(letters[0].headers)["dlq.source"].decode() == f"{log}:4"
+
+
+@pytest.mark.kafka
+def test_history_needs_topics_for_it(run: Run, log: Path, tmp_path: Path, kafka_broker: str, topic_prefix: str) -> None:
+    """Events older than the topic keeps are not sent; the way out is named."""
+    config, _ = settings_of(tmp_path, kafka_broker, topic_prefix, keep_all=False)
+    code, _, stderr = run(log, "--year", 2022, "--to-kafka", "--config", config)
+    assert code == 2
+    assert f"{log}:1: event is older than the 7 days that {topic_prefix}auth.events keeps" in stderr
+    assert "crible topics --prefix NAME --retention none" in stderr
+
+
+@pytest.mark.kafka
+def test_live_lines_in_the_future_are_refused(run: Run, tmp_path: Path, kafka_broker: str, topic_prefix: str) -> None:
+    """Live input over five minutes ahead of the clock is refused, JSON and log lines alike."""
+    config, _ = settings_of(tmp_path, kafka_broker, topic_prefix, keep_all=False)
+    soon = time.time() + 3600
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(soon))
+    events = [json.dumps(GOOD | {"ts": ts}) for ts in (soon, soon - 3600)]
+    text = "\n".join([stamp + SSH.removeprefix("Apr 12 06:00:01").strip("\n"), *events])
+    code, stdout, _ = run("-", "--to-kafka", "--config", config, text=text)
+    assert code == 0
+    assert stdout == "3 lines = 1 log-ins + 2 refused (future_ts 2) + 0 not log-ins; 1 events\n"
