@@ -26,7 +26,6 @@ class Source(NamedTuple):
     network: str
 
 
-@lru_cache(maxsize=_CACHED_ADDRESSES)
 def normalise(remote: str) -> str:
     """The one way to write the address ``remote``.
 
@@ -36,18 +35,24 @@ def normalise(remote: str) -> str:
     >>> normalise("2001:DB8:0:0::0001"), normalise("::ffff:192.0.2.7"), normalise("fe80::1%eth0")
     ('2001:db8::1', '192.0.2.7', 'fe80::1')
     """
+    if ":" in remote:
+        return _normalise_ipv6(remote)
     try:
-        if ":" not in remote:
-            inet_pton(AF_INET, remote)
-            return remote
-        if len(remote) > _MAX_TEXT:
-            raise ValueError("too long for an address")
+        inet_pton(AF_INET, remote)  # takes one way to write an address only, and less time than a cache
+    except OSError:
+        raise ValueError("not an IP address") from None
+    return remote
+
+
+@lru_cache(maxsize=_CACHED_ADDRESSES)
+def _normalise_ipv6(remote: str) -> str:
+    if len(remote) > _MAX_TEXT:
+        raise ValueError("too long for an address")
+    try:
         packed = inet_pton(AF_INET6, remote.partition("%")[0])
     except OSError:
         raise ValueError("not an IP address") from None
-    if packed.startswith(_MAPPED):
-        return inet_ntop(AF_INET, packed[12:])
-    return inet_ntop(AF_INET6, packed)
+    return inet_ntop(AF_INET, packed[12:]) if packed.startswith(_MAPPED) else inet_ntop(AF_INET6, packed)
 
 
 @lru_cache(maxsize=_CACHED_ADDRESSES)

@@ -101,12 +101,17 @@ class FrameWriter(Generic[AnyStage]):
 
 
 class FrameReader(Generic[AnyStage]):
-    """Folds the frames of a changelog partition back into a stage."""
+    """Folds the frames of a changelog partition back into a stage.
+
+    Attributes:
+        generation: Of the fence in force.
+        writer: Whose frames are believed.
+    """
 
     def __init__(self, stage: AnyStage) -> None:
         self.stage = stage
         self.generation = -1
-        self._writer: str | None = None
+        self.writer: str | None = None
         self._rows: list[tuple[str, bytes | None]] = []
 
     def feed(self, value: bytes) -> Frame:
@@ -118,11 +123,11 @@ class FrameReader(Generic[AnyStage]):
         frame = _decode(value)
         if frame.fence:
             if frame.generation >= self.generation:
-                self.generation, self._writer, self._rows = frame.generation, frame.writer, []
+                self.generation, self.writer, self._rows = frame.generation, frame.writer, []
             return frame
-        if self._writer is None and not frame.fence:  # the fence itself has been deleted with an old round
-            self._writer, self.generation = frame.writer, frame.generation
-        if frame.writer != self._writer:
+        if self.writer is None:  # the fence itself has been deleted with an old round
+            self.writer, self.generation = frame.writer, frame.generation
+        if frame.writer != self.writer:
             return frame
         self._rows += frame.rows
         if frame.last:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from os import fsencode
 from pathlib import Path
 from time import monotonic, time
 from typing import IO, Any, Final, NamedTuple, Protocol, Self
@@ -61,8 +62,9 @@ _MS_PER_S: Final = 1000
 #: Room for the events of one line in ``crible-seq``.
 _SEQ_PER_LINE: Final = MAX_TIMES + 1
 #: What is sent before the broker must have acknowledged it all: the producer's memory has no other bound.
-_UNACKNOWLEDGED: Final = 5_000
-_LINGER_MS: Final = 20
+_UNACKNOWLEDGED: Final = 20_000
+#: Fewer, larger batches: the producer's work per batch is what limits it.
+_LINGER_MS: Final = 100
 _CLOSE_S: Final = 10
 _BATCH_BYTES: Final = 256 << 10
 _MAX_SOURCE: Final = 200
@@ -269,11 +271,12 @@ class Ingest:
         clock = Clock(options.zone, options.year, time())
         reader = LogReader(_formats(options.format), clock, options.at)
         producer, all_json = "", options.format == _JSON
+        name = lines.name[-_MAX_SOURCE:].encode("utf-8", "replace").decode()
         for raw in lines if raw_lines is None else raw_lines:
             if not producer:
                 producer = self._producer(lines.name, raw)
                 all_json = all_json or (options.format == _AUTO and raw.startswith(b"{"))
-            origin = Origin(f"{lines.name[-_MAX_SOURCE:]}:{lines.number}", producer, lines.number * _SEQ_PER_LINE)
+            origin = Origin(f"{name}:{lines.number}", producer, lines.number * _SEQ_PER_LINE)
             summary.lines += 1
             try:
                 events = self._events(raw, reader, all_json=all_json)
@@ -318,7 +321,8 @@ class Ingest:
         """The same file, read in the same way, has the same name; standard input has a new one each time."""
         if file == STDIN:
             return uuid4().hex
-        return stable_id(self._name, str(Path(file).resolve()), first_line.hex(), str(self._options))
+        path = fsencode(Path(file).resolve())
+        return stable_id(self._name, path.hex(), first_line.hex(), str(self._options))
 
 
 @click.command()
@@ -358,17 +362,18 @@ def command(
         raise click.UsageError("Give --out or --to-kafka, not both.")
     if as_json and not (out or to_kafka):
         raise click.UsageError("--json needs --out or --to-kafka: the events would be on standard output too.")
-    if {path.resolve() for path in (out, errors) if path} & {Path(file).resolve() for file in files}:
-        raise click.UsageError("A file cannot be read and written at once.")
+    written = [path.resolve() for path in (out, errors) if path]
+    if len(set(written)) < len(written) or set(written) & {Path(file).resolve() for file in files}:
+        raise click.UsageError("A file cannot have two uses at once.")
     options = Options(form, year, _zone(tz), None if at is None else _time(at))
     inputs = [Lines(file) for file in files]
     with ExitStack() as stack:
-        error_file = stack.enter_context(errors.open("wb")) if errors else None
+        error_file = stack.enter_context(_create(errors)) if errors else None
         sink: FileSink | KafkaSink
         if to_kafka:
             sink = stack.enter_context(KafkaSink(settings, error_file))
         else:
-            sink = FileSink(stack.enter_context(out.open("wb")) if out else sys.stdout.buffer, error_file)
+            sink = FileSink(stack.enter_context(_create(out)) if out else sys.stdout.buffer, error_file)
         job = Ingest(sink, options, _geo(settings), settings.ingest.producer, live=to_kafka)
         track = stack.enter_context(_progress(inputs))
         for lines in inputs:
@@ -401,6 +406,13 @@ def _zone(name: str) -> tzinfo:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise click.BadParameter(f"no time zone {name!r}; an example is Europe/Paris.", param_hint="'--tz'") from None
+
+
+def _create(path: Path) -> IO[bytes]:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _geo(settings: Settings) -> Geo:

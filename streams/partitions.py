@@ -112,6 +112,11 @@ class Partition(Generic[AnyStage]):
 
     # -- taking over -------------------------------------------------------------------------------------------------
 
+    @property
+    def writer(self) -> str:
+        """The name under which this process writes the changelog; empty before the fence."""
+        return self._writer.writer if self._writer else ""
+
     async def write_fence(self, generation: int) -> int:
         """End the authority of earlier writers; returns the offset of the fence."""
         self._writer = FrameWriter(self.stage, uuid4().hex, generation)
@@ -194,8 +199,9 @@ class Partition(Generic[AnyStage]):
                 starts_round = self._writer.starts_round
                 frames = self._writer.frames()
             self._checkpoint_at = monotonic()
-            await self._await_outputs(sent)
-            first_offset = await self._write_frames(frames)
+            with telemetry.CHECKPOINT_SECONDS.labels(self.spec.name).time():
+                await self._await_outputs(sent)
+                first_offset = await self._write_frames(frames)
             self._acknowledge(held)
             self._report()
         if starts_round:

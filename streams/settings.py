@@ -8,6 +8,7 @@ written as JSON: ``CRIBLE_GEO_DATABASE='["city.mmdb", "asn.mmdb"]'``. ``CRIBLE_K
 from __future__ import annotations
 
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -73,6 +74,21 @@ class Kafka(_Section, frozen=True):
             options["sasl_mechanism"] = self.sasl_mechanism
             options["sasl_plain_username"] = self.sasl_username
             options["sasl_plain_password"] = _read(self.sasl_password_file).strip()
+        return options
+
+    def async_client_options(self) -> dict[str, Any]:
+        """The same for every aiokafka client, which wants a TLS context instead of a file.
+
+        Raises:
+            InputError: As :meth:`client_options`, or the CA file cannot be read.
+        """
+        options = self.client_options()
+        ca_file = options.pop("ssl_cafile", None)
+        if self.security_protocol.endswith("SSL"):
+            try:
+                options["ssl_context"] = ssl.create_default_context(cafile=ca_file)
+            except OSError as error:
+                raise InputError(f"cannot be read ({error.strerror})", where=str(ca_file), hint="set kafka.ssl_cafile") from None
         return options
 
 

@@ -22,10 +22,10 @@ __all__ = [
     "DEAD_LETTERS",
     "DECISIONS_ACTIVE",
     "EVENTS",
-    "EVENT_TO_ALERT_SECONDS",
     "HTTP_REQUESTS",
     "LATE_EVENTS",
     "LEADER",
+    "SERVICE_ALERT_TIMESTAMP_SECONDS",
     "STATE_KEYS",
     "WATERMARK_TIMESTAMP_SECONDS",
     "Event",
@@ -53,8 +53,6 @@ Event = Literal[
     "partition.revoked",
     # A partition's state was read back from its changelog: keys, seconds.
     "state.loaded",
-    # A partition's state is durable up to `offset`: rows, seconds.
-    "checkpoint.written",
     # A record is not a valid event and went to the dead letters: reason, topic, partition, offset.
     "record.refused",
     # Our own code failed on a record, which went to the dead letters: topic, partition, offset.
@@ -105,17 +103,15 @@ EVENTS: Final = Counter("crible_events", "Events that a stage has finished with,
 LATE_EVENTS: Final = Counter("crible_late_events", "Events that came after their window had closed.", ["stage"])
 DEAD_LETTERS: Final = Counter("crible_dead_letters", "Records sent to auth.dlq.", ["stage", "reason"])
 ALERTS: Final = Counter("crible_alerts", "Alerts raised.", ["kind", "severity"])
-EVENT_TO_ALERT_SECONDS: Final = Histogram(
-    "crible_event_to_alert_seconds",
-    "From the time of the event that satisfied the rule to the alert's acknowledgement by the broker.",
-    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
-)
 CHECKPOINT_SECONDS: Final = Histogram(
     "crible_checkpoint_seconds", "Duration of a checkpoint, first send to last acknowledgement.", ["stage"]
 )
 STATE_KEYS: Final = Gauge("crible_state_keys", "Addresses, accounts or scopes held in memory.", ["stage", "partition"])
 WATERMARK_TIMESTAMP_SECONDS: Final = Gauge(
     "crible_watermark_timestamp_seconds", "Newest event time seen, UTC seconds.", ["stage", "partition"]
+)
+SERVICE_ALERT_TIMESTAMP_SECONDS: Final = Gauge(
+    "crible_service_alert_timestamp_seconds", "Event time of the newest service-wide alert, UTC seconds.", ["kind"]
 )
 DECISIONS_ACTIVE: Final = Gauge("crible_decisions_active", "Decisions in force.", ["scope", "type", "mode"])
 LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")

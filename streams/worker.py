@@ -65,6 +65,8 @@ _BATCH_BYTES: Final = 256 << 10
 _REQUEST_BYTES: Final = 1 << 20
 _HEARTBEATS_PER_SESSION: Final = 4
 _EXIT_FAILED: Final = 70
+#: Keys of ``auth.control`` under which the service-wide stage says what it concludes.
+SERVICE_PREFIX: Final = "service/"
 
 
 def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[StageSpec[Any]]:
@@ -78,7 +80,16 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
     encode_alert = msgspec.json.Encoder().encode
 
     def alerts(outputs: Outputs) -> list[Send]:
+        for alert in outputs.alerts:
+            telemetry.ALERTS.labels(alert.kind, alert.severity).inc()
         return [Send(name("auth.alerts"), encode_alert(alert), ALERT_SCHEMA, 0, alert.ts) for alert in outputs.alerts]
+
+    def conclusions(outputs: Outputs) -> list[Send]:
+        """What the service-wide stage concludes is for every process: the newest alert of each kind, by name."""
+        return [
+            Send(name("auth.control"), encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())
+            for alert in outputs.alerts
+        ]
 
     def read_events(records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
         batch: Batch[Attempt] = Batch(records[-1].offset)
@@ -160,7 +171,7 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
             name("auth.service-state"),
             ServiceStage,
             read_pulses,
-            lambda _, outputs: alerts(outputs),
+            lambda _, outputs: alerts(outputs) + conclusions(outputs),
         ),
     ]
 
@@ -178,6 +189,18 @@ def _origin(record: Record) -> tuple[str, int]:
         elif key == "crible-seq":
             seq = int(value)
     return (producer, seq) if producer else ("", record.offset)
+
+
+def _credentials(options: dict[str, Any]) -> Any:
+    """Faust's form of what the other clients take as options."""
+    if "sasl_mechanism" in options:
+        return faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=options.get("ssl_context"),
+        )
+    return faust.SSLCredentials(context=options["ssl_context"]) if "ssl_context" in options else None
 
 
 class _FaustWorker(faust.Worker):  # type: ignore[misc]  # Faust is untyped here
@@ -229,6 +252,7 @@ class Worker:
         app = faust.App(
             kafka.prefix + kafka.group,
             broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
+            broker_credentials=_credentials(kafka.async_client_options()),
             store="memory://",
             autodiscover=False,
             web_enabled=False,
@@ -325,8 +349,29 @@ class Worker:
 
     async def _take_over(self, new: dict[TP, Partition[Any]]) -> None:
         """Fence, then read the changelogs up to the fences."""
-        generation = self.app.consumer_generation_id
         started = monotonic()
+        generation = self.app.consumer_generation_id
+        readers = await self._read_changelogs(new, generation)
+        outranked = [reader.generation for tp, reader in readers.items() if reader.writer != new[tp].writer]
+        if outranked:
+            # Either we are a straggler, which the broker tells us within the session timeout, or the group was forgotten (it had
+            # no member for days) and counts from 1 again: then we are the one to continue above the old count.
+            await asyncio.sleep(self.settings.kafka.session_timeout_s)
+            new = {tp: self._new_partition(tp) for tp, partition in new.items() if self.partitions.get(tp) is partition}
+            self.partitions.update(new)
+            readers = await self._read_changelogs(new, max(outranked) + 1)
+        for tp, partition in new.items():
+            partition.take_over(readers[tp])
+            telemetry.info(
+                "state.loaded",
+                stage=partition.spec.name,
+                partition=partition.number,
+                keys=len(partition.stage),
+                offset=partition.stage.offset,
+                seconds=round(monotonic() - started, 3),
+            )
+
+    async def _read_changelogs(self, new: dict[TP, Partition[Any]], generation: int) -> dict[TP, FrameReader[Any]]:
         fences: dict[TopicPartition, int] = {}
         readers: dict[TopicPartition, FrameReader[Any]] = {}
         for partition in new.values():
@@ -349,19 +394,10 @@ class Worker:
                         consumer.pause(changelog)
         finally:
             await consumer.stop()
-        for partition in new.values():
-            partition.take_over(readers[TopicPartition(partition.spec.changelog, partition.number)])
-            telemetry.info(
-                "state.loaded",
-                stage=partition.spec.name,
-                partition=partition.number,
-                keys=len(partition.stage),
-                offset=partition.stage.offset,
-                seconds=round(monotonic() - started, 3),
-            )
+        return {tp: readers[TopicPartition(partition.spec.changelog, partition.number)] for tp, partition in new.items()}
 
     async def _delete_before(self, partition: Partition[Any], offset: int) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap)
+        admin = AIOKafkaAdminClient(**self.settings.kafka.async_client_options())
         await admin.start()
         try:
             await admin.delete_records({TopicPartition(partition.spec.changelog, partition.number): RecordsToDelete(offset)})
@@ -408,7 +444,9 @@ class Worker:
     def _read_control(self, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
         for record in records:
             key = (record.key or b"").decode("ascii", "replace")
-            if key.startswith(CONTROL_PREFIX) and record.value:
+            if key.startswith(SERVICE_PREFIX):
+                telemetry.SERVICE_ALERT_TIMESTAMP_SECONDS.labels(key.removeprefix(SERVICE_PREFIX)).set(record.timestamp / _MS_PER_S)
+            elif key.startswith(CONTROL_PREFIX) and record.value:
                 partition = int(key.removeprefix(CONTROL_PREFIX))
                 if TP(self.events_topic, partition) not in self.partitions:
                     self.watermarks.note(partition, decode_progress(record.value), monotonic(), fresh=self._control_read)
@@ -450,7 +488,7 @@ class Worker:
         return self.watermarks.horizon(now)
 
     def _plain_consumer(self, **options: Any) -> AIOKafkaConsumer[bytes, bytes]:
-        return AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap, enable_auto_commit=False, **options)
+        return AIOKafkaConsumer(**self.settings.kafka.async_client_options(), enable_auto_commit=False, **options)
 
     def _watchdog(self) -> None:
         """A thread, because what it watches is the event loop: a partition with input and no progress ends the process."""

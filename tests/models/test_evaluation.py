@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -52,7 +52,7 @@ def owner(ts: float, account: str, *, ok: bool = True, protocol: str = "imap", c
     return attempt(ts, account, address, success=ok, protocol=protocol, country=country), Truth("benign", account)
 
 
-def ban(start: float, until: float = 1e6, value: str = ATTACKER, **changes: object) -> Decision:
+def ban(start: float, until: float = 1e6, value: str = ATTACKER, **changes: Any) -> Decision:
     made = Decision(
         decision_id=f"ban {value}",
         uuid="",
@@ -155,7 +155,7 @@ def test_protected_accounts_are_counted_apart() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_what_is_not_enforced_stops_nothing(changes: dict[str, object]) -> None:
+def test_what_is_not_enforced_stops_nothing(changes: dict[str, Any]) -> None:
     """Each condition of the contract's paragraph, and the never-block set, holds here too."""
     address = str(changes.get("value", ATTACKER))
     assert crible([attack(20, "a", address=address)], ban(10, **changes)).attempts["all"].stopped == 0

@@ -185,6 +185,8 @@ def test_chosen_format_reads_nothing_else(run: Run) -> None:
         (["-", "--json"], "--json needs --out or --to-kafka"),
         (["-", "--out", "x", "--to-kafka"], "not both"),
         (["-", "--year", "20"], "20"),
+        (["-", "--out", "no/such/folder"], "no/such/folder: cannot be written: No such file or directory"),
+        (["-", "--out", "x", "--errors", "x"], "two uses"),
     ],
 )
 def test_wrong_calls(run: Run, arguments: list[str], message: str) -> None:
@@ -200,6 +202,18 @@ def test_input_is_never_overwritten(run: Run, log: Path) -> None:
     before = log.read_bytes()
     assert run(log, "--out", log)[0] == 2
     assert log.read_bytes() == before
+
+
+def test_strange_file_names(run: Run, tmp_path: Path) -> None:
+    """A file's name may be long and need not be UTF-8."""
+    folder = tmp_path / ("x" * 200)
+    folder.mkdir()
+    path = folder / "m\udcff.log"
+    path.write_text(SSH)
+    assert run(path, "--year", 2022, "--out", tmp_path / "out")[0] == 0
+    (event,) = objects(tmp_path / "out")
+    assert event["attrs"]["source"].endswith("x/m?.log:1")
+    assert decode_event((tmp_path / "out").read_bytes()).attrs == event["attrs"]
 
 
 def test_damaged_file_is_one_line(run: Run, tmp_path: Path) -> None:

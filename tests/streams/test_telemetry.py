@@ -34,10 +34,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 def test_a_log_line_is_one_json_object_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     """Event, level, time and fields; nothing on stdout, which belongs to results."""
     telemetry.configure()
-    telemetry.info("checkpoint.written", partition=3, rows=12)
+    telemetry.info("state.loaded", partition=3, rows=12)
     (line,) = lines(capsys)
     assert line.pop("timestamp")
-    assert line == {"event": "checkpoint.written", "level": "info", "partition": 3, "rows": 12}
+    assert line == {"event": "state.loaded", "level": "info", "partition": 3, "rows": 12}
 
 
 def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixture[str]) -> None:

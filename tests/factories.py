@@ -1,0 +1,113 @@
+"""Events and attempts for the tests of the core: short to write, resolved by the real code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from models.accounts import AccountDirectory
+from models.alerts import Alert
+from models.attempts import Attempt, Resolver
+from models.events import AuthEvent
+from models.geo import Geo
+from models.stage import Batch, Pulse, Stage
+
+__all__ = ["DAY_S", "HOUR_S", "RESOLVER", "T0", "batch_of", "copies", "failure", "pulses", "raised", "success", "traffic"]
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+#: The first second of a UTC day, so of an hour and of every sub-window as well.
+T0 = 1_772_496_000.0
+RESOLVER = Resolver(AccountDirectory("example.org"), Geo())
+
+_numbers = count()
+
+
+def failure(ts: float, login: str = "alice", remote: str = "192.0.2.7", password: str | None = None, **fields: Any) -> Attempt:
+    """A wrong password (PLAIN over IMAP); another one each time unless ``password`` names it."""
+    return _attempt(ts, login, remote, False, pwhash=password or f"guess {next(_numbers)}", **fields)
+
+
+def success(ts: float, login: str = "alice", remote: str = "192.0.2.7", **fields: Any) -> Attempt:
+    """A good log-in."""
+    return _attempt(ts, login, remote, True, **fields)
+
+
+def _attempt(ts: float, login: str, remote: str, good: bool, **fields: Any) -> Attempt:
+    fields = {"protocol": "imap", "mech": "PLAIN", "event_id": f"event {next(_numbers)}"} | fields
+    return RESOLVER.attempt(AuthEvent(ts=ts, login=login, remote=remote, success=good, **fields))
+
+
+def batch_of(items: Iterable[Any], first: int = 0, producer: str = "p") -> Batch[Any]:
+    """A batch whose items are numbered from ``first``, one record each."""
+    batch: Batch[Any] = Batch(first - 1)
+    for number, item in enumerate(items, first):
+        batch.add(item, producer, number, number)
+        batch.offset = number
+    return batch
+
+
+def raised(stage: Stage[Any, Any], items: Iterable[Any]) -> list[Alert]:
+    """The alerts that ``stage`` raises on ``items``, which come after everything it has seen."""
+    return stage.apply(batch_of(items, stage.offset + 1)).alerts
+
+
+def copies(items: Iterable[Any]) -> list[Any]:
+    """The items as they came from the wire: the source stage writes its note (``attack``) into an attempt."""
+    return [replace(item) for item in items]
+
+
+def traffic(seed: int, attempts: int = 1000, hours: float = 4.0, late_s: float = 600.0) -> list[Attempt]:
+    """Attempts of everybody on everybody, dense enough for every rule by address and account, late by up to ``late_s``.
+
+    Times are in order of arrival; three networks with four addresses each, thirty accounts and some that do not exist.
+    """
+    draw = Random(seed)
+    made = []
+    for number in range(attempts):
+        ts = T0 + (number / attempts * hours) * HOUR_S - draw.random() * late_s * (draw.random() < 0.3)
+        network, host = draw.randrange(3), draw.randrange(1, 5)
+        fields: dict[str, Any] = {
+            "login": f"user{draw.randrange(4 if draw.random() < 0.5 else 30)}",
+            "remote": f"203.0.{network}.{host}",
+            "country": draw.choice(("FR", "DE", "BR")),
+            "asn": 64500 + network,
+            "user_agent": draw.choice(("Thunderbird", "K-9", "curl")),
+            "event_id": f"{seed}/{number}",
+        }
+        kind = draw.random()
+        if kind < 0.25:
+            made.append(success(ts, **fields))
+        elif kind < 0.35:
+            made.append(
+                failure(ts, **fields | {"login": f"nobody{draw.randrange(1000)}"}, fail_type="account", password=f"{number}")
+            )
+        elif kind < 0.4:
+            made.append(failure(ts, **fields, fail_type=draw.choice(("policy", "internal", "token", "expired"))))
+        elif kind < 0.45:
+            made.append(failure(ts, **fields, policy_reject=True))
+        elif kind < 0.48:
+            made.append(failure(ts, **fields | {"login": "alice*admin"}))
+        elif kind < 0.6:
+            made.append(failure(ts, **fields, fail_type="credentials", password=f"old {fields['login']}"))
+        else:
+            made.append(failure(ts, **fields, fail_type="credentials", password=f"{number}"))
+    return made
+
+
+def pulses(seed: int, minutes: int = 30) -> list[Pulse]:
+    """Half-minute pulses of a service that comes under a botnet's attack in its last third."""
+    draw = Random(seed)
+    made = []
+    for half_minute in range(2 * minutes):
+        second = int(T0) + 30 * half_minute + draw.randrange(30)
+        counts = {("imap", country, asn, "ua:mail", 0): draw.randrange(20, 60) for country, asn in (("FR", 64500), ("DE", 64501))}
+        counts["imap", "FR", 64500, "ua:mail", 2] = draw.randrange(1, 6)
+        if half_minute > 4 * minutes // 3:
+            counts["imap", "BR", 64502, "ua:curl", 3] = draw.randrange(300, 500)
+        made.append(Pulse(second, counts))
+    return made

@@ -1,0 +1,368 @@
+"""models.by_account: each rule fires on its smallest story, and not on the story that only looks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from models.accounts import Groups
+from models.alerts import KINDS, Alert, alert_id
+from models.attempts import Attempt
+from models.by_account import AccountStage
+from models.by_source import ATTACK_BITS
+from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
+
+ALICE = "alice@example.org"
+HOME, ABROAD = "192.0.2.7", "203.0.113.50"
+PARIS, NICE, LYON, SAO_PAULO = (48.86, 2.35), (43.70, 7.27), (45.76, 4.84), (-23.55, -46.63)
+
+
+def kinds(alerts: Iterable[Alert]) -> list[str]:
+    """The kinds of alerts, in order."""
+    return [alert.kind for alert in alerts]
+
+
+def guesses(number: int, over_s: float = 60.0, start: float = T0, **fields: Any) -> list[Attempt]:
+    """So many different passwords against alice."""
+    return [failure(start + index * over_s / number, **fields) for index in range(number)]
+
+
+def at(place: tuple[float, float], attempt: Attempt) -> Attempt:
+    """The attempt with coordinates, degrees north and east."""
+    return replace(attempt, latitude=place[0], longitude=place[1])
+
+
+def owner(days: int = 10, until: float = T0, **fields: Any) -> AccountStage:
+    """A stage that knows alice: a good log-in a day from home until ``until``."""
+    defaults: dict[str, Any] = {"remote": HOME, "country": "FR", "asn": 64500, "user_agent": "Thunderbird"}
+    stage = AccountStage()
+    assert raised(stage, [success(until - day * DAY_S, **defaults | fields) for day in range(days, 0, -1)]) == []
+    return stage
+
+
+class TestBruteForce:
+    """``brute_force``: many different passwords against one account."""
+
+    @pytest.mark.parametrize(
+        ("number", "over_s", "fires"),
+        [
+            (10, 300, True),  # ten within ten minutes
+            (9, 300, False),
+            (25, 3300, True),  # 25 within the hour, never ten within ten minutes
+            (24, 3300, False),
+            (50, 20 * HOUR_S, True),  # fifty within the day
+            (49, 20 * HOUR_S, False),
+            (200, 20 * DAY_S, False),
+        ],
+    )
+    def test_thresholds(self, number: int, over_s: float, fires: bool) -> None:
+        """10 passwords in ten minutes, 25 in an hour or 50 in a day; one fewer is no alert."""
+        assert kinds(raised(AccountStage(), guesses(number, over_s))) == (["brute_force"] if fires else [])
+
+    def test_the_alert(self) -> None:
+        """It names the account and its groups, what was counted, and the addresses that tried most."""
+        stage = AccountStage(Groups({ALICE: ["health", "beta"]}))
+        attempts = [failure(T0 + number, remote=f"203.0.113.{1 + number % 2 * (number % 4)}") for number in range(10)]
+        (alert,) = raised(stage, attempts)
+        assert alert.alert_id == alert_id("brute_force", alert.subject, int(T0) // HOUR_S)
+        assert (alert.subject.parts(), alert.groups) == ({"account": ALICE}, ["beta", "health"])
+        assert (alert.attack, alert.ts, alert.first_ts, alert.last_ts) == ("T1110.001", T0 + 9, T0, T0 + 9)
+        assert alert.evidence.counts == {"failures": 10, "failures_from_listed": 10}
+        assert alert.evidence.distinct == {"guesses": 10, "addresses": 3}
+        assert alert.evidence.addresses == ["203.0.113.1", "203.0.113.2", "203.0.113.4"]
+        assert alert.evidence.event_ids == [attempts[-1].event_id]
+        (reason,) = alert.reasons
+        assert (reason.code, reason.value, reason.threshold) == ("guesses", 10, 10)
+        assert "from 3 addresses" in reason.text
+
+    def test_from_many_addresses(self) -> None:
+        """A botnet in which each address guesses once is seen all the same; five addresses are named."""
+        (alert,) = raised(AccountStage(), [failure(T0 + n, remote=f"203.0.{n}.1") for n in range(10)])
+        assert len(alert.evidence.addresses) == 5
+        assert alert.evidence.counts == {"failures": 10, "failures_from_listed": 5}
+
+    def test_one_alert_an_hour(self) -> None:
+        """An attack that goes on raises the next hour's alert."""
+        alerts = raised(AccountStage(), guesses(400, 3 * HOUR_S, start=T0 + 1800))
+        assert [int(alert.ts - T0) // HOUR_S for alert in alerts] == [0, 1, 2, 3]
+        assert len({alert.alert_id for alert in alerts}) == 4
+
+    def test_an_owner_who_mistypes_six_times(self) -> None:
+        """Six variants, each typed twice, then the right one, from home: nothing."""
+        variants = [failure(T0 + 10 * number, remote=HOME, password=f"variant {number % 6}") for number in range(12)]
+        assert raised(owner(), [*variants, success(T0 + 200, remote=HOME, country="FR", user_agent="Thunderbird")]) == []
+
+    def test_a_forgotten_phone(self) -> None:
+        """One old password a thousand times is one guess."""
+        phone = [failure(T0 + 10 * number, remote=ABROAD, password="old") for number in range(1000)]
+        assert raised(AccountStage(), phone) == []
+
+    def test_a_password_whose_hash_says_nothing(self) -> None:
+        """Without a usable hash every failure is a guess: CRAM hashes differ from try to try."""
+        attempts = [failure(T0 + number, password="old", mech="CRAM-MD5") for number in range(10)]
+        assert kinds(raised(AccountStage(), attempts)) == ["brute_force"]
+
+    @pytest.mark.parametrize("fail_type", ["token", "expired", "disabled", "policy", "internal"])
+    def test_what_is_not_a_wrong_password(self, fail_type: str) -> None:
+        """A hundred failures that are nobody's guess, and the success after them, raise nothing."""
+        stage = owner()
+        assert raised(stage, guesses(100, fail_type=fail_type)) == []
+        assert raised(stage, [success(T0 + 300, remote=ABROAD, country="FR", user_agent="new")]) == []
+
+    def test_a_late_guess_completes_an_earlier_window(self) -> None:
+        """
+        ::
+
+            minutes   55 |  0  5
+            first     -7-|-----1   eight within a quarter of an hour: nothing
+            late      -3-|         ten at 55, so for the hour before
+
+        """
+        stage = AccountStage()
+        assert raised(stage, [*guesses(7, start=T0 - 300), failure(T0 + 300)]) == []
+        (alert,) = raised(stage, guesses(3, start=T0 - 200))
+        assert alert.alert_id == alert_id("brute_force", alert.subject, int(T0) // HOUR_S - 1)
+
+    def test_what_is_too_late_is_counted_as_late(self) -> None:
+        """A day and more behind the account's newest, a failure changes nothing but that number."""
+        stage = AccountStage()
+        raised(stage, [success(T0 + 3 * DAY_S)])
+        assert raised(stage, guesses(20)) == []
+        assert stage.meta.late_events == 20
+
+    @settings(max_examples=80)
+    @given(seed=st.integers(0, 1 << 20), late_s=st.sampled_from([60, 300, 600]))
+    def test_the_same_alerts_in_any_order(self, seed: int, late_s: int) -> None:
+        """Whatever order failures take that are at most ten minutes late."""
+        assert brute_force_ids(seed, late_s) == brute_force_ids(seed, 0)
+
+
+def brute_force_ids(seed: int, late_s: int) -> set[str]:
+    """The alerts among failures that stay near the thresholds; events arrive up to ``late_s`` late."""
+    draw = Random(seed)
+    number, over_s = draw.choice([(14, 900), (22, 1500), (32, 4000), (40, 7200), (60, DAY_S)])
+    events = [failure(T0 + draw.random() * over_s, password=f"p{draw.randrange(2 * number)}") for _ in range(number)]
+    events += [success(T0 + draw.random() * over_s) for _ in range(3)]
+    arrival = Random(seed + 1)
+    events.sort(key=lambda attempt: attempt.ts + arrival.random() * late_s)
+    return {alert.alert_id for alert in raised(AccountStage(), events) if alert.kind == "brute_force"}
+
+
+class TestTakeover:
+    """``account_takeover``: a success that does not look like its owner."""
+
+    def test_a_success_by_a_source_under_alert(self) -> None:
+        """From a network where the owner never was."""
+        entry = replace(success(T0, remote=ABROAD), attack=ATTACK_BITS["credential_stuffing"])
+        (alert,) = raised(owner(), [entry])
+        assert alert.subject.parts() == {"account": ALICE, "ip": ABROAD}
+        assert alert.alert_id == alert_id("account_takeover", alert.subject, int(T0) // HOUR_S)
+        assert (alert.attack, alert.severity, alert.cold) == ("T1078", "high", False)
+        assert [reason.code for reason in alert.reasons] == ["source_under_alert"]
+        assert "credential_stuffing" in alert.reasons[0].text
+
+    def test_a_stranger_by_a_source_under_alert(self) -> None:
+        """An account without any history is entered too; the source's alert is evidence enough, so it is not cold."""
+        entry = replace(success(T0, remote=ABROAD), attack=ATTACK_BITS["password_spray"])
+        (alert,) = raised(AccountStage(), [entry])
+        assert not alert.cold
+
+    def test_the_owner_behind_an_attacking_address(self) -> None:
+        """A customer of a network that is under alert, who was always there: nothing."""
+        assert raised(owner(), [replace(success(T0, remote=HOME, country="FR"), attack=ATTACK_BITS["password_spray"])]) == []
+
+    def test_an_attackers_success_is_not_learnt(self) -> None:
+        """Nobody becomes the owner by entering: the next entry from there is seen as well."""
+        stage = owner()
+        for hour in range(3):
+            entry = replace(success(T0 + hour * HOUR_S, remote=ABROAD), attack=ATTACK_BITS["password_spray"])
+            assert kinds(raised(stage, [entry])) == ["account_takeover"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "entry", "fires"),
+        [
+            (5, {"remote": ABROAD, "user_agent": "curl", "country": "FR"}, True),
+            (4, {"remote": ABROAD, "user_agent": "curl", "country": "FR"}, False),
+            (5, {"remote": HOME, "user_agent": "curl", "country": "FR"}, False),  # the owner's network
+            (5, {"remote": ABROAD, "user_agent": "Thunderbird", "country": "FR", "asn": 64500}, False),  # their own phone
+            (5, {"remote": ABROAD, "user_agent": "Thunderbird", "country": "FR", "asn": 64999}, True),
+        ],
+    )
+    def test_a_new_network_after_guessing(self, wrong: int, entry: dict[str, Any], fires: bool) -> None:
+        """Five wrong passwords within the hour, then a success from a new network that is not the owner's device and provider."""
+        alerts = raised(owner(), [*guesses(wrong, remote=ABROAD), success(T0 + 300, **entry)])
+        assert kinds(alerts) == (["account_takeover"] if fires else [])
+        assert [reason.code for alert in alerts for reason in alert.reasons] == (["new_network_after_failures"] if fires else [])
+
+    def test_guesses_of_yesterday(self) -> None:
+        """What was more than an hour ago is no reason."""
+        entry = success(T0 + 2 * HOUR_S, remote=ABROAD, user_agent="curl", country="FR")
+        assert raised(owner(), [*guesses(9, remote=ABROAD), entry]) == []
+
+    def test_one_password_repeated_is_not_guessing(self) -> None:
+        """An owner with one old password stored, who then gets it right somewhere else."""
+        old = [failure(T0 + number, remote=ABROAD, password="old") for number in range(50)]
+        assert raised(owner(), [*old, success(T0 + 300, remote=ABROAD, user_agent="curl", country="FR")]) == []
+
+    @pytest.mark.parametrize(
+        ("first", "second", "country", "gap_s", "fires"),
+        [
+            (PARIS, SAO_PAULO, "BR", HOUR_S, True),  # 9,400 km in an hour
+            (PARIS, SAO_PAULO, "BR", 12 * HOUR_S, False),  # a flight
+            (PARIS, SAO_PAULO, "FR", HOUR_S, False),  # the same country: a mobile gateway, or the database is wrong
+            (PARIS, NICE, "FR", 60, False),
+            (NICE, (44.4, 8.9), "IT", 60, False),  # a border 150 km away
+            (PARIS, LYON, "BE", 60, False),  # under 500 km the geography is too coarse
+        ],
+    )
+    def test_travel(self, first: tuple[float, float], second: tuple[float, float], country: str, gap_s: float, fires: bool) -> None:
+        """Two successes further apart than anybody flies, the second in a country that is new for the account."""
+        stage = owner()
+        assert raised(stage, [at(first, success(T0, country="FR", remote=HOME, user_agent="Thunderbird"))]) == []
+        alerts = raised(stage, [at(second, success(T0 + gap_s, country=country, remote=ABROAD, user_agent="Thunderbird"))])
+        assert [reason.code for alert in alerts for reason in alert.reasons] == (["impossible_travel"] if fires else [])
+
+    def test_travel_is_seen_whichever_event_comes_first(self) -> None:
+        """The later success may arrive before the earlier one; the gap is the same."""
+        stage = owner()
+        raised(stage, [at(PARIS, success(T0, country="FR", remote=HOME))])
+        (alert,) = raised(stage, [at(SAO_PAULO, success(T0 - HOUR_S, country="BR", remote=ABROAD))])
+        assert alert.reasons[0].code == "impossible_travel"
+        assert alert.reasons[0].value == pytest.approx(9400, rel=0.02)
+
+    @pytest.mark.parametrize(
+        ("country", "gap_s", "fires"), [("BR", 600, True), ("BR", 900, False), ("FR", 600, False), ("", 600, False)]
+    )
+    def test_travel_without_coordinates(self, country: str, gap_s: float, fires: bool) -> None:
+        """Two countries within a quarter of an hour; unknown is no country."""
+        stage = owner()
+        raised(stage, [success(T0, country="FR", remote=HOME)])
+        alerts = raised(stage, [success(T0 + gap_s, country=country or None, remote=ABROAD)])
+        assert [reason.code for alert in alerts for reason in alert.reasons] == (["two_countries"] if fires else [])
+
+    @pytest.mark.parametrize(
+        ("days", "step", "cold"),
+        [(1, 1, True), (3, 1, True), (7, 1, True), (8, 1, False), (2, 8, True), (3, 4, False)],
+    )
+    def test_little_history_is_said(self, days: int, step: int, cold: bool) -> None:
+        """Less than three days over seven: the alert is cold, which never decides anything."""
+        stage = AccountStage()
+        history = [success(T0 - day * step * DAY_S, country="FR", remote=HOME) for day in range(days - 1, -1, -1)]
+        assert raised(stage, history) == []
+        (alert,) = raised(stage, [success(T0 + 60, country="BR", remote=ABROAD)])
+        assert alert.cold is cold
+
+    def test_the_first_success_ever(self) -> None:
+        """A new customer, or a new installation of ours: there is nothing to compare with."""
+        assert raised(AccountStage(), [*guesses(6), success(T0 + 100, remote=ABROAD, country="BR")]) == []
+
+    def test_one_alert_an_hour_and_address(self) -> None:
+        """Who polls after entering raises one alert; another address raises another."""
+        stage = owner()
+        entries = [
+            replace(success(T0 + number, remote=f"203.0.113.{50 + number % 2}"), attack=ATTACK_BITS["password_spray"])
+            for number in range(40)
+        ]
+        assert sorted(alert.subject.ip or "" for alert in raised(stage, entries)) == ["203.0.113.50", "203.0.113.51"]
+
+    def test_a_polling_client_of_the_owner(self) -> None:
+        """Every minute of a day from a known network: nothing, whatever device it calls itself."""
+        polls = [success(T0 + minute * 60, remote=HOME, country="FR", user_agent=f"v{minute}") for minute in range(1440)]
+        assert raised(owner(), polls) == []
+
+
+class TestStalePassword:
+    """``stale_password``: a familiar network keeps trying an old password."""
+
+    def phone(self, tries: int, every_s: float, remote: str = HOME, password: str = "old", **fields: Any) -> list[Attempt]:
+        """A phone that nobody told about the new password."""
+        return [failure(T0 + number * every_s, remote=remote, password=password, **fields) for number in range(tries)]
+
+    def test_a_phone_at_home(self) -> None:
+        """A thousand tries of one password in an hour: one alert that notifies, none that blames."""
+        (alert,) = raised(owner(), self.phone(1000, 3.5))
+        assert (alert.kind, alert.severity, alert.attack) == ("stale_password", "low", None)
+        assert alert.subject.parts() == {"account": ALICE, "network": "192.0.2.0/24"}
+        assert alert.reasons[0].code == "same_password"
+
+    @pytest.mark.parametrize(
+        ("tries", "every_s", "fires"),
+        [(5, 150, True), (4, 300, False), (5, 149, False), (100, 6, False), (102, 6, True)],
+    )
+    def test_thresholds(self, tries: int, every_s: float, fires: bool) -> None:
+        """At least five tries over at least ten minutes."""
+        assert kinds(raised(owner(), self.phone(tries, every_s))) == (["stale_password"] if fires else [])
+
+    def test_a_strangers_network(self) -> None:
+        """Who repeats one leaked password from elsewhere is no forgotten phone."""
+        assert raised(owner(), self.phone(100, 60, remote=ABROAD)) == []
+
+    def test_changing_passwords(self) -> None:
+        """Two passwords in turn are not one old password."""
+        attempts = [failure(T0 + number * 60, remote=HOME, password=f"p{number % 2}") for number in range(100)]
+        assert raised(owner(), attempts) == []
+
+    @pytest.mark.parametrize(
+        "fields", [{"mech": "CRAM-MD5"}, {"mech": "XOAUTH2"}, {"fail_type": "token"}, {"fail_type": "internal"}]
+    )
+    def test_what_says_nothing_about_the_password(self, fields: dict[str, Any]) -> None:
+        """A hash of something else, an OAuth token, our own fault."""
+        assert raised(owner(), self.phone(9, 120, **fields)) == []
+
+    def test_once_an_hour(self) -> None:
+        """A phone that goes on for a day is told about once an hour."""
+        alerts = raised(owner(), self.phone(24 * 60, 60))
+        assert [int(alert.ts - T0) // HOUR_S for alert in alerts] == list(range(24))
+
+
+class TestState:
+    """What is kept about accounts."""
+
+    def test_accounts_do_not_mix(self) -> None:
+        """Nine passwords against each of many accounts are nobody's ten."""
+        attempts = [failure(T0 + number, f"user{number % 50}") for number in range(450)]
+        assert raised(AccountStage(), attempts) == []
+
+    def test_a_customer_is_remembered_longer_than_a_stranger(self) -> None:
+        """Half a year without a success, against a day for an account that never had one."""
+        stage = AccountStage()
+        raised(stage, [success(T0, "customer"), failure(T0, "stranger"), success(T0 - 100 * DAY_S, "old customer")])
+        filler = success(T0 + 90 * DAY_S, "today")
+        stage.apply(batch_of([filler] * (64 * 4096), stage.offset + 1))
+        known = {name: stage.peek(f"{name}@example.org") is not None for name in ("customer", "stranger", "old customer")}
+        assert known == {"customer": True, "stranger": False, "old customer": False}
+
+    def test_a_row_stays_small_whatever_is_done_to_the_account(self) -> None:
+        """A day of thousands of networks, devices and passwords leaves at most 30 kB: distinct counts and habits are bounded."""
+        stage = AccountStage()
+        attempts = []
+        for number in range(3000):
+            fields: dict[str, Any] = {
+                "remote": f"10.{number % 250}.{number % 7}.{number % 5}",
+                "user_agent": f"device {number}",
+                "asn": 1 + number,
+            }
+            make = success if number % 3 == 0 else failure
+            attempts.append(make(T0 + number * 30, country="ABCDEFGHIJ"[number % 10] * 2, **fields))
+        raised(stage, attempts)
+        ((key, packed),) = ((key, packed) for key, packed in stage.checkpoint().rows if packed)
+        assert key == ALICE
+        assert len(packed) < 30_000
+
+    def test_every_alert_is_well_formed(self) -> None:
+        """On dense traffic: ids, scores, samples and ATT&CK numbers of all alerts."""
+        alerts = raised(AccountStage(), copies(traffic(8, attempts=6000)))
+        assert {alert.kind for alert in alerts} >= {"brute_force", "account_takeover", "stale_password"}
+        assert len({alert.alert_id for alert in alerts}) == len(alerts)
+        for alert in alerts:
+            assert alert.attack == KINDS[alert.kind].attack
+            assert 0 <= alert.score <= 1
+            assert alert.first_ts <= alert.last_ts
+            assert len(alert.evidence.event_ids) <= 5
+            assert alert.reasons
