@@ -22,6 +22,7 @@ from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Seve
 from models.attempts import Attempt
 from models.by_source import ATTACK_BITS, GUESSES
 from models.detectors import AccountDetector, Detector
+from models.geo import state_of
 from models.ids import name_hash
 from models.stage import Outputs, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
@@ -218,7 +219,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
                 if guesses < rule.threshold or not _first_time(row, _mark("brute_force", hour)):
                     continue
                 addresses = count_distinct([cell.addresses for cell in window])
-                text = f"{guesses} different passwords within {rule.window_s // _MINUTE_S} minutes from {_addresses(addresses)}"
+                text = f"{guesses} different passwords within {rule.window_text} from {_addresses(addresses)}"
                 reason = Reason("guesses", text, guesses, rule.threshold)
                 subject = Subject(account=attempt.account)
                 alerts.append(self._alert("brute_force", "medium", row, attempt, subject, hour, [reason], window))
@@ -365,7 +366,9 @@ def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
 def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """Two successes further apart than anybody travels; not judged for a country that the owner is known in."""
     last = row.last_success
-    if last is None or attempt.country in row.countries or not attempt.country or not last.country:
+    if last is None or not attempt.country or not last.country or attempt.country in row.countries:
+        return []
+    if state_of(attempt.country) == state_of(last.country):
         return []
     gap_s = abs(attempt.ts - last.ts)
     if None in (last.latitude, last.longitude, attempt.latitude, attempt.longitude):

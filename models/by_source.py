@@ -26,7 +26,7 @@ from models.ids import name_hash
 from models.stage import Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
-__all__ = ["ATTACK_BITS", "GUESSES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
+__all__ = ["ATTACK_BITS", "GUESSES", "NETWORK_RULES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
 
 #: Bits of ``Attempt.attack``, and of the marks by which a row knows what it has raised in which hour.
 ATTACK_BITS: Final[dict[Kind, int]] = {"password_spray": 1, "credential_stuffing": 2, "login_flood": 4}
@@ -38,7 +38,9 @@ SPRAY_RULES: Final = (
     InstantRule("password_spray", HOUR_S, 20),
     InstantRule("password_spray", 24 * HOUR_S, 40),
 )
-#: A network must also fail from this many addresses: a single one has its own alert.
+#: A network is an access provider's street as often as an attacker's rack: thrice as many, and from several addresses, as a single
+#: one has its own alert.
+NETWORK_RULES: Final = (InstantRule("password_spray", 600, 30), InstantRule("password_spray", HOUR_S, 60))
 _NETWORK_ADDRESSES: Final = 3
 #: Stuffing lists are old: accounts that do not exist show it. An office's typing errors stay below 15 %.
 _STUFFING_ACCOUNTS: Final = 8
@@ -63,7 +65,10 @@ GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
 
 
 class SourceCell(msgspec.Struct, array_like=True, gc=False):
-    """Failures from one address in one sub-window: how many, and distinct tries, accounts, and accounts that do not exist."""
+    """Failures from one address in one sub-window: how many, and distinct tries, accounts, and accounts that do not exist.
+
+    ``untyped`` counts failures that do not say why they failed.
+    """
 
     first_s: int = 1 << 40
     last_s: int = 0
@@ -71,6 +76,7 @@ class SourceCell(msgspec.Struct, array_like=True, gc=False):
     accounts: list[int] = msgspec.field(default_factory=list)
     tries: list[int] = msgspec.field(default_factory=list)
     unknown: list[int] = msgspec.field(default_factory=list)
+    untyped: int = 0
 
     def merge(self, other: SourceCell) -> None:
         """Add what happened in ``other``."""
@@ -78,6 +84,7 @@ class SourceCell(msgspec.Struct, array_like=True, gc=False):
         self.accounts = union((self.accounts, other.accounts))
         self.tries = union((self.tries, other.tries))
         self.unknown = union((self.unknown, other.unknown))
+        self.untyped += other.untyped
 
 
 class NetworkCell(msgspec.Struct, array_like=True, gc=False):
@@ -138,8 +145,11 @@ class SourceRow(Row, array_like=True, gc=False):
     minute_failures: int = 0
     samples: list[str] = msgspec.field(default_factory=list)
 
-    def count_success(self, ts: float, account: int) -> None:
-        """Note a good log-in: who uses this source decides what a block of it would cost."""
+    def count_success(self, ts: float, account: int, *, under_attack: bool) -> None:
+        """Note a good log-in: who uses this source decides what a block of it would cost.
+
+        While the source is ``under_attack``, an account that was not seen here before has probably just been entered: not counted.
+        """
         index = int(ts) // _USAGE_S
         cell = self.usage.get(index)
         if cell is None:
@@ -147,9 +157,11 @@ class SourceRow(Row, array_like=True, gc=False):
             oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
-        cell.successes += 1
         if account not in cell.accounts:
+            if under_attack and not any(account in known.accounts for known in self.usage.values()):
+                return
             add_distinct(cell.accounts, account)
+        cell.successes += 1
 
 
 class NetworkRow(Row, array_like=True, gc=False):
@@ -165,7 +177,6 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
     def __init__(self, max_rows: int = 1_000_000) -> None:
         self.pulse = Pulse(0, {})
         self.pulse_attempts = 0
-        self.alerted_networks: dict[str, float] = {}
         self.detector: Detector = SourceDetector()
         super().__init__(max_rows)
 
@@ -190,15 +201,16 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
         if attempt.policy_reject or not attempt.account:  # our own refusal is presence, not evidence; a master log-in is nobody's
             return
+        if row.alerted:
+            attempt.attack = row.attacks(ts)
         account = name_hash(attempt.account)
         if attempt.success:
-            row.count_success(ts, account)
+            row.count_success(ts, account, under_attack=bool(attempt.attack))
         elif attempt.fail in GUESSES:
             if self._count_at_address(row, attempt, account):
                 outputs.alerts += self._judge_address(row, attempt)
             outputs.alerts += self._count_at_network(attempt, account)
-        if row.alerted or attempt.network in self.alerted_networks:
-            attempt.attack = self._attacks(row, attempt)
+            attempt.attack = row.attacks(ts) if row.alerted else 0
         if not meta.applied % _OBSERVE_EVERY:
             self.detector.observe(_features(row), learn=not attempt.attack)
         outputs.forwards.append((offset, attempt))
@@ -233,6 +245,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         add_distinct(cell.tries, attempt.try_id)
         if attempt.fail == Fail.ACCOUNT:
             add_distinct(cell.unknown, account)
+        elif attempt.fail == Fail.UNKNOWN:
+            cell.untyped += 1
         if cell.failures == _SAMPLE_FROM:
             row.samples = []
         if cell.failures >= _SAMPLE_FROM and len(row.samples) < _SAMPLES:
@@ -266,11 +280,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         add_distinct(cell.accounts, account)
         if len(cell.addresses) < _NETWORK_ADDRESSES:
             return []
-        alerts = _spray(row, attempt, Subject(network=attempt.network), lambda: self._usage_of(attempt.network))
-        if alerts:
-            self.alerted_networks = {name: ts for name, ts in self.alerted_networks.items() if ts > attempt.ts - 2 * HOUR_S}
-            self.alerted_networks[attempt.network] = attempt.ts
-        return alerts
+        return _spray(NETWORK_RULES, row, attempt, Subject(network=attempt.network), lambda: self._usage_of(attempt.network))
 
     def _usage_of(self, network: str) -> list[UsageCell] | None:
         """Who uses a network with success, from the rows of its addresses; unknown for IPv6, which has too many to look at."""
@@ -279,19 +289,12 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         rows = (self.peek(str(address)) for address in ip_network(network))
         return [cell for row in rows if isinstance(row, SourceRow) for cell in row.usage.values()]
 
-    def _attacks(self, row: SourceRow, attempt: Attempt) -> int:
-        """Bits of the kinds under which the attempt's address or network is."""
-        bits = row.attacks(attempt.ts)
-        if attempt.network in self.alerted_networks:
-            bits |= self.row(attempt.network).attacks(attempt.ts)
-        return bits
-
     # -- judging -----------------------------------------------------------------------------------------------------
 
     def _judge_address(self, row: SourceRow, attempt: Attempt) -> list[Alert]:
         hour = int(attempt.ts) // HOUR_S
         subject = Subject(ip=attempt.address)
-        alerts = _spray(row, attempt, subject, lambda: list(row.usage.values()))
+        alerts = _spray(SPRAY_RULES, row, attempt, subject, lambda: list(row.usage.values()))
         if not row.has_alerted("credential_stuffing", hour):
             alerts += self._stuffing(row, attempt, subject, hour)
         if row.minute_failures >= _FLOOD_PER_MIN and not row.has_alerted("login_flood", hour):
@@ -333,15 +336,15 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
-        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, self.alerted_networks, compress(self.detector.dump(), 1)))
+        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, compress(self.detector.dump(), 1)))
 
     def _load_extra(self, packed: bytes) -> None:
         if packed:
-            extra = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, dict[str, float], bytes])
-            self.pulse, self.pulse_attempts, self.alerted_networks, detector = extra
+            extra = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, bytes])
+            self.pulse, self.pulse_attempts, detector = extra
             self.detector = Detector.load("source", decompress(detector))
         else:
-            self.pulse, self.pulse_attempts, self.alerted_networks, self.detector = Pulse(0, {}), 0, {}, SourceDetector()
+            self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, SourceDetector()
 
 
 def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell) -> None:
@@ -351,15 +354,15 @@ def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell)
 
 
 def _spray(
-    row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject, usage: Callable[[], list[UsageCell] | None]
+    rules: Sequence[InstantRule], row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject, usage: Callable[[], list[UsageCell] | None]
 ) -> list[Alert]:
     recent, hours, second = row.recent, row.hours, int(attempt.ts)
     if second // RECENT_S == int(row.newest_ts) // RECENT_S and row.has_alerted("password_spray", second // HOUR_S):
         return []  # on time: every window ends in this hour, for which the alert is out
-    if sum([len(cell.accounts) for cell in (*recent.values(), *hours.values())]) < SPRAY_RULES[0].threshold:
+    if sum([len(cell.accounts) for cell in (*recent.values(), *hours.values())]) < rules[0].threshold:
         return []
     alerts = []
-    for rule in SPRAY_RULES:
+    for rule in rules:
         for hour, window in rule.windows(recent, hours, second, row.newest_ts):  # type: ignore[arg-type]
             if row.has_alerted(rule.kind, hour) or sum(len(cell.accounts) for cell in window) < rule.threshold:
                 continue
@@ -367,7 +370,7 @@ def _spray(
             if accounts < rule.threshold:
                 continue
             row.note_alert(rule.kind, hour)
-            text = f"{accounts} accounts failed from here within {rule.window_s // _MINUTE_S} minutes"
+            text = f"{accounts} accounts failed from here within {rule.window_text}"
             reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window)]
             alerts.append(_alert(rule.kind, "high", row, window, usage(), attempt, subject, hour, reasons))
     return alerts
@@ -375,9 +378,9 @@ def _spray(
 
 def _which_kind(window: Sequence[SourceCell | NetworkCell]) -> list[Reason]:
     """Say so where spray and stuffing cannot be told apart."""
-    if any(isinstance(cell, SourceCell) and cell.unknown for cell in window):
+    if not any(isinstance(cell, SourceCell) and cell.untyped for cell in window):
         return []
-    text = "no failure says whether its account exists: this can be credential stuffing as well"
+    text = "some failures do not say whether their account exists: this can be credential stuffing as well"
     return [Reason("kind_ambiguous", text)]
 
 

@@ -20,7 +20,7 @@ import maxminddb
 
 from models.events import AuthEvent
 
-__all__ = ["STALE_AFTER_S", "UNKNOWN", "Geo", "Place", "is_foreign"]
+__all__ = ["STALE_AFTER_S", "UNKNOWN", "Geo", "Place", "is_foreign", "state_of"]
 
 #: Address space changes hands: MaxMind and the regional registries publish at least weekly.
 STALE_AFTER_S: Final = 90 * 86_400
@@ -39,6 +39,7 @@ _TERRITORIES: Final[Mapping[str, frozenset[str]]] = {
     "NL": frozenset({"AW", "BQ", "CW", "SX"}),
     "US": frozenset({"AS", "GU", "MP", "PR", "UM", "VI"}),
 }
+_STATES: Final = {territory: state for state, territories in _TERRITORIES.items() for territory in territories}
 
 
 class Place(NamedTuple):
@@ -59,7 +60,16 @@ def is_foreign(country: str, home: str = "FR") -> bool:
     >>> is_foreign("RE"), is_foreign("DE"), is_foreign("")
     (False, True, False)
     """
-    return bool(country) and country != home and country not in _TERRITORIES.get(home, ())
+    return bool(country) and state_of(country) != state_of(home)
+
+
+def state_of(country: str) -> str:
+    """The country that ``country`` belongs to: itself, or for a territory with a code of its own the state behind it.
+
+    >>> state_of("RE"), state_of("DE")
+    ('FR', 'DE')
+    """
+    return _STATES.get(country, country)
 
 
 class Geo:

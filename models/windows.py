@@ -95,6 +95,11 @@ class InstantRule:
     window_s: int
     threshold: int
 
+    @property
+    def window_text(self) -> str:
+        """The length for people."""
+        return f"{self.window_s // HOUR_S} h" if self.window_s > HOUR_S else f"{self.window_s // 60} minutes"
+
     def windows(
         self, recent: Mapping[int, Cell], hours: Mapping[int, Cell], second: int, newest_ts: float
     ) -> Iterator[tuple[int, list[Cell]]]:

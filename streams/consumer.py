@@ -52,6 +52,7 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pending: dict[TP, deque[ConsumerRecord[bytes, bytes]]] = {}
+        self._fetched_at: dict[TP, float] = {}
         self._pending_generation = -1
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
@@ -78,6 +79,7 @@ class BatchConsumer(driver.Consumer):
             return
         for tp, records in fetched.items():
             self._pending[tp] = deque(records)
+            self._fetched_at[tp] = monotonic()
         for tp in list(self._pending):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
@@ -94,7 +96,8 @@ class BatchConsumer(driver.Consumer):
     def _cut(self, tp: TP) -> list[ConsumerRecord[bytes, bytes]]:
         """Take the next records of a partition, up to the horizon."""
         pending = self._pending[tp]
-        limit_ms = self.transport.horizon(monotonic()) * _MS_PER_S if tp.topic == self.transport.gated_topic else inf
+        gated = tp.topic == self.transport.gated_topic
+        limit_ms = self.transport.horizon(pending[0].timestamp / _MS_PER_S, self._fetched_at[tp]) * _MS_PER_S if gated else inf
         batch: list[ConsumerRecord[bytes, bytes]] = []
         while pending and len(batch) < _BATCH_RECORDS and pending[0].timestamp <= limit_ms:
             batch.append(pending.popleft())
@@ -140,12 +143,12 @@ class BatchTransport(driver.Transport):
 
     Args:
         gated_topic: The topic that is held at the horizon.
-        horizon: Event time up to which its records may be delivered, asked with the monotonic clock.
+        horizon: Event time up to which records may be delivered, given the first one's and the monotonic time of the fetch.
     """
 
     Consumer: ClassVar[type[driver.Consumer]] = BatchConsumer
     Producer: ClassVar[type[driver.Producer]] = IdempotentProducer
 
-    def __init__(self, url: list[Any], app: App, gated_topic: str, horizon: Callable[[float], float]) -> None:
+    def __init__(self, url: list[Any], app: App, gated_topic: str, horizon: Callable[[float, float], float]) -> None:
         super().__init__(url, app)
         self.gated_topic, self.horizon = gated_topic, horizon

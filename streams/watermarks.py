@@ -4,9 +4,9 @@ On history, a worker that gets its partitions half a minute late would find the 
 nobody goes more than ``skew_s`` of event time beyond the slowest partition that still has something to read. In live
 traffic all partitions are near the present and nothing is ever held.
 
-What the owner of a partition says about it is kept on ``auth.control``. Where nobody has said anything lately, the partition
-holds the others back only if it has unread records, and only for ``patience_s``: a partition that nobody can read must
-not silence the rest.
+The owner of a partition says on ``auth.control`` which record it will process next. What that record's event time is, the owner
+knows when it has fetched it; otherwise everybody looks it up on the broker. A partition that makes no progress for ``patience_s``
+no longer holds the others back: one that nobody can read must not silence the rest.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["CONTROL_PREFIX", "Progress", "Watermarks", "decode_progress", "encode_progress"]
+__all__ = ["CONTROL_PREFIX", "Extent", "Progress", "Watermarks", "decode_progress", "encode_progress"]
 
 CONTROL_PREFIX: Final = "watermark/"
-#: A statement older than this is not believed when it says that there is nothing left to read.
-_FRESH_S: Final = 15.0
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):
-    """``position``: next offset to process; ``low_ts``: event time of what is next, or ``None`` when nothing is left."""
+    """``position``: next offset to process; ``low_ts``: its event time where the owner has fetched it."""
 
     position: int
-    low_ts: float | None
+    low_ts: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What the broker holds of a partition: offsets, and the event time of the record at ``head_offset`` where looked up."""
+
+    begin: int = 0
+    end: int = 0
+    head_offset: int = -1
+    head_ts: float = -inf
 
 
 encode_progress = msgspec.json.Encoder().encode
 decode_progress = msgspec.json.Decoder(Progress).decode
-
-
-@dataclass(slots=True)
-class _Entry:
-    progress: Progress | None
-    said_at: float
-    changed_at: float
 
 
 class Watermarks:
@@ -54,49 +55,56 @@ class Watermarks:
 
     def __init__(self, partitions: int, skew_s: float, patience_s: float, now: float) -> None:
         self.skew_s, self.patience_s = skew_s, patience_s
-        self._entries = [_Entry(None, -inf, now) for _ in range(partitions)]
-        self._ranges = [(0, 0)] * partitions
+        self._progress = [Progress(0)] * partitions
+        self._changed_at = [now] * partitions
+        self._extents = [Extent()] * partitions
+        self.extents_at = -inf
 
-    def note(self, partition: int, progress: Progress, now: float, *, fresh: bool = True) -> None:
-        """Take over what a partition's owner says; not ``fresh``: said before this process started."""
-        entry = self._entries[partition]
-        if entry.progress is None or progress.position != entry.progress.position or progress.low_ts != entry.progress.low_ts:
-            entry.changed_at = now
-        entry.progress = progress
-        entry.said_at = now if fresh else -inf
+    def note(self, partition: int, progress: Progress, now: float) -> None:
+        """Take over what a partition's owner says."""
+        if progress != self._progress[partition]:
+            self._progress[partition] = progress
+            self._changed_at[partition] = now
 
-    def note_range(self, partition: int, begin_offset: int, end_offset: int) -> None:
-        """Take over what the broker holds of a partition."""
-        self._ranges[partition] = (begin_offset, end_offset)
+    def note_extents(self, extents: dict[int, Extent], now: float) -> None:
+        """Take over what the broker held at ``now``."""
+        for partition, extent in extents.items():
+            self._extents[partition] = extent
+        self.extents_at = now
 
-    def progress(self, partition: int) -> Progress | None:
+    def progress(self, partition: int) -> Progress:
         """What was said last about a partition."""
-        return self._entries[partition].progress
+        return self._progress[partition]
 
-    def end(self, partition: int) -> int:
-        """Where a partition ended when the broker was asked last."""
-        return self._ranges[partition][1]
+    def position(self, partition: int, extent: Extent) -> int | None:
+        """The offset to look up: the next one of a partition that has unread records of unknown time, else ``None``."""
+        progress = self._progress[partition]
+        position = max(progress.position, extent.begin)
+        known = progress.low_ts is not None or self._extents[partition].head_offset == position
+        return None if known or position >= extent.end else position
+
+    def extent(self, partition: int) -> Extent:
+        """What the broker held when it was asked last."""
+        return self._extents[partition]
 
     def horizon(self, now: float) -> float:
         """Event time up to which records may be processed.
 
         >>> marks = Watermarks(partitions=2, skew_s=300, patience_s=120, now=0)
-        >>> marks.note(0, Progress(10, 1000.0), now=1)
-        >>> marks.note(1, Progress(3, None), now=1)
+        >>> marks.note_extents({0: Extent(0, 20), 1: Extent(0, 3)}, now=1)
+        >>> marks.note(0, Progress(10, 1000.0), now=1)  # ten to read, the next at 1000
+        >>> marks.note(1, Progress(3), now=1)  # nothing left to read
         >>> marks.horizon(now=2)
         1300.0
         """
-        return min((self._low(partition, now) for partition in range(len(self._entries))), default=inf) + self.skew_s
+        return min((self._low(partition, now) for partition in range(len(self._progress))), default=inf) + self.skew_s
 
     def _low(self, partition: int, now: float) -> float:
-        entry = self._entries[partition]
-        if now - entry.changed_at > self.patience_s:
+        progress, extent = self._progress[partition], self._extents[partition]
+        if now - self._changed_at[partition] > self.patience_s:
             return inf
-        if entry.progress is not None and now - entry.said_at < _FRESH_S:
-            return inf if entry.progress.low_ts is None else entry.progress.low_ts
-        begin, end = self._ranges[partition]
-        if max(entry.progress.position if entry.progress else 0, begin) >= end:
+        if progress.low_ts is not None:
+            return progress.low_ts
+        if max(progress.position, extent.begin) >= extent.end:
             return inf
-        if entry.progress is None or entry.progress.low_ts is None:
-            return -inf
-        return entry.progress.low_ts
+        return extent.head_ts if extent.head_offset <= max(progress.position, extent.begin) else -inf

@@ -13,6 +13,8 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
+from math import inf
 from time import monotonic, time
 from typing import Any, Final
 
@@ -50,13 +52,15 @@ from streams.knowledge import load_groups, load_resolver
 from streams.partitions import DeadLetter, Partition, Record, Send, StageSpec
 from streams.probes import serve_probes
 from streams.settings import Settings
-from streams.watermarks import CONTROL_PREFIX, Progress, Watermarks, decode_progress, encode_progress
+from streams.watermarks import CONTROL_PREFIX, Extent, Progress, Watermarks, decode_progress, encode_progress
 
 __all__ = ["Worker", "command", "stage_specs"]
 
 _TICK_S: Final = 0.05
-_ENDS_EVERY_S: Final = 1.0
+_EXTENTS_EVERY_S: Final = 0.5
 _DRAINED_EVERY_S: Final = 1.0
+_LOOK_UP_S: Final = 5.0
+_LOOK_UP_BYTES: Final = 4096
 _PATIENCE_S: Final = 120.0
 _MS_PER_S: Final = 1000
 _FETCH_BYTES: Final = 4 << 20
@@ -226,12 +230,11 @@ class Worker:
         self.watermarks = Watermarks(settings.kafka.partitions, settings.worker.skew_limit_s, _PATIENCE_S, monotonic())
         self.app = self._new_app()
         self._published: dict[int, tuple[Progress, float]] = {}
-        self._ends: dict[int, int] = {}
-        self._control_read = False
+        self._control_read = self._assigned = False
         for spec in specs:
             self._add_agent(spec)
         self.app.on_partitions_assigned.connect(self._on_assigned, weak=False)
-        for work in (self._checkpoints, self._control, self._progress):
+        for work in (self._checkpoints, self._control, self._extents, self._progress):
             self._add_task(work)
 
     def run(self) -> None:
@@ -243,7 +246,7 @@ class Worker:
 
     def is_ready(self) -> bool:
         """Whether every partition that this worker has is recovered and the control topic is read."""
-        return self._control_read and bool(self.partitions) and all(p.ready.is_set() for p in self.partitions.values())
+        return self._control_read and self._assigned and all(p.ready.is_set() for p in self.partitions.values())
 
     # -- Faust -------------------------------------------------------------------------------------------------------
 
@@ -294,8 +297,6 @@ class Worker:
         partition = self.partitions[event.message.tp]
         await partition.ready.wait()
         await partition.process(event)
-        if event.message.topic == self.events_topic:
-            self._note(event.message.tp, partition, event.value[-1].timestamp / _MS_PER_S)
         if partition.is_due(monotonic(), self.settings.worker.checkpoint_interval_s, self.settings.worker.checkpoint_events):
             await partition.checkpoint()
 
@@ -334,6 +335,7 @@ class Worker:
     # -- assignment --------------------------------------------------------------------------------------------------
 
     async def _on_assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        self._assigned = True
         ours = {TP(tp.topic, tp.partition) for tp in assigned if tp.topic in self.specs}
         for tp in self.partitions.keys() - ours:
             del self.partitions[tp]
@@ -417,22 +419,15 @@ class Worker:
             await asyncio.sleep(_TICK_S)
 
     async def _control(self) -> None:
-        """Read ``auth.control`` whole, and go on reading it; look where the partitions of ``auth.events`` end."""
+        """Read ``auth.control`` whole, and go on reading it."""
         consumer = self._plain_consumer()
         await consumer.start()
         try:
             control = [TopicPartition(self.control_topic, p) for p in range(topics.partitions(self.settings, "auth.control"))]
-            events = [TopicPartition(self.events_topic, p) for p in range(self.settings.kafka.partitions)]
             consumer.assign(control)
             await consumer.seek_to_beginning(*control)
             until = await consumer.end_offsets(control)
-            ends_at = 0.0
             while not self.app.should_stop:
-                if monotonic() - ends_at >= _ENDS_EVERY_S:
-                    begins, ends = await consumer.beginning_offsets(events), await consumer.end_offsets(events)
-                    for tp, end in ends.items():
-                        self.watermarks.note_range(tp.partition, begins[tp], end)
-                    ends_at = monotonic()
                 for records in (await consumer.getmany(timeout_ms=int(_TICK_S * _MS_PER_S))).values():
                     self._read_control(records)
                 if not self._control_read:
@@ -449,7 +444,36 @@ class Worker:
             elif key.startswith(CONTROL_PREFIX) and record.value:
                 partition = int(key.removeprefix(CONTROL_PREFIX))
                 if TP(self.events_topic, partition) not in self.partitions:
-                    self.watermarks.note(partition, decode_progress(record.value), monotonic(), fresh=self._control_read)
+                    self.watermarks.note(partition, decode_progress(record.value), monotonic())
+
+    async def _extents(self) -> None:
+        """See where the partitions of ``auth.events`` begin and end, and look up the times that nobody has said."""
+        consumer = self._plain_consumer(max_partition_fetch_bytes=_LOOK_UP_BYTES)
+        await consumer.start()
+        try:
+            events = [TopicPartition(self.events_topic, p) for p in range(self.settings.kafka.partitions)]
+            consumer.assign(events)
+            consumer.pause(*events)
+            while not self.app.should_stop:
+                asked_at = monotonic()
+                begins, ends = await consumer.beginning_offsets(events), await consumer.end_offsets(events)
+                extents = {tp.partition: replace(self.watermarks.extent(tp.partition), begin=begins[tp], end=ends[tp]) for tp in events}
+                for tp in events:
+                    extents[tp.partition] = await self._look_up(consumer, tp, extents[tp.partition])
+                self.watermarks.note_extents(extents, asked_at)
+                await asyncio.sleep(_EXTENTS_EVERY_S)
+        finally:
+            await consumer.stop()
+
+    async def _look_up(self, consumer: AIOKafkaConsumer[bytes, bytes], tp: TopicPartition, extent: Extent) -> Extent:
+        position = self.watermarks.position(tp.partition, extent)
+        if position is None:
+            return extent
+        consumer.seek(tp, position)
+        consumer.resume(tp)
+        found = await consumer.getmany(tp, timeout_ms=int(_LOOK_UP_S * _MS_PER_S), max_records=1)
+        consumer.pause(tp)
+        return replace(extent, head_offset=position, head_ts=found[tp][0].timestamp / _MS_PER_S) if found.get(tp) else extent
 
     async def _progress(self) -> None:
         """Say on ``auth.control`` how far our partitions are: at once while there is more to read, else once a second."""
@@ -458,34 +482,32 @@ class Worker:
             for tp, partition in list(self.partitions.items()):
                 if tp.topic != self.events_topic or not partition.ready.is_set():
                     continue
-                self._note(tp, partition, None)
+                self._note(tp, partition)
                 progress = self.watermarks.progress(tp.partition)
                 said, said_at = self._published.get(tp.partition, (None, 0.0))
-                if progress is None or (now - said_at < _DRAINED_EVERY_S and (progress.low_ts is None or progress == said)):
+                if now - said_at < _DRAINED_EVERY_S and (progress.low_ts is None or progress == said):
                     continue
                 self._published[tp.partition] = (progress, now)
                 key = f"{CONTROL_PREFIX}{tp.partition}".encode()
                 await self._guard(self._emit(Send(self.control_topic, encode_progress(progress), "watermark/1", key=key, ts=time())))
             await asyncio.sleep(_TICK_S)
 
-    def _note(self, tp: TP, partition: Partition[Any], last_ts: float | None) -> None:
-        """Note our own progress: what waits here, else what the broker has, else nothing."""
-        position = partition.stage.offset + 1
-        head_ts = self.app.consumer.head_ts(tp)
-        low_ts = head_ts
-        if head_ts is None and position < self.watermarks.end(tp.partition):
-            previous = self.watermarks.progress(tp.partition)
-            low_ts = last_ts if last_ts is not None else (previous.low_ts if previous else None)
-            low_ts = low_ts if low_ts is not None else 0.0
-        self.watermarks.note(tp.partition, Progress(position, low_ts), monotonic())
+    def _note(self, tp: TP, partition: Partition[Any]) -> None:
+        """Note our own progress; the time of the next record is known where it waits here."""
+        self.watermarks.note(tp.partition, Progress(partition.stage.offset + 1, self.app.consumer.head_ts(tp)), monotonic())
 
-    def _horizon(self, now: float) -> float:
-        if not self._control_read:
-            return 0.0
+    def _horizon(self, first_ts: float, fetched_at: float) -> float:
+        """Event time up to which records may be delivered.
+
+        Records of the past wait until the broker has been asked what the others have, for they may all have been written at once.
+        """
+        is_past = first_ts < time() - self.settings.worker.skew_limit_s
+        if not self._control_read or (is_past and self.watermarks.extents_at < fetched_at):
+            return -inf
         for tp, partition in self.partitions.items():
             if tp.topic == self.events_topic and partition.ready.is_set():
-                self._note(tp, partition, None)
-        return self.watermarks.horizon(now)
+                self._note(tp, partition)
+        return self.watermarks.horizon(monotonic())
 
     def _plain_consumer(self, **options: Any) -> AIOKafkaConsumer[bytes, bytes]:
         return AIOKafkaConsumer(**self.settings.kafka.async_client_options(), enable_auto_commit=False, **options)

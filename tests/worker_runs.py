@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from models.accounts import AccountDirectory, Groups
 from models.addresses import locate
@@ -145,13 +146,13 @@ class Run:
 
     def is_drained(self) -> bool:
         """Whether every input is processed, durable and committed."""
-        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap)
+        group = self.settings.kafka.prefix + self.settings.kafka.group
         try:
-            group = self.settings.kafka.prefix + self.settings.kafka.group
-            committed = admin.list_group_offsets([group])[group]
-        finally:
-            admin.close()
-        ends = {tp: end for spec in self.specs.values() for tp, end in self._ends(spec.topic).items() if end}
+            with KafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap) as admin:
+                committed = admin.list_group_offsets([group])[group]
+            ends = {tp: end for spec in self.specs.values() for tp, end in self._ends(spec.topic).items() if end}
+        except KafkaError:  # a broker that has just come back does not know its groups yet
+            return False
         return all(tp in committed and committed[tp].offset >= end for tp, end in ends.items())
 
     def wait_drained(self, limit_s: float = _LIMIT_S) -> None:

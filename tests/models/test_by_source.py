@@ -150,6 +150,16 @@ class TestNetworkSpray:
         attempts = [failure(T0 + number, f"user{number}", f"192.0.2.{1 + number % 2}") for number in range(18)]
         assert raised(SourceStage(), attempts) == []
 
+    @pytest.mark.xfail(reason="a mobile network's customers who mistype once each look like a spray by their network", strict=True)
+    @pytest.mark.parametrize("pool", ["2001:db8:1:{:x}::1", "192.0.2.{}"])
+    def test_an_access_network_on_an_ordinary_morning(self, pool: str) -> None:
+        """Forty customers of one provider, each with an address of their own, mistype once within an hour and then log in."""
+        attempts = []
+        for number in range(40):
+            address, login = pool.format(number), f"user{number}"
+            attempts += [failure(T0 + number * 60, login, address), success(T0 + number * 60 + 10, login, address)]
+        assert raised(SourceStage(), attempts) == []
+
     def test_who_uses_the_network_is_counted_over_its_addresses(self) -> None:
         """What a block of the range would cost: good accounts of all its addresses, those of the attack or not."""
         stage = SourceStage()
