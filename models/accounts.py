@@ -9,19 +9,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
 from models.errors import InputError
 from models.events import AuthEvent
+from models.memo import Memo
 
 __all__ = ["MAIL_PROTOCOLS", "AccountDirectory", "Groups", "Realm"]
 
 #: Protocols whose log-in names are mail addresses; a name without a domain gets the default one.
 MAIL_PROTOCOLS: Final = frozenset({"imap", "pop3", "smtp", "sieve", "http", "mobileapi"})
-_CACHED_LOGINS: Final = 1 << 17
+_REMEMBERED: Final = 1 << 17
 #: Dovecot's usual ``auth_master_user_separator``.
 _MASTER_SEPARATOR: Final = "*"
 
@@ -68,7 +68,7 @@ class AccountDirectory:
         # The complete name first, so that both spellings of a listed bare name open the same account.
         for login, account in (accounts or {}).items():
             self._accounts.setdefault(self._complete(fold(login), "imap", ""), account)
-        self._resolve = lru_cache(maxsize=_CACHED_LOGINS)(self._look_up)
+        self._keys = Memo(self._find_key, _REMEMBERED)
 
     @classmethod
     def load(cls, path: Path, default_domain: str = "", realms: Mapping[str, Realm] | None = None) -> AccountDirectory:
@@ -95,9 +95,13 @@ class AccountDirectory:
 
         An attacker can type such a name too; those tries still count against their source.
         """
-        if _MASTER_SEPARATOR in event.login and _is_master_login(event.login):
+        return self._keys[event.login, event.protocol, event.account, event.realm]
+
+    def _find_key(self, known: tuple[str, str, str | None, str | None]) -> str:
+        login, protocol, account, realm = known
+        if _MASTER_SEPARATOR in login and _is_master_login(login):
             return ""
-        return event.account or self._resolve(event.login, event.protocol, event.realm or "")
+        return account or self.resolve(login, protocol, realm or "")
 
     def resolve(self, login: str, protocol: str = "imap", realm: str = "") -> str:
         """The account behind a name as typed.
@@ -106,9 +110,6 @@ class AccountDirectory:
         >>> directory.resolve(" Bob+Shop@Example.NET"), directory.resolve("bob"), directory.resolve("bob", "ssh")
         ('bob@example.org', 'bob@example.org', 'bob@ssh')
         """
-        return self._resolve(login, protocol, realm)
-
-    def _look_up(self, login: str, protocol: str, realm: str) -> str:
         name = fold(login)
         full = self._complete(name, protocol, fold(realm))
         known = self._accounts

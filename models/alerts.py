@@ -58,15 +58,23 @@ KINDS: Final[dict[Kind, AlertKind]] = {
         "Leaked pairs tried once each", "T1110.004", False, True, "a migration tool run with an old export of accounts"
     ),
     "account_takeover": AlertKind(
-        "A success that does not look like its owner", "T1078", False, True, "travel, a new device bought after forgetting the password"
+        "A success that does not look like its owner",
+        "T1078",
+        False,
+        True,
+        "travel, a new device bought after forgetting the password",
     ),
     "login_flood": AlertKind(
         "A request rate that threatens the service", "T1499.003", False, True, "a broken client that retries without a pause"
     ),
     "campaign": AlertKind("The attack behind many alerts", "T1110", False, False, "unrelated attacks in the same minutes"),
-    "stale_password": AlertKind("A familiar device keeps trying an old password", None, True, False, "an attacker replaying one leaked password"),
+    "stale_password": AlertKind(
+        "A familiar device keeps trying an old password", None, True, False, "an attacker replaying one leaked password"
+    ),
     "token_failure": AlertKind("OAuth tokens fail", None, True, False, "none known"),
-    "shared_source": AlertKind("Fetcher, office, carrier NAT or cloud sync", None, False, False, "an attacker with many verified accounts"),
+    "shared_source": AlertKind(
+        "Fetcher, office, carrier NAT or cloud sync", None, False, False, "an attacker with many verified accounts"
+    ),
     "backend_outage": AlertKind("The failures are our own", None, False, False, "a very wide attack on active accounts"),
 }
 

@@ -15,7 +15,7 @@ from models.accounts import AccountDirectory
 from models.addresses import locate
 from models.events import AuthEvent, device_of
 from models.geo import Geo
-from models.ids import hash32, stable_id
+from models.ids import hash32, name_hash, stable_id
 
 __all__ = ["TRY_SLOT_S", "Attempt", "Fail", "Resolver"]
 
@@ -37,7 +37,10 @@ class Fail(IntEnum):
     INTERNAL = 8
 
 
-_FAIL_OF: Final = {None: Fail.UNKNOWN} | {kind.name.lower(): kind for kind in Fail if kind > Fail.UNKNOWN}
+#: Plain numbers, because reading a member of an enumeration takes longer.
+_NONE: Final = int(Fail.NONE)
+_UNKNOWN: Final = int(Fail.UNKNOWN)
+_FAIL_OF: Final[dict[str | None, int]] = {kind.name.lower(): int(kind) for kind in Fail if kind > Fail.UNKNOWN}
 
 #: Dovecot hashes nothing for CRAM and SCRAM, and the token for OAuth.
 _PLAIN_MECHS: Final = frozenset({"PLAIN", "LOGIN", "plain", "login"})
@@ -81,37 +84,42 @@ class Resolver:
 
     def __init__(self, accounts: AccountDirectory, geo: Geo) -> None:
         self.accounts, self.geo = accounts, geo
+        self._account_of, self._place_of = accounts.key, geo.place
 
     def attempt(self, event: AuthEvent) -> Attempt:
         """The attempt behind ``event``, whose fields have been validated."""
-        source = locate(event.remote)
-        account = self.accounts.key(event)
-        place = self.geo.place(event)
-        fail = Fail.NONE if event.success else _FAIL_OF.get(event.fail_type, Fail.UNKNOWN)
+        address, network = locate(event.remote)
+        account = self._account_of(event)
+        country, asn, latitude, longitude = self._place_of(event)
         event_id = event.event_id or stable_id(event.ts, event.login, event.remote, event.success, event.protocol, event.server)
+        fail: int = _NONE
         guess = try_id = 0
-        usable = False
-        if fail:
-            usable = event.pwhash is not None and (event.mech in _PLAIN_MECHS or event.protocol == "http")
-            guess = hash32(event.pwhash if usable and event.pwhash else event_id)
-            slot = int(event.ts) // TRY_SLOT_S if usable else event_id
-            try_id = hash32(f"{account}\0{source.address}\0{guess}\0{event.mech}\0{slot}")
+        repeats_password = False
+        if not event.success:
+            fail = _FAIL_OF.get(event.fail_type, _UNKNOWN)
+            pwhash = event.pwhash
+            if pwhash and (event.mech in _PLAIN_MECHS or event.protocol == "http"):
+                repeats_password = True
+                guess = name_hash(pwhash)
+                try_id = hash32(f"{account}\0{address}\0{pwhash}\0{event.mech}\0{int(event.ts) // TRY_SLOT_S}")
+            else:
+                guess = try_id = hash32(event_id)
         return Attempt(
             event.ts,
             account,
-            source.address,
-            source.network,
+            address,
+            network,
             event.success,
             fail,
             event.protocol,
             guess,
             try_id,
             device_of(event),
-            place.country,
-            place.asn,
-            place.latitude,
-            place.longitude,
+            country,
+            asn,
+            latitude,
+            longitude,
             event.policy_reject,
-            usable,
+            repeats_password,
             event_id,
         )

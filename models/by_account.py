@@ -187,9 +187,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
             cell.first_s = second
         if second > cell.last_s:
             cell.last_s = second
-        known = attempt.guess in cell.guesses
-        if not known:
-            add_distinct(cell.guesses, attempt.guess)
+        is_new = add_distinct(cell.guesses, attempt.guess)
         add_distinct(cell.addresses, name_hash(attempt.address))
         failing = row.failing.get(attempt.address)
         if failing is None:
@@ -199,7 +197,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
         else:
             failing.failures += 1
             failing.last_s = max(failing.last_s, second)
-        return not known
+        return is_new and (len(cell.guesses) >= BRUTE_RULES[0].threshold or len(row.recent) > 1 or bool(row.hours))
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
@@ -243,7 +241,11 @@ class AccountStage(Stage[AccountRow, Attempt]):
         subject = Subject(account=attempt.account, ip=attempt.address)
         hour = int(attempt.ts) // HOUR_S
         cold = row.is_cold() and not attempt.attack
-        return [self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, list(row.recent.values()), score=score, cold=cold)]
+        return [
+            self._alert(
+                "account_takeover", "high", row, attempt, subject, hour, reasons, list(row.recent.values()), score=score, cold=cold
+            )
+        ]
 
     def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         second = int(attempt.ts)

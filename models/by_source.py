@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_network
 from math import log1p
 from typing import Final
 from zlib import compress, decompress
@@ -157,10 +156,9 @@ class SourceRow(Row, array_like=True, gc=False):
             oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
-        if account not in cell.accounts:
-            if under_attack and not any(account in known.accounts for known in self.usage.values()):
-                return
-            add_distinct(cell.accounts, account)
+        if under_attack and not any(account in known.accounts for known in self.usage.values()):
+            return
+        add_distinct(cell.accounts, account)
         cell.successes += 1
 
 
@@ -239,9 +237,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             cell.first_s = second
         if second > cell.last_s:
             cell.last_s = second
-        known = account in cell.accounts
-        if not known:
-            add_distinct(cell.accounts, account)
+        is_new = add_distinct(cell.accounts, account)
         add_distinct(cell.tries, attempt.try_id)
         if attempt.fail == Fail.ACCOUNT:
             add_distinct(cell.unknown, account)
@@ -256,7 +252,9 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             row.minute, row.minute_failures = minute, 0
         if minute == row.minute:
             row.minute_failures += 1
-        return not known or row.minute_failures >= _FLOOD_PER_MIN
+        if row.minute_failures == _FLOOD_PER_MIN:
+            return True
+        return is_new and (len(cell.accounts) >= _STUFFING_ACCOUNTS or len(row.recent) > 1 or bool(row.hours))
 
     def _count_at_network(self, attempt: Attempt, account: int) -> list[Alert]:
         """Count a failure, and judge it where it brings anything new."""
@@ -272,13 +270,11 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             cell.first_s = second
         if second > cell.last_s:
             cell.last_s = second
-        address = name_hash(attempt.address)
-        if address not in cell.addresses:
-            add_distinct(cell.addresses, address)
-        elif account in cell.accounts:
+        is_new = add_distinct(cell.addresses, name_hash(attempt.address))
+        is_new |= add_distinct(cell.accounts, account)
+        if not is_new or len(cell.addresses) < _NETWORK_ADDRESSES:
             return []
-        add_distinct(cell.accounts, account)
-        if len(cell.addresses) < _NETWORK_ADDRESSES:
+        if len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours:
             return []
         return _spray(NETWORK_RULES, row, attempt, Subject(network=attempt.network), lambda: self._usage_of(attempt.network))
 
@@ -286,7 +282,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         """Who uses a network with success, from the rows of its addresses; unknown for IPv6, which has too many to look at."""
         if ":" in network:
             return None
-        rows = (self.peek(str(address)) for address in ip_network(network))
+        prefix = network.removesuffix("0/24")
+        rows = (self.peek(f"{prefix}{host}") for host in range(256))
         return [cell for row in rows if isinstance(row, SourceRow) for cell in row.usage.values()]
 
     # -- judging -----------------------------------------------------------------------------------------------------
@@ -304,7 +301,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
     def _stuffing(self, row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
         window = list(row.recent.values())
         unknown_bound = sum([len(cell.unknown) for cell in window])
-        if unknown_bound < _STUFFING_UNKNOWN_SHARE * _STUFFING_ACCOUNTS or sum([len(cell.accounts) for cell in window]) < _STUFFING_ACCOUNTS:
+        if (
+            unknown_bound < _STUFFING_UNKNOWN_SHARE * _STUFFING_ACCOUNTS
+            or sum([len(cell.accounts) for cell in window]) < _STUFFING_ACCOUNTS
+        ):
             return []
         accounts = count_distinct([cell.accounts for cell in window])
         unknown = count_distinct([cell.unknown for cell in window])
@@ -317,11 +317,23 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         score = self.detector.score(_features(row))
         reasons = [
             Reason("accounts_failing", f"{accounts} accounts failed from here within about an hour", accounts, _STUFFING_ACCOUNTS),
-            Reason("unknown_share", f"{unknown / accounts:.0%} of them do not exist", round(unknown / accounts, 4), _STUFFING_UNKNOWN_SHARE),
-            Reason("tries_per_account", f"{tries / accounts:.1f} tries per account", round(tries / accounts, 4), _STUFFING_TRIES_PER_ACCOUNT),
+            Reason(
+                "unknown_share",
+                f"{unknown / accounts:.0%} of them do not exist",
+                round(unknown / accounts, 4),
+                _STUFFING_UNKNOWN_SHARE,
+            ),
+            Reason(
+                "tries_per_account",
+                f"{tries / accounts:.1f} tries per account",
+                round(tries / accounts, 4),
+                _STUFFING_TRIES_PER_ACCOUNT,
+            ),
         ]
         model = None if score is None else ModelScore(self.detector.name, self.detector.version, round(score, 4))
-        return [_alert("credential_stuffing", "high", row, window, list(row.usage.values()), attempt, subject, hour, reasons, model)]
+        return [
+            _alert("credential_stuffing", "high", row, window, list(row.usage.values()), attempt, subject, hour, reasons, model)
+        ]
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
@@ -354,7 +366,11 @@ def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell)
 
 
 def _spray(
-    rules: Sequence[InstantRule], row: SourceRow | NetworkRow, attempt: Attempt, subject: Subject, usage: Callable[[], list[UsageCell] | None]
+    rules: Sequence[InstantRule],
+    row: SourceRow | NetworkRow,
+    attempt: Attempt,
+    subject: Subject,
+    usage: Callable[[], list[UsageCell] | None],
 ) -> list[Alert]:
     recent, hours, second = row.recent, row.hours, int(attempt.ts)
     if second // RECENT_S == int(row.newest_ts) // RECENT_S and row.has_alerted("password_spray", second // HOUR_S):
@@ -388,7 +404,9 @@ def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Ale
     row.note_alert("login_flood", hour)
     rate = row.minute_failures
     reason = Reason("failures_per_min", f"{rate} failing attempts in one minute", rate, _FLOOD_PER_MIN)
-    return _alert("login_flood", "medium", row, list(row.recent.values()), list(row.usage.values()), attempt, subject, hour, [reason])
+    return _alert(
+        "login_flood", "medium", row, list(row.recent.values()), list(row.usage.values()), attempt, subject, hour, [reason]
+    )
 
 
 def _alert(

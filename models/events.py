@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from math import isfinite
+from string import ascii_uppercase
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -126,6 +127,8 @@ _LENIENT_JSON: Final = json.JSONDecoder(parse_int=lambda digits: int(digits) if 
 _INTERNED: Final = {name: sys.intern(name) for name in PROTOCOLS}
 _RFC3339: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
+_TIDY_FAIL_TYPES: Final = FAIL_TYPES | {None}
+_TIDY_COUNTRIES: Final = {None} | {first + second for first in ascii_uppercase for second in ascii_uppercase}
 _DECIMAL: Final = re.compile(r"[0-9]{1,10}")
 
 
@@ -145,9 +148,11 @@ def decode_event(raw: bytes, now: float | None = None) -> AuthEvent:
     if len(raw) > MAX_LINE_BYTES:
         raise Refused("too_long")
     try:
-        event = _checked(_decode(raw))
+        event = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         event = _repaired(_lenient_object(raw))
+    else:
+        _check(event)
     if now is not None and event.ts > now + MAX_FUTURE_S:
         raise Refused("future_ts")
     return event
@@ -169,7 +174,8 @@ def event_from_fields(fields: Mapping[str, Any]) -> AuthEvent:
         _encode(event)  # finds text that UTF-8 cannot hold
     except (msgspec.ValidationError, UnicodeEncodeError):
         return _repaired(fields)
-    return _checked(event)
+    _check(event)
+    return event
 
 
 def device_of(event: AuthEvent) -> str:
@@ -245,23 +251,22 @@ def _repaired(fields: Mapping[str, Any]) -> AuthEvent:
     return AuthEvent(**values)
 
 
-def _checked(event: AuthEvent) -> AuthEvent:
-    """``event``, whose types are right, with address and values as they should be."""
-    event.remote = _address(event.remote)
+def _check(event: AuthEvent) -> None:
+    """Bring address and values of ``event``, whose types are right, into their one form."""
+    try:
+        event.remote = normalise(event.remote)
+    except ValueError:
+        raise Refused("bad_remote") from None
     event.protocol = _INTERNED.get(event.protocol) or _protocol(event.protocol)
-    if not _is_tidy(event):
+    login = event.login
+    if not (
+        login.isprintable()
+        and not login.isspace()
+        and login
+        and event.fail_type in _TIDY_FAIL_TYPES
+        and event.country in _TIDY_COUNTRIES
+    ):
         _tidy(event)
-    return event
-
-
-def _is_tidy(event: AuthEvent) -> bool:
-    return (
-        (event.fail_type is None or event.fail_type in FAIL_TYPES)
-        and event.login.isprintable()
-        and not event.login.isspace()
-        and event.login != ""
-        and (event.country is None or (event.country.isalpha() and event.country.isupper()))
-    )
 
 
 def _tidy(event: AuthEvent) -> None:

@@ -14,7 +14,16 @@ import msgspec
 from models.attempts import Attempt
 from models.stage import Pulse
 
-__all__ = ["ATTEMPTS_SCHEMA", "MAX_ATTEMPTS", "PULSE_SCHEMA", "AttemptFrame", "PulseFrame", "decode_attempts", "decode_pulse", "encode"]
+__all__ = [
+    "ATTEMPTS_SCHEMA",
+    "MAX_ATTEMPTS",
+    "PULSE_SCHEMA",
+    "AttemptFrame",
+    "PulseFrame",
+    "decode_attempts",
+    "decode_pulse",
+    "encode",
+]
 
 ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
 PULSE_SCHEMA: Final = "pulse-frame/1"

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import maxminddb
 
 from models.events import AuthEvent
+from models.memo import Memo
 
 __all__ = ["STALE_AFTER_S", "UNKNOWN", "Geo", "Place", "is_foreign", "state_of"]
 
 #: Address space changes hands: MaxMind and the regional registries publish at least weekly.
 STALE_AFTER_S: Final = 90 * 86_400
-_CACHED_PLACES: Final = 1 << 17
+_REMEMBERED: Final = 1 << 17
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 _ASN: Final = re.compile(r"(?:AS)?([0-9]{1,10})", re.IGNORECASE)
 _MAX_LATITUDE: Final = 90.0
@@ -85,7 +85,7 @@ class Geo:
         self.warnings = list(warnings)
         builds = [int(reader.metadata().build_epoch) for reader in self._readers.values()]
         self.build: int | None = max(builds, default=None)
-        self._place = lru_cache(maxsize=_CACHED_PLACES)(self._find)
+        self._places = Memo(self._find, _REMEMBERED)
 
     @classmethod
     def open(cls, paths: Sequence[Path], now: float | None = None) -> Geo:
@@ -114,10 +114,11 @@ class Geo:
 
     def place(self, event: AuthEvent) -> Place:
         """Where ``event`` came from: what is stamped in it wins, so a replay sees the geography of the day."""
-        return self._place(event.remote, event.country, event.asn)
+        return self._places[event.remote if self._readers else "", event.country, event.asn]
 
-    def _find(self, address: str, stamped_country: str | None, stamped_asn: int | None) -> Place:
+    def _find(self, known: tuple[str, str | None, int | None]) -> Place:
         """Merge what is stamped with what the files know; another country's coordinates would be wrong."""
+        address, stamped_country, stamped_asn = known
         country, asn = stamped_country or "", stamped_asn or 0
         latitude = longitude = None
         for path, reader in self._readers.items():

@@ -14,7 +14,6 @@ from xxhash import xxh3_64_intdigest
 __all__ = ["hash32", "hash64", "name_hash", "stable_id"]
 
 
-
 def stable_id(*parts: object) -> str:
     """Hex blake2b-128 of ``parts`` as a canonical JSON array.
 

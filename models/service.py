@@ -119,7 +119,9 @@ class ServiceStage(Stage[NoRow, Pulse]):
         identity = alert_id(kind, subject, hour)
         if identity in self.extra.alerted:
             return []
-        self.extra.alerted = {old: at for old, at in self.extra.alerted.items() if at > hour - _REMEMBER_ALERTS_H} | {identity: hour}
+        self.extra.alerted = {old: at for old, at in self.extra.alerted.items() if at > hour - _REMEMBER_ALERTS_H} | {
+            identity: hour
+        }
         ts = float((minute + 1) * _MINUTE_S)
         where = f"with {dimension} {value}" if dimension else "in all"
         return [
@@ -179,7 +181,12 @@ def _tallies(counts: dict[tuple[str, str, int, str, int], int]) -> dict[tuple[st
 def _reasons(where: str, tally: Tally, score: float | None, streak: int) -> list[Reason]:
     reasons = [
         Reason("failures_per_min", f"{tally.failures} failures a minute {where}", tally.failures, _MIN_FAILURES_PER_MIN),
-        Reason("failure_share", f"{tally.failures / tally.attempts:.0%} of the attempts", tally.failures / tally.attempts, _MIN_FAILURE_SHARE),
+        Reason(
+            "failure_share",
+            f"{tally.failures / tally.attempts:.0%} of the attempts",
+            tally.failures / tally.attempts,
+            _MIN_FAILURE_SHARE,
+        ),
         Reason("minutes_in_a_row", f"for {streak} minutes", streak, _MINUTES_IN_A_ROW),
     ]
     if score is not None:

@@ -164,7 +164,12 @@ class Partition(Generic[AnyStage]):
                 outputs = self.stage.apply(batch)
             except Exception as error:
                 telemetry.error(
-                    "record.failed", error, stage=self.spec.name, topic=record.topic, partition=record.partition, offset=record.offset
+                    "record.failed",
+                    error,
+                    stage=self.spec.name,
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
                 )
                 self._failures_in_a_row += 1
                 if self._failures_in_a_row >= _BRAKE:

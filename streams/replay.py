@@ -70,9 +70,13 @@ def _is_number(text: str) -> bool:
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @click.option("--alerts", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the alerts here (NDJSON).")
-@click.option("--decisions", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the decisions here (NDJSON).")
+@click.option(
+    "--decisions", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the decisions here (NDJSON)."
+)
 @click.option("--groups", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Groups of accounts (login,group).")
-@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one.")
+@click.option(
+    "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one."
+)
 @click.option("--geo", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="MaxMind DB file; may be repeated.")
 @click.option("--since", type=_Time(), help="Leave out events before this time.")
 @click.option("--until", type=_Time(), help="Leave out events from this time on.")

@@ -89,7 +89,9 @@ class Sources:
         with topics.admin(self.settings) as client:
             found = {each["name"]: len(each["partitions"]) for each in client.describe_topics()}
         if topic not in found:
-            raise InputError(f"no topic {topic}", where=self.settings.kafka.bootstrap, hint="list what there is with 'crible topics'")
+            raise InputError(
+                f"no topic {topic}", where=self.settings.kafka.bootstrap, hint="list what there is with 'crible topics'"
+            )
         return [self._ordered(self._partition(topic, number), f"{topic}/{number}") for number in range(found[topic])]
 
     def _partition(self, topic: str, number: int) -> Iterator[AuthEvent]:
@@ -135,7 +137,9 @@ class Sources:
                 heard_at = monotonic()
                 if record.offset >= end:
                     return
-                event = self._decode(record.value or b"", ids, lambda at=record.offset: f"{partition.topic}/{partition.partition}/{at}")
+                event = self._decode(
+                    record.value or b"", ids, lambda at=record.offset: f"{partition.topic}/{partition.partition}/{at}"
+                )
                 if event is not None:
                     yield event
 
@@ -157,7 +161,9 @@ class Sources:
         for event in events:
             if event.ts < passed_ts:
                 raise InputError(
-                    f"an event is more than {DISORDER_S:g} s older than one before it", where=name, hint="sort the events by ts first"
+                    f"an event is more than {DISORDER_S:g} s older than one before it",
+                    where=name,
+                    hint="sort the events by ts first",
                 )
             waiting.append((event.ts, event.event_id, event))
             if len(waiting) % _SORT_EVERY == 0:

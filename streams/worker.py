@@ -318,7 +318,12 @@ class Worker:
         record = letter.record
         telemetry.DEAD_LETTERS.labels(stage, letter.reason).inc()
         telemetry.warning(
-            "record.refused", stage=stage, topic=record.topic, partition=record.partition, offset=record.offset, reason=letter.reason
+            "record.refused",
+            stage=stage,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=letter.reason,
         )
         headers = (
             ("dlq.topic", record.topic.encode()),
@@ -329,7 +334,11 @@ class Worker:
             ("dlq.error", letter.error.encode()),
         )
         return Send(
-            topics.topic(self.settings, "auth.dlq"), record.value or b"", "dead-letter/1", key=record.key, headers=(*record.headers, *headers)
+            topics.topic(self.settings, "auth.dlq"),
+            record.value or b"",
+            "dead-letter/1",
+            key=record.key,
+            headers=(*record.headers, *headers),
         )
 
     # -- assignment --------------------------------------------------------------------------------------------------
@@ -457,7 +466,9 @@ class Worker:
             while not self.app.should_stop:
                 asked_at = monotonic()
                 begins, ends = await consumer.beginning_offsets(events), await consumer.end_offsets(events)
-                extents = {tp.partition: replace(self.watermarks.extent(tp.partition), begin=begins[tp], end=ends[tp]) for tp in events}
+                extents = {
+                    tp.partition: replace(self.watermarks.extent(tp.partition), begin=begins[tp], end=ends[tp]) for tp in events
+                }
                 for tp in events:
                     extents[tp.partition] = await self._look_up(consumer, tp, extents[tp.partition])
                 self.watermarks.note_extents(extents, asked_at)
@@ -489,7 +500,9 @@ class Worker:
                     continue
                 self._published[tp.partition] = (progress, now)
                 key = f"{CONTROL_PREFIX}{tp.partition}".encode()
-                await self._guard(self._emit(Send(self.control_topic, encode_progress(progress), "watermark/1", key=key, ts=time())))
+                await self._guard(
+                    self._emit(Send(self.control_topic, encode_progress(progress), "watermark/1", key=key, ts=time()))
+                )
             await asyncio.sleep(_TICK_S)
 
     def _note(self, tp: TP, partition: Partition[Any]) -> None:
@@ -521,7 +534,9 @@ class Worker:
             for tp, partition in list(self.partitions.items()):
                 busy = bool(partition.has_work())
                 if busy and now - partition.progress_at > stall_s:
-                    telemetry.error("partition.stalled", topic=tp.topic, partition=tp.partition, seconds=round(now - partition.progress_at))
+                    telemetry.error(
+                        "partition.stalled", topic=tp.topic, partition=tp.partition, seconds=round(now - partition.progress_at)
+                    )
                     os._exit(_EXIT_FAILED)
 
 

@@ -41,7 +41,9 @@ def crash(stage: str, step: str, number: int, broker_pid: int | None) -> None:
     now = {"dying": False}
 
     async def awaiting(self: Partition[Any], sent: list[Any]) -> None:
-        now["dying"] = now["dying"] or (self.spec.name == stage and bool(sent or stage != "by_source") and next(checkpoints) == number)
+        now["dying"] = now["dying"] or (
+            self.spec.name == stage and bool(sent or stage != "by_source") and next(checkpoints) == number
+        )
         if now["dying"] and step == "outputs sent":
             _die(broker_pid)
         await await_outputs(self, sent)

@@ -46,7 +46,9 @@ _LIMIT_S = 120
 class WorkerProcess:
     """One worker; ``crash`` are the arguments of :mod:`tests.crashing_worker`."""
 
-    def __init__(self, settings: Settings, log: Path, crash: Sequence[str] = (), session_timeout_s: float = _SESSION_TIMEOUT_S) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, crash: Sequence[str] = (), session_timeout_s: float = _SESSION_TIMEOUT_S
+    ) -> None:
         self.port = free_port()
         self.log = log
         kafka = settings.kafka
@@ -187,7 +189,9 @@ class Run:
 
     def alerts(self) -> dict[str, Alert]:
         """Alerts by id; one that was written twice counts once."""
-        decoded = (msgspec.json.decode(record.value, type=Alert) for record in self.records(topics.topic(self.settings, "auth.alerts"), 0))
+        decoded = (
+            msgspec.json.decode(record.value, type=Alert) for record in self.records(topics.topic(self.settings, "auth.alerts"), 0)
+        )
         return {alert.alert_id: alert for alert in decoded}
 
     def records(self, topic: str, number: int) -> list[Any]:

@@ -68,10 +68,21 @@ class TestSpray:
         assert (accounts.code, accounts.value, accounts.threshold) == ("accounts_failing", 10, 10)
         assert (ambiguous.code, ambiguous.value) == ("kind_ambiguous", None)
 
-    def test_where_a_failure_says_whether_its_account_exists_the_kind_is_clear(self) -> None:
-        """Then nothing is said about stuffing."""
-        alerts = raised(SourceStage(), [failure(T0, "nobody", fail_type="account"), *tries(9, start=T0 + 1)])
-        assert [reason.code for reason in alerts[0].reasons] == ["accounts_failing"]
+    @pytest.mark.parametrize(("untyped", "ambiguous"), [(0, False), (1, True), (9, True)])
+    def test_whether_it_can_be_stuffing_is_said(self, untyped: int, ambiguous: bool) -> None:
+        """Where every failure says why it failed the kind is clear; where one does not the alert says that either is right."""
+        attempts = tries(10 - untyped, fail_type="credentials") + (tries(untyped, start=T0 + 60, first=10) if untyped else [])
+        (alert,) = raised(SourceStage(), attempts)
+        assert ("kind_ambiguous" in {reason.code for reason in alert.reasons}) == ambiguous
+
+    def test_accounts_entered_during_the_attack_are_no_customers(self) -> None:
+        """A password that the spray found does not make its source look used; who was there before still does."""
+        stage = SourceStage()
+        raised(stage, [success(T0 - 60, f"customer{number}") for number in range(3)])
+        raised(stage, tries(10))
+        raised(stage, [success(T0 + 70, f"user{number}") for number in range(10)] + [success(T0 + 80, "customer0")])
+        (alert,) = raised(stage, tries(9, start=T0 + 90, first=20, fail_type="account"))
+        assert (alert.evidence.counts["successes"], alert.evidence.distinct["ok_accounts"]) == (4, 3)
 
     def test_one_alert_an_hour(self) -> None:
         """An attack that goes on raises the next hour's alert, also where the hour begins in the middle of it."""
@@ -135,22 +146,53 @@ class TestSpray:
         assert subjects(raised(SourceStage(), attempts)) == [("password_spray", "2001:db8:1:2::/64")]
 
 
+def turns(
+    accounts: int, over_s: float = 60.0, start: float = T0, addresses: int = 10, first: int = 0, **fields: Any
+) -> list[Attempt]:
+    """One failure on each of so many accounts, by addresses of one network that take turns."""
+    step = over_s / accounts
+    return [
+        failure(start + number * step, f"user{first + number}", f"192.0.2.{1 + number % addresses}", **fields)
+        for number in range(accounts)
+    ]
+
+
+def of_network(alerts: Iterable[Alert]) -> list[Alert]:
+    """Those about networks."""
+    return [alert for alert in alerts if alert.subject.network]
+
+
 class TestNetworkSpray:
     """``password_spray`` on a network: its addresses take turns."""
 
-    def test_three_addresses_in_turn(self) -> None:
-        """No address reaches the threshold, together they do."""
-        attempts = [failure(T0 + number, f"user{number}", f"192.0.2.{1 + number % 3}") for number in range(10)]
-        (alert,) = raised(SourceStage(), attempts)
+    @pytest.mark.parametrize(
+        ("accounts", "over_s", "fires"),
+        [(30, 300, True), (29, 300, False), (60, 3000, True), (59, 3000, False), (300, 20 * HOUR_S, False)],
+    )
+    def test_thresholds(self, accounts: int, over_s: float, fires: bool) -> None:
+        """30 accounts in ten minutes or 60 in an hour, while each address stays below its own threshold."""
+        alerts = raised(SourceStage(), turns(accounts, over_s))
+        assert subjects(alerts) == ([("password_spray", NETWORK)] if fires else [])
+
+    def test_the_alert(self) -> None:
+        """It names the network and from how many addresses its failures came."""
+        (alert,) = raised(SourceStage(), turns(30))
         assert alert.subject.parts() == {"network": NETWORK}
-        assert alert.evidence.distinct["addresses"] == 3
+        assert alert.alert_id == alert_id("password_spray", alert.subject, int(T0) // HOUR_S)
+        assert alert.evidence.distinct == {"accounts": 30, "addresses": 10, "ok_accounts": 0}
+        assert alert.attack == "T1110.003"
+
+    @pytest.mark.xfail(reason="cells of networks do not know whether failures say why", strict=True)
+    def test_whether_it_can_be_stuffing_is_said(self) -> None:
+        """Where failures do not say why they failed, the alert says that either kind is right."""
+        (alert,) = raised(SourceStage(), turns(30))
+        assert "kind_ambiguous" in {reason.code for reason in alert.reasons}
 
     def test_two_addresses_do_not_make_a_network(self) -> None:
         """Each has its own alert when it is due."""
-        attempts = [failure(T0 + number, f"user{number}", f"192.0.2.{1 + number % 2}") for number in range(18)]
-        assert raised(SourceStage(), attempts) == []
+        alerts = raised(SourceStage(), turns(100, addresses=2))
+        assert subjects(alerts) == [("password_spray", "192.0.2.1"), ("password_spray", "192.0.2.2")]
 
-    @pytest.mark.xfail(reason="a mobile network's customers who mistype once each look like a spray by their network", strict=True)
     @pytest.mark.parametrize("pool", ["2001:db8:1:{:x}::1", "192.0.2.{}"])
     def test_an_access_network_on_an_ordinary_morning(self, pool: str) -> None:
         """Forty customers of one provider, each with an address of their own, mistype once within an hour and then log in."""
@@ -165,24 +207,23 @@ class TestNetworkSpray:
         stage = SourceStage()
         raised(stage, [success(T0, f"customer{number % 7}", f"192.0.2.{100 + number}") for number in range(20)])
         raised(stage, [success(T0, "neighbour", "192.0.3.1")])
-        attempts = [failure(T0 + number, f"user{number}", f"192.0.2.{1 + number % 3}") for number in range(10)]
-        (alert,) = raised(stage, attempts)
+        (alert,) = raised(stage, turns(30))
         assert (alert.evidence.counts["successes"], alert.evidence.distinct["ok_accounts"]) == (20, 7)
 
     def test_who_uses_an_ipv6_network_is_unknown(self) -> None:
         """A /48 has too many addresses to look at, and unknown is not none."""
-        attempts = [failure(T0 + number, f"user{number}", f"2001:db8:1:{number % 3}::1") for number in range(10)]
+        attempts = [failure(T0 + number, f"user{number}", f"2001:db8:1:{number % 10}::1") for number in range(30)]
         (alert,) = raised(SourceStage(), attempts)
         assert alert.subject.network == "2001:db8:1::/48"
         assert "ok_accounts" not in alert.evidence.distinct
 
-    def test_a_neighbour_is_under_the_networks_alert(self) -> None:
-        """A success from an address of the network that never failed carries the note for the account stage."""
+    def test_neighbours_are_not_blamed(self) -> None:
+        """A customer whose address never failed has nothing to do with what others of the network do."""
         stage = SourceStage()
-        raised(stage, [failure(T0 + number, f"user{number}", f"192.0.2.{1 + number % 3}") for number in range(10)])
-        good = [success(T0 + 60, "alice", "192.0.2.200"), success(T0 + 60, "alice", "192.0.3.200")]
-        raised(stage, good)
-        assert [attempt.attack for attempt in good] == [ATTACK_BITS["password_spray"], 0]
+        assert len(raised(stage, turns(30))) == 1
+        neighbour = success(T0 + 60, "alice", "192.0.2.200")
+        raised(stage, [neighbour])
+        assert neighbour.attack == 0
 
 
 class TestStuffing:
@@ -278,15 +319,15 @@ class TestOrder:
     @given(seed=st.integers(0, 1 << 20), late_s=st.sampled_from([60, 300, 600]))
     def test_the_same_alerts_by_address_in_any_order(self, seed: int, late_s: int) -> None:
         """Whatever order events take that are at most ten minutes late."""
-        assert spray_ids(seed, late_s, "ip") == spray_ids(seed, 0, "ip")
+        assert spray_ids("ip", seed, late_s) == spray_ids("ip", seed, 0)
 
     @NETWORK_BUG
-    @settings(max_examples=80)
+    @settings(max_examples=40)
     @given(seed=st.integers(0, 1 << 20), late_s=st.sampled_from([60, 300, 600]))
-    @example(seed=4, late_s=600)
+    @example(seed=5, late_s=600)
     def test_the_same_alerts_by_network_in_any_order(self, seed: int, late_s: int) -> None:
         """So do alerts about networks."""
-        assert spray_ids(seed, late_s, "network") == spray_ids(seed, 0, "network")
+        assert spray_ids("network", seed, late_s) == spray_ids("network", seed, 0)
 
     @NETWORK_BUG
     def test_a_network_is_judged_by_the_whole_window(self) -> None:
@@ -294,20 +335,20 @@ class TestOrder:
         ::
 
             minutes        0        5       10
-            addresses      1,2,3    1              in ten minutes 12 accounts from 3 addresses,
-            accounts       6        6              whichever half comes first
+            addresses      1,2,3    1              in ten minutes 32 accounts from 3 addresses,
+            accounts       16       16             whichever half comes first
 
         """
-        first = [failure(T0 + 10 * number, f"user{number}", f"192.0.2.{1 + number % 3}") for number in range(6)]
-        second = tries(6, start=T0 + 300, remote="192.0.2.1", first=6)
+        first, second = turns(16, addresses=3), turns(16, start=T0 + 300, addresses=1, first=16)
         for order in (second + first, first + second):
-            assert subjects(raised(SourceStage(), copies(order))) == [("password_spray", NETWORK)]
+            assert len(of_network(raised(SourceStage(), copies(order)))) == 1
 
 
-def spray_ids(seed: int, late_s: int, part: str) -> set[str]:
-    """The sprays among failures that stay near the thresholds; events arrive up to ``late_s`` late."""
+def spray_ids(part: str, seed: int, late_s: int) -> set[str]:
+    """The sprays, by address or by network, among failures that stay near their thresholds and arrive up to ``late_s`` late."""
     draw = Random(seed)
-    accounts, over_s = draw.choice([(14, 900), (20, 1200), (28, 3600), (30, 5400), (50, DAY_S)])
+    near = {"ip": [(14, 900), (20, 1200), (28, 3600), (30, 5400), (50, DAY_S)], "network": [(40, 900), (60, 1200), (80, 4000)]}
+    accounts, over_s = draw.choice(near[part])
     events = []
     for number in range(accounts):
         ts = T0 + draw.random() * over_s

@@ -191,6 +191,7 @@ def test_remote_is_normalised() -> None:
         ({"country": "fr"}, {"country": "FR"}),
         ({"country": "France"}, {}),
         ({"country": "F1"}, {}),
+        ({"country": "ÉÉ"}, {}),
         ({"asn": "3215"}, {"asn": 3215}),
         ({"asn": 3215.0}, {"asn": 3215}),
         ({"asn": -1}, {}),

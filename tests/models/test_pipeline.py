@@ -98,17 +98,10 @@ def test_instant_alerts_do_not_depend_on_the_order_within_the_grace(demo: list[A
 
 
 def test_a_quiet_morning() -> None:
-    """The same customers without any attack: nothing about an address or a device, no guessing, no list, no flood."""
-    raised = run([event for event, _ in simulate("quiet", seed=1, accounts=1500)])
-    assert {alert.kind for alert in raised if not alert.subject.network} <= {"stale_password", "account_takeover"}
-    assert not [alert for alert in raised if alert.kind in {"brute_force", "credential_stuffing", "login_flood"}]
-
-
-@pytest.mark.xfail(reason="customers of one IPv6 /48 who mistype once each look like a spray by their network", strict=True)
-def test_a_quiet_morning_has_no_attack() -> None:
-    """Nothing but forgotten phones and what is cold."""
+    """The same customers without any attack: nothing but forgotten phones and what is cold."""
     raised = run([event for event, _ in simulate("quiet", seed=1, accounts=1500)])
     assert {alert.kind for alert in raised if not alert.cold} <= {"stale_password"}
+    assert {alert.kind for alert in raised} <= {"stale_password", "account_takeover"}
 
 
 def test_state_is_the_same_however_often_it_is_packed(demo: list[AuthEvent]) -> None:

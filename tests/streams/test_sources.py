@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -140,11 +140,11 @@ class TestTopics:
     """A topic on a real broker."""
 
     @pytest.fixture
-    def settings(self, kafka_broker: str, topic_prefix: str) -> Iterator[Settings]:
+    def settings(self, kafka_broker: str, topic_prefix: str) -> Settings:
         """Topics for history, of four partitions."""
         settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=4, connect_timeout_s=20))
         topics.create(settings, keep_all=True)
-        yield settings
+        return settings
 
     def send(self, settings: Settings, events: Iterable[AuthEvent], values: Iterable[bytes] = ()) -> None:
         """Write events as ingest does, and other values."""

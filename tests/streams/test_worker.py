@@ -27,8 +27,14 @@ from tests.worker_runs import INSTANT, PARTITIONS, Run, WorkerProcess, counters,
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 
 CRASHES = [
-    *(("by_source", step) for step in ("outputs sent", "outputs acknowledged", "first frame written", "frames acknowledged", "batch acknowledged")),
-    *(("by_account", step) for step in ("outputs acknowledged", "first frame written", "frames acknowledged", "batch acknowledged")),
+    *(
+        ("by_source", step)
+        for step in ("outputs sent", "outputs acknowledged", "first frame written", "frames acknowledged", "batch acknowledged")
+    ),
+    *(
+        ("by_account", step)
+        for step in ("outputs acknowledged", "first frame written", "frames acknowledged", "batch acknowledged")
+    ),
 ]
 
 
