@@ -149,7 +149,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
 
     def __init__(self, groups: Groups | None = None, max_rows: int = 1_000_000) -> None:
         self.groups = groups or Groups()
-        self.detector = AccountDetector()
+        self.detector: Detector = AccountDetector()
         super().__init__(max_rows)
 
     @staticmethod

@@ -11,9 +11,9 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import log1p
-from typing import Final
+from typing import Final, Self
 from zlib import compress, decompress
 
 import msgspec
@@ -63,42 +63,45 @@ _PULSE_LARGE: Final = 256
 GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
 
 
-class SourceCell(msgspec.Struct, array_like=True, gc=False):
-    """Failures from one address in one sub-window: how many, and distinct tries, accounts, and accounts that do not exist.
-
-    ``untyped`` counts failures that do not say why they failed.
-    """
+class FailureCell(msgspec.Struct, array_like=True, gc=False):
+    """Failures in one sub-window: first and last second, how many, and distinct accounts."""
 
     first_s: int = 1 << 40
     last_s: int = 0
     failures: int = 0
     accounts: list[int] = msgspec.field(default_factory=list)
+
+    def merge(self, other: Self) -> None:
+        """Add what happened in ``other``."""
+        self.first_s = min(self.first_s, other.first_s)
+        self.last_s = max(self.last_s, other.last_s)
+        self.failures += other.failures
+        self.accounts = union((self.accounts, other.accounts))
+
+
+class SourceCell(FailureCell, array_like=True, gc=False):
+    """From one address: also distinct tries and accounts that do not exist, and failures that do not say why (``untyped``)."""
+
     tries: list[int] = msgspec.field(default_factory=list)
     unknown: list[int] = msgspec.field(default_factory=list)
     untyped: int = 0
 
-    def merge(self, other: SourceCell) -> None:
+    def merge(self, other: Self) -> None:
         """Add what happened in ``other``."""
-        _merge_span(self, other)
-        self.accounts = union((self.accounts, other.accounts))
+        FailureCell.merge(self, other)
         self.tries = union((self.tries, other.tries))
         self.unknown = union((self.unknown, other.unknown))
         self.untyped += other.untyped
 
 
-class NetworkCell(msgspec.Struct, array_like=True, gc=False):
-    """Failures from one network in one sub-window: how many, and distinct accounts and addresses."""
+class NetworkCell(FailureCell, array_like=True, gc=False):
+    """From one network: also distinct addresses."""
 
-    first_s: int = 1 << 40
-    last_s: int = 0
-    failures: int = 0
-    accounts: list[int] = msgspec.field(default_factory=list)
     addresses: list[int] = msgspec.field(default_factory=list)
 
-    def merge(self, other: NetworkCell) -> None:
+    def merge(self, other: Self) -> None:
         """Add what happened in ``other``."""
-        _merge_span(self, other)
-        self.accounts = union((self.accounts, other.accounts))
+        FailureCell.merge(self, other)
         self.addresses = union((self.addresses, other.addresses))
 
 
@@ -276,7 +279,13 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             return []
         if len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours:
             return []
-        return _spray(NETWORK_RULES, row, attempt, Subject(network=attempt.network), lambda: self._usage_of(attempt.network))
+        return _spray(
+            NETWORK_RULES,
+            row,
+            attempt,
+            Subject(network=attempt.network),
+            lambda: self._usage_of(attempt.network),
+        )
 
     def _usage_of(self, network: str) -> list[UsageCell] | None:
         """Who uses a network with success, from the rows of its addresses; unknown for IPv6, which has too many to look at."""
@@ -344,7 +353,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         return row.attacks(self.meta.newest_ts) != 0
 
     def _remarkable(self, row: SourceRow | NetworkRow) -> tuple[float, ...]:
-        cells: Iterable[SourceCell | NetworkCell] = (*row.recent.values(), *row.hours.values())
+        cells: Iterable[FailureCell] = (*row.recent.values(), *row.hours.values())
         return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
@@ -359,12 +368,6 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, SourceDetector()
 
 
-def _merge_span(cell: SourceCell | NetworkCell, other: SourceCell | NetworkCell) -> None:
-    cell.first_s = min(cell.first_s, other.first_s)
-    cell.last_s = max(cell.last_s, other.last_s)
-    cell.failures += other.failures
-
-
 def _spray(
     rules: Sequence[InstantRule],
     row: SourceRow | NetworkRow,
@@ -372,14 +375,16 @@ def _spray(
     subject: Subject,
     usage: Callable[[], list[UsageCell] | None],
 ) -> list[Alert]:
-    recent, hours, second = row.recent, row.hours, int(attempt.ts)
+    recent: Mapping[int, FailureCell] = row.recent
+    hours: Mapping[int, FailureCell] = row.hours
+    second = int(attempt.ts)
     if second // RECENT_S == int(row.newest_ts) // RECENT_S and row.has_alerted("password_spray", second // HOUR_S):
         return []  # on time: every window ends in this hour, for which the alert is out
     if sum([len(cell.accounts) for cell in (*recent.values(), *hours.values())]) < rules[0].threshold:
         return []
     alerts = []
     for rule in rules:
-        for hour, window in rule.windows(recent, hours, second, row.newest_ts):  # type: ignore[arg-type]
+        for hour, window in rule.windows(recent, hours, second, row.newest_ts):
             if row.has_alerted(rule.kind, hour) or sum(len(cell.accounts) for cell in window) < rule.threshold:
                 continue
             accounts = count_distinct([cell.accounts for cell in window])
@@ -392,7 +397,7 @@ def _spray(
     return alerts
 
 
-def _which_kind(window: Sequence[SourceCell | NetworkCell]) -> list[Reason]:
+def _which_kind(window: Sequence[FailureCell]) -> list[Reason]:
     """Say so where spray and stuffing cannot be told apart."""
     if not any(isinstance(cell, SourceCell) and cell.untyped for cell in window):
         return []
@@ -413,7 +418,7 @@ def _alert(
     kind: Kind,
     severity: Severity,
     row: SourceRow | NetworkRow,
-    window: Sequence[SourceCell | NetworkCell],
+    window: Sequence[FailureCell],
     usage: list[UsageCell] | None,
     attempt: Attempt,
     subject: Subject,

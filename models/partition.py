@@ -26,7 +26,7 @@ def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
     """
     raw = [key.encode() for key in keys]
     lengths = np.fromiter(map(len, raw), np.uint32, len(raw))
-    if not len(raw) or not (longest := int(lengths.max())):
+    if not raw or not (longest := int(lengths.max())):
         return [_finish_scalar(_SEED) % partitions] * len(raw)
     width = -(-longest // _WORD) * _WORD
     table = np.frombuffer(b"".join(key.ljust(width, b"\0") for key in raw), np.uint32).reshape(len(raw), width // _WORD)
@@ -44,7 +44,8 @@ def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
     h ^= h >> np.uint32(13)
     h *= m
     h ^= h >> np.uint32(15)
-    return ((h & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).tolist()
+    numbers: list[int] = ((h & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).tolist()
+    return numbers
 
 
 def _finish_scalar(h: int) -> int:

@@ -7,7 +7,7 @@ beyond this file is only to move bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from models.by_source import SourceStage
 from models.events import AuthEvent
 from models.partition import partitions_of
 from models.service import ServiceStage
-from models.stage import Batch, Outputs, Pulse
+from models.stage import Batch, Outputs, Pulse, Stage
 
 __all__ = ["Pipeline"]
 
@@ -101,7 +101,8 @@ class Pipeline:
 
     def _pack(self) -> None:
         self._unpacked = 0
-        for stage in (*self.sources, *self.accounts, self.service):
+        stages: list[Stage[Any, Any]] = [*self.sources, *self.accounts, self.service]
+        for stage in stages:
             stage.checkpoint()
 
 

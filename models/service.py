@@ -11,7 +11,7 @@ Rules (both scored), judged when a minute closes:
 from __future__ import annotations
 
 from math import log1p
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -197,4 +197,5 @@ def _reasons(where: str, tally: Tally, score: float | None, streak: int) -> list
 def _subject(dimension: str, value: str) -> Subject:
     if dimension == "asn":
         return Subject(asn=int(value))
-    return Subject(**{dimension: value}) if dimension else Subject()
+    parts: dict[str, Any] = {dimension: value} if dimension else {}
+    return Subject(**parts)

@@ -5,7 +5,8 @@ checkpoint go out with :meth:`Stage.checkpoint`, come back with :meth:`Stage.res
 
 A row lives in one of two forms. Cold, it is packed bytes (MessagePack), a few hundred bytes per account. Touched since the last
 checkpoint, it is hot: a plain object in ``hot``, packed again at the next checkpoint. Packing is lossless, so *when* checkpoints
-happen changes nothing, nor does how the input is cut into batches (so rows hold lists and dicts, which keep their order, and no sets). Housekeeping happens at fixed counts of applied attempts, for
+happen changes nothing, nor does how the input is cut into batches; rows hold lists and dicts, which keep their order, and no
+sets. Housekeeping happens at fixed counts of applied attempts, for
 the same reason.
 """
 

@@ -1,7 +1,7 @@
 """Sliding windows in event time, made of rings of sub-windows.
 
-A key has two rings: ``recent`` in steps of five minutes for windows up to an hour, and ``hours`` for windows up to a day. Each keeps
-one cell per sub-window, aligned to the epoch, in which something happened::
+A key has two rings: ``recent`` in steps of five minutes for windows up to an hour, and ``hours`` for windows up to a day. Each
+keeps one cell per sub-window, aligned to the epoch, in which something happened::
 
     sub-window     k-3     k-2     k-1      k
                  |-------|-------|-------|-------|

@@ -20,15 +20,14 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-from aiokafka import ConsumerRecord
-
 from models.changelog import FrameReader, FrameWriter
 from models.stage import Batch, Outputs, Stage
 from streams import telemetry
 
 __all__ = ["DeadLetter", "Emit", "Partition", "Record", "Send", "StageSpec"]
 
-Record = ConsumerRecord[bytes, bytes]
+#: A Kafka record as either client gives it: topic, partition, offset, timestamp, key, value, headers.
+Record = Any
 AnyStage = TypeVar("AnyStage", bound=Stage)  # type: ignore[type-arg]  # rows and items do not matter here
 
 #: Consecutive records on which our own code fails before the process stops rather than empty the topic into dead letters.
@@ -118,7 +117,8 @@ class Partition(Generic[AnyStage]):
         return self._writer.writer if self._writer else ""
 
     async def write_fence(self, generation: int) -> int:
-        """End the authority of earlier writers; returns the offset of the fence."""
+        """End the authority of earlier writers, and forget what we knew; returns the offset of the fence."""
+        self.stage = self.spec.new_stage()
         self._writer = FrameWriter(self.stage, uuid4().hex, generation)
         metadata = await (await self._emit(self._frame_record(self._writer.fence())))
         return int(metadata.offset)
@@ -185,8 +185,8 @@ class Partition(Generic[AnyStage]):
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     def has_work(self) -> bool:
-        """Whether something was delivered that is not durable yet."""
-        return bool(self._held)
+        """Whether it is not recovered, or something was delivered that is not durable yet."""
+        return not self.ready.is_set() or bool(self._held)
 
     def is_due(self, now: float, interval_s: float, events: int) -> bool:
         """Whether there is something to make durable, and it is time to."""

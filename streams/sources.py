@@ -1,7 +1,7 @@
 """Past events for a replay, from files or from a topic, in (``ts``, ``event_id``) order.
 
-Each file, and each partition of a topic, is nearly in order by itself. It is put in order within ``DISORDER_S``, then all are merged,
-so memory stays bounded however long the history is.
+Each file, and each partition of a topic, is nearly in order by itself. It is put in order within ``DISORDER_S``, then all are
+merged, so memory stays bounded however long the history is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """``crible worker``, except that it kills itself at one step of a checkpoint.
 
-Usage: ``python -m tests.crashing_worker STAGE STEP NUMBER [BROKER_PID]``. At STEP of the NUMBER-th checkpoint of STAGE in this process
-it sends itself SIGKILL; with a BROKER_PID it stops the broker two seconds before. The product has no hook for this: the steps of
-a checkpoint are methods, and here they are wrapped.
+Usage: ``python -m tests.crashing_worker STAGE STEP NUMBER [BROKER_PID]``. At STEP of the NUMBER-th checkpoint of STAGE in this
+process it sends itself SIGKILL; with a BROKER_PID it stops the broker two seconds before. The product has no hook for this: the
+steps of a checkpoint are methods, and here they are wrapped.
 """
 
 from __future__ import annotations

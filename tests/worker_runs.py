@@ -31,7 +31,7 @@ from streams import topics
 from streams.local_kafka import free_port
 from streams.partitions import StageSpec
 from streams.settings import Kafka, Settings
-from streams.worker import stage_specs
+from streams.stages import stage_specs
 from tests.block_service import wait_for
 
 __all__ = ["INSTANT", "PARTITIONS", "Run", "WorkerProcess", "counters", "undisturbed"]
@@ -117,12 +117,12 @@ class Run:
         self.specs: dict[str, StageSpec[Any]] = {spec.name: spec for spec in stage_specs(self.settings, self.resolver, Groups())}
         self._workers = 0
 
-    def produce(self, events: Iterable[AuthEvent], *, order: Sequence[int] | None = None) -> None:
-        """Write events as ingest does; ``order``: one whole partition after the other, in this order."""
+    def produce(self, events: Iterable[AuthEvent], *, order: Sequence[int] | None = None, first_seq: int = 0) -> None:
+        """Write events as ingest does, from ``first_seq`` on; ``order``: one whole partition after the other, in this order."""
         by_partition: dict[int, list[tuple[int, AuthEvent]]] = {number: [] for number in range(PARTITIONS)}
         listed = list(events)
         networks = [locate(event.remote).network for event in listed]
-        for seq, (event, number) in enumerate(zip(listed, partitions_of(networks, PARTITIONS), strict=True)):
+        for seq, (event, number) in enumerate(zip(listed, partitions_of(networks, PARTITIONS), strict=True), first_seq):
             by_partition[number].append((seq, event))
         producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap, linger_ms=20)
         topic = topics.topic(self.settings, "auth.events")

@@ -1,0 +1,191 @@
+"""What each stage reads from Kafka and writes to it: the glue between bytes and the pure stages.
+
+auth.events -> by_source -> auth.by-account -> by_account -> auth.alerts
+                        \\-> auth.pulse -> service -> auth.alerts, auth.control
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from models.accounts import Groups
+from models.alerts import SCHEMA as ALERT_SCHEMA
+from models.alerts import Alert
+from models.attempts import Attempt, Resolver
+from models.by_account import AccountStage
+from models.by_source import SourceStage
+from models.events import Refused, decode_event
+from models.frames import (
+    ATTEMPTS_SCHEMA,
+    MAX_ATTEMPTS,
+    PULSE_SCHEMA,
+    AttemptFrame,
+    PulseFrame,
+    decode_attempts,
+    decode_pulse,
+    encode,
+)
+from models.partition import partitions_of
+from models.service import ServiceStage
+from models.stage import Batch, Outputs, Pulse
+from streams import telemetry, topics
+from streams.partitions import DeadLetter, Record, Send, StageSpec
+from streams.settings import Settings
+
+__all__ = ["SERVICE_PREFIX", "stage_specs"]
+
+#: Keys of ``auth.control`` under which the service-wide stage says what it concludes.
+SERVICE_PREFIX: Final = "service/"
+
+_encode_alert: Final = msgspec.json.Encoder().encode
+
+
+def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[StageSpec[Any]]:
+    """The three stages, in the order of the data.
+
+    Args:
+        settings: Names and numbers of partitions of the topics, and how many keys to keep.
+        resolver: Account keys and places.
+        groups: Groups of accounts, for alerts.
+    """
+    topic = {name: topics.topic(settings, name) for name in topics.TOPICS}
+    partitions = settings.kafka.partitions
+    max_rows = settings.worker.max_keys // partitions
+
+    def alerts(found: Iterable[Alert]) -> list[Send]:
+        return [_alert(topic["auth.alerts"], alert) for alert in found]
+
+    def read_events(records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
+        return _read_events(resolver, records)
+
+    def write_by_source(partition: int, outputs: Outputs) -> list[Send]:
+        sends = alerts(outputs.alerts)
+        sends += _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
+        return sends + [_pulse(topic["auth.pulse"], partition, offset, pulse) for offset, pulse in outputs.pulses]
+
+    def write_by_account(_: int, outputs: Outputs) -> list[Send]:
+        return alerts(outputs.alerts)
+
+    def write_service(_: int, outputs: Outputs) -> list[Send]:
+        return alerts(outputs.alerts) + [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]
+
+    return [
+        StageSpec(
+            name="by_source",
+            topic=topic["auth.events"],
+            changelog=topic["auth.source-state"],
+            new_stage=lambda: SourceStage(max_rows),
+            read=read_events,
+            write=write_by_source,
+        ),
+        StageSpec(
+            name="by_account",
+            topic=topic["auth.by-account"],
+            changelog=topic["auth.account-state"],
+            new_stage=lambda: AccountStage(groups, max_rows),
+            read=_read_attempts,
+            write=write_by_account,
+        ),
+        StageSpec(
+            name="service",
+            topic=topic["auth.pulse"],
+            changelog=topic["auth.service-state"],
+            new_stage=ServiceStage,
+            read=_read_pulses,
+            write=write_service,
+        ),
+    ]
+
+
+# -- reading -------------------------------------------------------------------------------------------------------------
+
+
+def _read_events(resolver: Resolver, records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
+    batch: Batch[Attempt] = Batch(records[-1].offset)
+    refused: list[DeadLetter] = []
+    for record in records:
+        try:
+            attempt = resolver.attempt(decode_event(record.value or b""))
+            producer, seq = _origin(record)
+        except Refused as refusal:
+            refused.append(DeadLetter(record, refusal.reason, "Refused"))
+        else:
+            batch.add(attempt, producer, seq, record.offset)
+    return batch, refused
+
+
+def _origin(record: Record) -> tuple[str, int]:
+    """Where an event was first written: by its headers, else by its own place in the topic."""
+    headers = dict(record.headers)
+    producer, seq = headers.get("crible-producer"), headers.get("crible-seq")
+    if producer and seq and seq.isdigit():
+        return producer.decode("ascii", "replace"), int(seq)
+    return "", int(record.offset)
+
+
+def _read_attempts(records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
+    batch: Batch[Attempt] = Batch(records[-1].offset)
+    refused: list[DeadLetter] = []
+    for record in records:
+        try:
+            frame = decode_attempts(record.value or b"")
+        except msgspec.DecodeError as error:
+            refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
+            continue
+        producer = str(frame.source_partition)
+        for offset, attempt in zip(frame.offsets, frame.attempts, strict=True):
+            batch.add(attempt, producer, offset, record.offset)
+    return batch, refused
+
+
+def _read_pulses(records: Sequence[Record]) -> tuple[Batch[Pulse], list[DeadLetter]]:
+    batch: Batch[Pulse] = Batch(records[-1].offset)
+    refused: list[DeadLetter] = []
+    for record in records:
+        try:
+            frame = decode_pulse(record.value or b"")
+        except msgspec.DecodeError as error:
+            refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
+        else:
+            batch.add(frame.pulse, str(frame.source_partition), frame.offset, record.offset)
+    return batch, refused
+
+
+# -- writing -------------------------------------------------------------------------------------------------------------
+
+
+def _alert(topic: str, alert: Alert) -> Send:
+    telemetry.ALERTS.labels(alert.kind, alert.severity).inc()
+    return Send(topic, _encode_alert(alert), ALERT_SCHEMA, partition=0, ts=alert.ts)
+
+
+def _attempts(topic: str, source_partition: int, forwards: list[tuple[int, Attempt]], partitions: int) -> list[Send]:
+    """Frames of attempts, cut by account partition."""
+    sends: list[Send] = []
+    frames: dict[int, AttemptFrame] = {}
+    targets = partitions_of([attempt.account for _, attempt in forwards], partitions)
+    for (offset, attempt), target in zip(forwards, targets, strict=True):
+        frame = frames.get(target)
+        if frame is None:
+            frame = frames[target] = AttemptFrame(source_partition, [], [])
+        frame.offsets.append(offset)
+        frame.attempts.append(attempt)
+        if len(frame.offsets) == MAX_ATTEMPTS:
+            sends.append(_frame(topic, target, frames.pop(target)))
+    return sends + [_frame(topic, target, frame) for target, frame in frames.items()]
+
+
+def _frame(topic: str, partition: int, frame: AttemptFrame) -> Send:
+    return Send(topic, encode(frame), ATTEMPTS_SCHEMA, partition, max(attempt.ts for attempt in frame.attempts))
+
+
+def _pulse(topic: str, source_partition: int, offset: int, pulse: Pulse) -> Send:
+    return Send(topic, encode(PulseFrame(source_partition, offset, pulse)), PULSE_SCHEMA, partition=0, ts=float(pulse.second))
+
+
+def _conclusion(topic: str, alert: Alert) -> Send:
+    """What the service-wide stage concludes is for every process: the newest alert of each kind, by name."""
+    return Send(topic, _encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())

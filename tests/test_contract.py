@@ -1,0 +1,451 @@
+"""The contract, table by table: what other programs rely on. It changes only by addition."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, get_args
+
+import click
+import msgspec
+import pytest
+from kafka.partitioner import murmur2
+from msgspec.structs import replace
+
+from models import alerts, decisions, events, frames
+from models.accounts import AccountDirectory, Groups
+from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.attempts import Resolver
+from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
+from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
+from models.geo import Geo
+from models.policy import Mode, Policy, Scope
+from models.stage import Outputs, Pulse
+from simulator.labels import Label, encode_label
+from streams import ingest, topics
+from streams.cli import COMMANDS
+from streams.ingest import KafkaSink, Origin
+from streams.settings import Kafka, Settings
+from streams.topics import TOPICS
+from streams.stages import stage_specs
+from tests.factories import T0, failure
+
+NEEDED: dict[str, Any] = {"ts": T0, "login": "alice", "remote": "192.0.2.7", "success": False}
+
+#: The optional fields of an event: (a value that is kept, one of another type, what becomes of that)
+OPTIONAL: dict[str, tuple[Any, Any, Any]] = {
+    "protocol": ("imap", "gopher", "other"),
+    "account": ("mailbox 7", [], None),
+    "realm": ("example.org", {}, None),
+    "mech": ("PLAIN", [], None),
+    "credential_id": ("app 1", [], None),
+    "fail_type": ("credentials", "boredom", None),
+    "pwhash": ("h1", [], None),
+    "device_id": ("d1", [], None),
+    "ja3": ("j1", [], None),
+    "user_agent": ("curl", [], None),
+    "policy_reject": (True, "yes", False),
+    "session_id": ("s1", [], None),
+    "server": ("mx1", [], None),
+    "tls": (True, "yes", None),
+    "country": ("FR", "France", None),
+    "asn": (64500, "AS64500", None),
+    "geo_build": (1_772_000_000, -1, None),
+    "event_id": ("e1", [], ""),
+    "attrs": ({"source": "a:1", "n": 1}, "text", None),
+}
+#: The options that a command takes so far, beside --json and --config, which all take.
+OPTIONS = {
+    "demo": "--seed --no-serve",
+    "simulate": "--seed --accounts --hours --out --labels --groups",
+    "ingest": "--format --out --to-kafka --errors --year --tz --at",
+    "replay": "--alerts --decisions --groups --policy --geo --since --until --partitions",
+    "worker": "",
+    "block": "--policy",
+    "topics": "--prefix --retention",
+}
+LATER = {"evaluate", "gate", "stop", "resume", "decisions", "restore", "explain", "feedback", "why", "alerts"}
+
+
+def decoded(**fields: Any) -> AuthEvent:
+    """An event with these fields beside the needed ones; ``None`` leaves one out."""
+    return decode_event(json.dumps({name: value for name, value in (NEEDED | fields).items() if value is not None}).encode())
+
+
+class TestAuthEvent:
+    """Section 1."""
+
+    def test_the_fields(self) -> None:
+        """Four are needed, the others have a default; there are no more."""
+        fields = {field.name: field.required for field in msgspec.structs.fields(AuthEvent)}
+        assert {name for name, required in fields.items() if required} == set(NEEDED)
+        assert {name for name, required in fields.items() if not required} == set(OPTIONAL)
+
+    @pytest.mark.parametrize("name", OPTIONAL)
+    def test_an_optional_field(self, name: str) -> None:
+        """A good value is kept and written again, an unusable one is dropped, and neither refuses the event."""
+        good, bad, instead = OPTIONAL[name]
+        assert getattr(decoded(**{name: good}), name) == good
+        assert json.loads(encode_event(decoded(**{name: good})))[name] == good
+        assert getattr(decoded(**{name: bad}), name) == instead
+
+    def test_the_words(self) -> None:
+        """Protocols, failure types and the schema's name."""
+        assert sorted(events.PROTOCOLS) == ["ftp", "http", "imap", "mobileapi", "other", "pop3", "sieve", "smtp", "ssh"]
+        assert sorted(events.FAIL_TYPES) == ["account", "credentials", "disabled", "expired", "internal", "policy", "token"]
+        assert events.SCHEMA == "auth-event/1"
+        assert decoded().protocol == "other"
+
+    def test_time(self) -> None:
+        """Seconds since the epoch, or RFC 3339."""
+        for ts in (T0, int(T0), "2026-03-03T00:00:00Z", "2026-03-03T01:00:00.000+01:00"):
+            assert decoded(ts=ts).ts == datetime(2026, 3, 3, tzinfo=UTC).timestamp() == T0
+
+    @pytest.mark.parametrize(
+        ("raw", "reason"),
+        [
+            (b"nonsense", "not_json"),
+            (json.dumps(NEEDED | {"ts": None}).encode(), "no_ts"),
+            (json.dumps(NEEDED | {"ts": "soon"}).encode(), "bad_ts"),
+            (json.dumps(NEEDED | {"remote": "mail.example.org"}).encode(), "bad_remote"),
+            (json.dumps(NEEDED | {"success": 1}).encode(), "no_success"),
+            (json.dumps(NEEDED | {"ts": T0 + 301}).encode(), "future_ts"),
+        ],
+    )
+    def test_what_is_refused(self, raw: bytes, reason: str) -> None:
+        """Not JSON, no time, address or outcome; live, more than five minutes ahead."""
+        with pytest.raises(Refused) as refusal:
+            decode_event(raw, now=T0)
+        assert refusal.value.reason == reason
+
+    def test_nothing_else_is_refused(self) -> None:
+        """Long text is cut and its hash appended, an unusable login becomes a hash, unknown fields are ignored."""
+        assert len(decoded(user_agent="x" * 5000).user_agent or "") <= 256
+        assert decoded(user_agent="x" * 5000).user_agent != decoded(user_agent="x" * 5001).user_agent
+        assert decoded(login="\x00\n").login.startswith("~")
+        assert decoded(login=7).login.startswith("~")
+        assert decoded(later="field") == decoded()
+        assert decode_event(json.dumps(NEEDED | {"ts": T0 + 300}).encode(), now=T0).ts == T0 + 300
+        assert decoded(ts=T0 * 2).ts == T0 * 2  # a replay knows no future
+
+    @pytest.mark.parametrize(
+        ("remote", "address", "network"),
+        [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.0/24"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ],
+    )
+    def test_sources(self, remote: str, address: str, network: str) -> None:
+        """IPv4 by address in its /24, IPv6 by /64 in its /48; an IPv4-mapped address is IPv4."""
+        attempt = Resolver(AccountDirectory(), Geo()).attempt(decoded(remote=remote))
+        assert (attempt.address, attempt.network) == (address, network)
+
+    @pytest.mark.parametrize(
+        ("fields", "account"),
+        [
+            ({"login": "Bob", "account": "Mailbox 7"}, "Mailbox 7"),
+            ({"login": "boss"}, "ceo@example.org"),
+            ({"login": " BOB "}, "bob@example.org"),
+            ({"login": "e\u0301ric"}, "éric@example.org"),
+            ({"login": "bob@example.net"}, "bob@example.net"),
+            ({"login": "bob", "protocol": "mobileapi"}, "bob@example.org"),
+            ({"login": "bob", "protocol": "ssh"}, "bob@ssh"),
+            ({"login": "bob", "protocol": None}, "bob@other"),
+            ({"login": "bob*admin"}, ""),
+        ],
+    )
+    def test_account_keys(self, fields: dict[str, Any], account: str) -> None:
+        """``account``, else the table, else the canonical login with default domain or protocol; master users are nobody."""
+        directory = AccountDirectory("example.org", {"boss": "ceo@example.org"})
+        assert directory.key(decoded(**{"protocol": "imap"} | fields)) == account
+
+    def test_the_device_is_the_first_present(self) -> None:
+        """Written with what it is."""
+        claims = {"device_id": "d", "ja3": "j", "user_agent": "u"}
+        assert device_of(decoded(**claims)) == "id:d"
+        assert device_of(decoded(**claims | {"device_id": None})) == "ja3:j"
+        assert device_of(decoded(user_agent="u")) == "ua:u"
+        assert device_of(decoded()) == ""
+
+    def test_event_ids(self) -> None:
+        """The given id, else one of the content and of how many like it came before; file names and geo stamps play no part."""
+
+        def assigned(*made: AuthEvent) -> list[str]:
+            ids = EventIds()
+            for event in made:
+                ids.assign(event)
+            return [event.event_id for event in made]
+
+        assert assigned(decoded(event_id="e1")) == ["e1"]
+        first, second = assigned(decoded(), decoded())
+        assert first != second
+        elsewhere = decoded(attrs={"source": "other:9"}, country="FR", asn=64500, geo_build=1)
+        assert assigned(elsewhere, decoded()) == [first, second]
+        assert assigned(decoded(attrs={"x": 1})) != [first]
+        assert assigned(decoded(server="mx2")) != [first]
+
+
+class TestTopics:
+    """Section 2."""
+
+    P, DAY_MS = 16, 86_400_000
+
+    @pytest.mark.parametrize(
+        ("name", "partitions", "kept_days"),
+        [
+            ("auth.raw", P, 7),
+            ("auth.events", P, 7),
+            ("auth.by-account", P, 7),
+            ("auth.pulse", 1, 7),
+            ("auth.alerts", 1, 30),
+            ("auth.decisions", P, None),
+            ("auth.account-changes", P, 365),
+            ("auth.scopes", P, None),
+            ("auth.profiles", P, None),
+            ("auth.control", P, None),
+            ("auth.feedback", P, None),
+            ("auth.notices", P, 30),
+            ("auth.audit", P, 365),
+            ("auth.dlq", P, 3),
+        ],
+    )
+    def test_a_topic(self, name: str, partitions: int, kept_days: int | None) -> None:
+        """Partitions and age; ``None`` is compacted. History is kept for ever, dead letters by the broker's time."""
+        config = TOPICS[name].config(keep_all=False)
+        assert topics.partitions(Settings(), name) == partitions
+        assert config["cleanup.policy"] == ("compact" if kept_days is None else "delete")
+        assert config.get("retention.ms") == (None if kept_days is None else str(kept_days * self.DAY_MS))
+        assert config["message.timestamp.after.max.ms"] == str(self.DAY_MS)
+        assert config["message.timestamp.type"] == ("LogAppendTime" if name == "auth.dlq" else "CreateTime")
+        assert TOPICS[name].config(keep_all=True).get("retention.ms") == (None if kept_days is None else "-1")
+        assert topics.topic(Settings(kafka=Kafka(prefix="april.")), name) == f"april.{name}"
+
+    @pytest.mark.parametrize("remote", ["192.0.2.7", "2001:db8:1:2::3"])
+    def test_events_are_keyed_by_network(self, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ingest's record: key, time, schema, and where it was first written."""
+        sent: list[tuple[str, dict[str, Any]]] = []
+
+        class Producer:
+            def __init__(self, **_options: object) -> None: ...
+
+            def send(self, topic: str, value: bytes, **record: Any) -> Producer:
+                sent.append((topic, record | {"value": value}))
+                return self
+
+            def add_errback(self, _function: object) -> None: ...
+
+        monkeypatch.setattr(ingest, "KafkaProducer", Producer)
+        monkeypatch.setattr(topics, "verify", lambda _settings: None)
+        monkeypatch.setattr(topics, "retention_s", lambda _settings, _name: None)
+        event = decoded(remote=remote)
+        KafkaSink(Settings(), None).event(event, encode_event(event), Origin("a:1", "p", 7))
+        ((topic, record),) = sent
+        key = {"192.0.2.7": b"192.0.2.0/24", "2001:db8:1:2::3": b"2001:db8:1::/48"}[remote]
+        assert (topic, record["key"], record["timestamp_ms"]) == ("auth.events", key, int(T0 * 1000))
+        assert dict(record["headers"])["crible-schema"] == b"auth-event/1"
+        assert {name for name, _ in record["headers"]} == {"crible-schema", "crible-producer", "crible-seq"}
+
+    def test_internal_frames_and_alerts(self) -> None:
+        """No keys: attempts go by murmur2 of their account, pulses and alerts to the only partition; times are event time."""
+        spec = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())[0]
+        attempts = [failure(T0 + number, f"user{number}") for number in range(40)]
+        outputs = Outputs([an_alert()], [(number, attempt) for number, attempt in enumerate(attempts)], [(39, Pulse(int(T0), {}))])
+        sends = spec.write(5, outputs)
+        assert all(send.key is None for send in sends)
+        found = []
+        for send in sends:
+            if send.topic == "auth.by-account":
+                frame = frames.decode_attempts(send.value)
+                assert (send.schema, frame.source_partition) == ("attempt-frame/1", 5)
+                assert send.ts == max(attempt.ts for attempt in frame.attempts)
+                assert {(murmur2(attempt.account.encode()) & 0x7FFFFFFF) % 16 for attempt in frame.attempts} == {send.partition}
+                found += list(zip(frame.offsets, frame.attempts, strict=True))
+        assert sorted(found, key=lambda each: each[0]) == list(enumerate(attempts))
+        others = {send.topic: (send.schema, send.partition, send.ts) for send in sends if send.topic != "auth.by-account"}
+        assert others == {"auth.pulse": ("pulse-frame/1", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
+
+
+def an_alert() -> Alert:
+    """An alert with everything in it."""
+    subject = Subject(ip="192.0.2.7")
+    return Alert(
+        alert_id=alert_id("password_spray", subject, int(T0) // 3600),
+        kind="password_spray",
+        severity="high",
+        score=0.9,
+        ts=T0 + 9,
+        first_ts=T0,
+        last_ts=T0 + 9,
+        subject=subject,
+        campaign_id=None,
+        reasons=[Reason("accounts_failing", "10 accounts failed", 10, 10)],
+        evidence=Evidence(counts={"failures": 10}, distinct={"accounts": 10, "ok_accounts": 0}, event_ids=["e1"]),
+        attack="T1110.003",
+        groups=["health"],
+        model=ModelScore("source", "1", 0.99),
+        cold=False,
+    )
+
+
+class TestAlerts:
+    """Section 3."""
+
+    @pytest.mark.parametrize(
+        ("kind", "technique"),
+        [
+            ("brute_force", "T1110.001"),
+            ("password_spray", "T1110.003"),
+            ("credential_stuffing", "T1110.004"),
+            ("account_takeover", "T1078"),
+            ("login_flood", "T1499.003"),
+            ("campaign", "T1110"),  # the parent of the first three
+            ("stale_password", None),
+            ("token_failure", None),
+            ("shared_source", None),
+            ("backend_outage", None),
+        ],
+    )
+    def test_a_kind(self, kind: Kind, technique: str | None) -> None:
+        """Its ATT&CK technique; there are ten kinds."""
+        assert KINDS[kind].attack == technique
+        assert len(KINDS) == 10
+
+    def test_the_fields(self) -> None:
+        """Those of the alert and of its parts, as they are written."""
+        written = json.loads(msgspec.json.encode(an_alert()))
+        assert list(written) == [
+            "alert_id", "kind", "severity", "score", "ts", "first_ts", "last_ts", "subject", "campaign_id", "reasons", "evidence",
+            "attack", "groups", "model", "cold",
+        ]  # fmt: skip
+        assert list(written["reasons"][0]) == ["code", "text", "value", "threshold"]
+        assert list(written["model"]) == ["detector", "version", "score"]
+        assert set(written["evidence"]) >= {"counts", "distinct", "event_ids"}
+        parts = {field.name for field in msgspec.structs.fields(Subject)}
+        assert parts == {"account", "ip", "network", "asn", "country", "protocol", "device", "campaign"}
+        assert get_args(Severity) == ("low", "medium", "high", "critical")
+        assert alerts.SCHEMA == "alert/1"
+
+
+def a_decision() -> Decision:
+    """What the shipped policy makes of :func:`an_alert`."""
+    (decision,) = Ledger(Policy.enforcing(), Groups()).apply(an_alert(), T0 + 9)
+    return decision
+
+
+class TestDecisions:
+    """Section 4."""
+
+    def test_the_fields(self) -> None:
+        """Those of a decision and of its parts, as they are written."""
+        written = json.loads(msgspec.json.encode(a_decision()))
+        assert set(written) == {
+            "decision_id", "uuid", "origin", "type", "scope", "value", "protocols", "except", "start", "until", "duration",
+            "scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by",
+        }  # fmt: skip
+        assert set(written["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group"}
+        assert {field.name for field in msgspec.structs.fields(Interval)} == {"estimate", "low", "high"}
+        assert {field.name for field in msgspec.structs.fields(Impact)} == set(written["impact"])
+        clause = {field.name for field in msgspec.structs.fields(Except)}
+        assert clause == {"networks", "asns", "accounts", "devices", "credentials"}
+        assert decisions.SCHEMA == "decision/1"
+
+    def test_the_words(self) -> None:
+        """Types, modes and scopes, and what a scope's value joins."""
+        assert set(get_args(decisions.Type)) == {"ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"}
+        assert set(get_args(Mode)) == {"enforce", "shadow", "proposed"}
+        assert SCOPE_PARTS == {
+            "account_ip": ("address", "account"),
+            "ip": ("address",),
+            "range": ("address",),
+            "account": ("account",),
+            "account_device": ("account", "device"),
+            "range_device": ("address", "device"),
+            "asn_device": ("asn", "device"),
+            "device": ("device",),
+            "account_protocol": ("account", "protocol"),
+            "asn": ("asn",),
+            "country": ("country",),
+            "protocol": ("protocol",),
+        }
+        assert set(get_args(Scope)) == set(SCOPE_PARTS)
+
+    @pytest.mark.parametrize(
+        ("change", "same"),
+        [
+            ({"policy_version": "2"}, False),
+            ({"type": "guard"}, False),
+            ({"scope": "range"}, False),
+            ({"value": "192.0.2.8"}, False),
+            ({"protocols": ("imap",)}, False),
+            ({"mode": "shadow"}, False),
+            ({"start": T0}, False),
+            ({"except_": (Except(asns=(64500,)),)}, False),
+            ({"alert_ids": ("another",)}, False),
+            ({"alert_ids": (an_alert().alert_id, "another")}, True),
+            ({"until": T0 + 9000}, True),
+            ({"duration": "2h"}, True),
+            ({"impact": Impact(attack_attempts=0, attack_accounts=0, legit_accounts=None)}, True),
+            ({"lifted": T0 + 60, "lifted_by": "anne"}, True),
+        ],
+    )
+    def test_an_id_is_what_was_decided(self, change: dict[str, Any], same: bool) -> None:
+        """Policy, type, scope, value, protocols, mode, start, exceptions and first alert; nothing else."""
+        decision = a_decision()
+        assert decision.decision_id == decision_id(decision)
+        assert (decision_id(replace(decision, **change)) == decision.decision_id) == same
+
+    def test_start_and_end(self) -> None:
+        """It starts ten seconds after its alert and refuses what lies strictly between start and end."""
+        decision = a_decision()
+        assert decision.start == an_alert().ts + 10
+        times = [decision.start, decision.start + 0.001, decision.until - 0.001, decision.until]
+        assert [refuses(decision, failure(ts)) for ts in times] == [False, True, True, False]
+        assert not refuses(replace(decision, mode="shadow"), failure(decision.start + 1))
+        assert refuses(replace(decision, lifted=T0 + 60), failure(T0 + 60))
+        assert not refuses(replace(decision, lifted=T0 + 60), failure(T0 + 60.001))
+
+    def test_shadow_is_the_default(self) -> None:
+        """Without a policy nothing is enforced; the shipped one for replays enforces."""
+        (shadow,) = Ledger(Policy.default(), Groups()).apply(an_alert(), T0 + 9)
+        assert (shadow.mode, a_decision().mode) == ("shadow", "enforce")
+
+
+class TestCommands:
+    """Section 5."""
+
+    def test_the_names(self) -> None:
+        """There are no others, and the main job's are there."""
+        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", *LATER}
+        assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
+        assert all(entry.summary for entry in COMMANDS.values())
+
+    @pytest.mark.parametrize("name", OPTIONS)
+    def test_a_command(self, name: str) -> None:
+        """Its options are there, and --json, --config and --help."""
+        command: click.Command = import_module(COMMANDS[name].module).command
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert known >= {"--json", "--config", *OPTIONS[name].split()}
+        assert command.add_help_option
+
+    def test_the_brokers_commands(self) -> None:
+        """Up, down and status, each with --json and --config."""
+        group = import_module(COMMANDS["kafka"].module).command
+        assert isinstance(group, click.Group)
+        assert set(group.commands) == {"up", "down", "status"}
+        for command in group.commands.values():
+            assert {option for parameter in command.params for option in parameter.opts} >= {"--json", "--config"}
+
+    def test_labels(self) -> None:
+        """One object a line, without what is not known."""
+        full = Label("account_takeover", "a1", "c1", "credential_stuffing", "stale_password", True, "e1")
+        assert json.loads(encode_label(full)) == {
+            "event_id": "e1", "label": "account_takeover", "actor": "a1", "campaign": "c1", "cause": "credential_stuffing",
+            "trait": "stale_password", "password_ok": True,
+        }  # fmt: skip
+        assert json.loads(encode_label(Label("benign", "anne", event_id="e1"))) == {
+            "event_id": "e1",
+            "label": "benign",
+            "actor": "anne",
+        }
