@@ -78,6 +78,8 @@ class Pipeline:
             outputs = self.sources[partition].apply(batch)
             merged.alerts += outputs.alerts
             merged.forwards += outputs.forwards
+            for _, pulse in outputs.pulses:
+                pulse.source = partition
             merged.pulses += outputs.pulses
         merged.forwards.sort(key=lambda forward: forward[0])
         merged.pulses.sort(key=lambda pulse: pulse[0])

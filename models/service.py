@@ -25,8 +25,10 @@ __all__ = ["ServiceStage", "Tally"]
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
-#: A pulse may be this late; the minute is judged when a pulse of a later one than that arrives.
+#: A minute is judged when the slowest source partition has passed its end, and the fastest by a minute. On history partitions
+#: may be five minutes apart; one that is silent for longer is not waited for.
 _LATE_S: Final = 60
+_SKEW_S: Final = 360
 #: Below this a rise is people, not a tool.
 _MIN_FAILURES_PER_MIN: Final = 60
 _MIN_FAILURE_SHARE: Final = 0.5
@@ -54,8 +56,9 @@ class NoRow(msgspec.Struct, array_like=True):
 
 
 class Extra(msgspec.Struct, array_like=True):
-    """What the stage knows: the counts of minutes not yet judged (as in a pulse), and what it has judged."""
+    """What the stage knows: how far each source partition is, the counts of minutes not yet judged, and what it has judged."""
 
+    passed: dict[int, int] = msgspec.field(default_factory=dict)
     open: dict[int, dict[tuple[str, str, int, str, int], int]] = msgspec.field(default_factory=dict)
     streaks: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     alerted: dict[str, int] = msgspec.field(default_factory=dict)
@@ -80,6 +83,7 @@ class ServiceStage(Stage[NoRow, Pulse]):
         minute = item.second // _MINUTE_S
         extra = self.extra
         self.meta.newest_ts = max(self.meta.newest_ts, float(item.second))
+        extra.passed[item.source] = max(extra.passed.get(item.source, 0), item.second)
         if minute <= extra.closed_minute:
             self.meta.late_events += sum(item.counts.values())
             return
@@ -87,7 +91,8 @@ class ServiceStage(Stage[NoRow, Pulse]):
         for key, attempts in item.counts.items():
             if key in counts or len(counts) < _MAX_KEYS_PER_MIN:
                 counts[key] = counts.get(key, 0) + attempts
-        last_closable = (int(self.meta.newest_ts) - _LATE_S) // _MINUTE_S
+        newest = int(self.meta.newest_ts)
+        last_closable = min(newest - _LATE_S, max(min(extra.passed.values()), newest - _SKEW_S)) // _MINUTE_S
         for closing in sorted(index for index in extra.open if index < last_closable):
             outputs.alerts += self._close(closing, _tallies(extra.open.pop(closing)))
             extra.closed_minute = closing

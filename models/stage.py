@@ -60,10 +60,14 @@ class Batch(Generic[Item]):
 
 
 class Pulse(msgspec.Struct, array_like=True):
-    """What one source partition saw in one second: (protocol, country, asn, device, outcome) -> attempts."""
+    """What one source partition saw from ``second`` on: (protocol, country, asn, device, outcome) -> attempts.
+
+    ``source`` is the partition, set by who carries the pulse.
+    """
 
     second: int
     counts: dict[tuple[str, str, int, str, int], int]
+    source: int = 0
 
 
 @dataclass(slots=True)

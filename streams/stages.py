@@ -150,6 +150,7 @@ def _read_pulses(records: Sequence[Record]) -> tuple[Batch[Pulse], list[DeadLett
         except msgspec.DecodeError as error:
             refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
         else:
+            frame.pulse.source = frame.source_partition
             batch.add(frame.pulse, str(frame.source_partition), frame.offset, record.offset)
     return batch, refused
 

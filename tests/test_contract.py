@@ -27,8 +27,8 @@ from streams import ingest, topics
 from streams.cli import COMMANDS
 from streams.ingest import KafkaSink, Origin
 from streams.settings import Kafka, Settings
-from streams.topics import TOPICS
 from streams.stages import stage_specs
+from streams.topics import TOPICS
 from tests.factories import T0, failure
 
 NEEDED: dict[str, Any] = {"ts": T0, "login": "alice", "remote": "192.0.2.7", "success": False}

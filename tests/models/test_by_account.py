@@ -217,6 +217,7 @@ class TestTakeover:
             (PARIS, SAO_PAULO, "BR", 12 * HOUR_S, False),  # a flight
             (PARIS, SAO_PAULO, "FR", HOUR_S, False),  # the same country: a mobile gateway, or the database is wrong
             (PARIS, NICE, "FR", 60, False),
+            (PARIS, (-21.1, 55.5), "RE", 3 * HOUR_S, False),  # overseas France is France
             (NICE, (44.4, 8.9), "IT", 60, False),  # a border 150 km away
             (PARIS, LYON, "BE", 60, False),  # under 500 km the geography is too coarse
         ],

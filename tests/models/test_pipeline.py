@@ -34,6 +34,12 @@ def alerts(demo: list[AuthEvent]) -> list[Alert]:
     return run(demo)
 
 
+@pytest.fixture(scope="module")
+def short() -> list[AuthEvent]:
+    """The demo's events with 400 accounts."""
+    return [event for event, _ in simulate("demo", seed=2, accounts=400)]
+
+
 def run(events: list[AuthEvent], partitions: int = 16, turn: int | None = None) -> list[Alert]:
     """The alerts of a fresh pipeline; ``turn`` events at a time."""
     pipeline = Pipeline(RESOLVER, partitions=partitions)
@@ -75,16 +81,16 @@ def test_instant_alerts_do_not_depend_on_the_partitions(demo: list[AuthEvent], a
     assert len(by_id(others).keys() & by_id(alerts).keys()) >= 0.95 * len(alerts)
 
 
-@pytest.mark.parametrize("turn", [7, 2_000, 100_000])
-def test_alerts_do_not_depend_on_the_turns(demo: list[AuthEvent], alerts: list[Alert], turn: int) -> None:
+@pytest.mark.parametrize("turn", [7, 100_000])
+def test_alerts_do_not_depend_on_the_turns(short: list[AuthEvent], turn: int) -> None:
     """However many events are taken at a time, all alerts are equal in every field."""
-    assert by_id(run(demo, turn=turn)) == by_id(alerts)
+    assert by_id(run(short, turn=turn)) == by_id(run(short))
 
 
 def test_one_event_at_a_time() -> None:
     """Equal to two thousand at a time."""
-    events = [event for event, _ in simulate("demo", seed=2, accounts=150)]
-    one, many = run(events, turn=1), run(events, turn=2_000)
+    events = [event for event, _ in simulate("demo", seed=2, accounts=100)]
+    one, many = run(events, 4, turn=1), run(events, 4, turn=2_000)
     assert by_id(one) == by_id(many)
     assert len(many) > 10
 
@@ -104,13 +110,13 @@ def test_a_quiet_morning() -> None:
     assert {alert.kind for alert in raised} <= {"stale_password", "account_takeover"}
 
 
-def test_state_is_the_same_however_often_it_is_packed(demo: list[AuthEvent]) -> None:
+def test_state_is_the_same_however_often_it_is_packed(short: list[AuthEvent]) -> None:
     """Dumps of all stages after runs with other turns are equal, byte for byte."""
     dumps = []
     for turn in (500, 6_000):
         pipeline = Pipeline(RESOLVER, partitions=2)
-        for place in range(0, len(demo), turn):
-            pipeline.apply(demo[place : place + turn])
+        for place in range(0, len(short), turn):
+            pipeline.apply(short[place : place + turn])
         stages: list[Stage[Any, Any]] = [*pipeline.sources, *pipeline.accounts]
         dumps.append([stage.dump() for stage in stages])
     assert dumps[0] == dumps[1]

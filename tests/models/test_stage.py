@@ -113,7 +113,7 @@ class TestCuts:
         assert len(dump) > 500
 
     @every_stage
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     @given(cuts=places, checkpoints=some)
     def test_cuts_and_checkpoints(
         self, name: str, whole: dict[str, tuple[list[bytes], bytes]], cuts: list[int], checkpoints: set[int]
@@ -204,7 +204,7 @@ class TestFailure:
     """``apply`` completes or leaves the state unchanged."""
 
     @every_stage
-    @settings(max_examples=10)
+    @settings(max_examples=8)
     @given(cuts=places, checkpoints=some, place=st.integers(0, 10_000), broken=st.integers(0, 12))
     def test_a_failing_item(
         self,

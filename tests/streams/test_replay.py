@@ -65,6 +65,23 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
+@pytest.fixture(scope="module")
+def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """The whole demo, replayed once for all tests that compare with it."""
+    folder = tmp_path_factory.mktemp("whole")
+    files = ["--alerts", str(folder / "a"), "--decisions", str(folder / "d")]
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "replay", str(demo), "--json", *files],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Done(0, done.stdout, done.stderr, (folder / "a").read_bytes(), (folder / "d").read_bytes())
+
+
 def objects(lines: bytes) -> list[dict[str, Any]]:
     """The JSON objects of an NDJSON file."""
     return [json.loads(line) for line in lines.splitlines()]
@@ -73,12 +90,10 @@ def objects(lines: bytes) -> list[dict[str, Any]]:
 class TestFiles:
     """From files, which needs no broker."""
 
-    def test_alerts_and_decisions_are_written(self, run: Run, demo: Path) -> None:
+    def test_alerts_and_decisions_are_written(self, whole: Done) -> None:
         """One JSON object a line; every decision goes back to an alert, and what is enforced starts after it."""
-        done = run(demo)
-        alerts = {alert["alert_id"]: alert for alert in objects(done.alerts)}
-        decisions = objects(done.decisions)
-        assert done.code == 0
+        alerts = {alert["alert_id"]: alert for alert in objects(whole.alerts)}
+        decisions = objects(whole.decisions)
         assert {alert["kind"] for alert in alerts.values()} >= {
             "brute_force",
             "password_spray",
@@ -92,48 +107,44 @@ class TestFiles:
         assert {decision["mode"] for decision in decisions} >= {"enforce"}
         assert [each["decision_id"] for each in decisions] == list(dict.fromkeys(each["decision_id"] for each in decisions))
 
-    def test_alerts_come_in_the_order_of_their_time(self, run: Run, demo: Path) -> None:
+    def test_alerts_come_in_the_order_of_their_time(self, whole: Done) -> None:
         """Service-wide ones are about a minute that is over, so up to a few minutes behind."""
-        times = [alert["ts"] for alert in objects(run(demo).alerts)]
+        times = [alert["ts"] for alert in objects(whole.alerts)]
         assert all(later > earlier - 300 for earlier, later in pairwise(times))
 
-    def test_repeated_it_is_byte_identical(self, run: Run, demo: Path, tmp_path: Path) -> None:
-        """Also in another process with other hashes."""
-        done = run(demo)
-        files = ["--alerts", str(tmp_path / "a"), "--decisions", str(tmp_path / "d")]
-        command = [sys.executable, "-m", "streams", "replay", str(demo), *files]
-        subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True, capture_output=True, timeout=60)
-        assert ((tmp_path / "a").read_bytes(), (tmp_path / "d").read_bytes()) == (done.alerts, done.decisions)
+    def test_repeated_it_is_byte_identical(self, run: Run, demo: Path, whole: Done) -> None:
+        """Also in another process with other hashes; with --json the figures are the only thing on standard output."""
+        assert run(demo, "--json") == whole
+        told = json.loads(whole.stdout)
+        assert told["events"] == len(demo.read_bytes().splitlines())
+        assert told["refused"] == {}
+        assert sum(told["alerts"].values()) == len(whole.alerts.splitlines())
+        assert sum(told["decisions"].values()) == len(whole.decisions.splitlines())
+        assert whole.stderr == ""
 
-    def test_a_file_in_parts_and_out_of_order_is_the_same(self, run: Run, demo: Path, tmp_path: Path) -> None:
+    def test_a_history_in_parts_out_of_order_and_on_standard_input(
+        self, run: Run, demo: Path, whole: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Whoever cuts a day into files, or writes it with ten threads, gets the same alerts."""
         lines = demo.read_bytes().splitlines(keepends=True)
-        parts = [tmp_path / name for name in ("one", "two")]
-        parts[0].write_bytes(b"".join(lines[::2]))
-        parts[1].write_bytes(
-            b"".join(line for start in range(1, len(lines), 40) for line in reversed(lines[start : start + 40 : 2]))
-        )
-        assert run(*parts)[3:] == run(demo)[3:]
-
-    def test_standard_input(self, run: Run, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """``-`` is the same as the file."""
-        expected = run(demo)
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(demo.read_bytes())))
-        assert run("-")[3:] == expected[3:]
+        part = tmp_path / "part"
+        part.write_bytes(b"".join(lines[::2]))
+        rest = b"".join(line for start in range(1, len(lines), 40) for line in reversed(lines[start : start + 40 : 2]))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rest)))
+        assert run(part, "-")[3:] == whole[3:]
 
     @pytest.mark.parametrize("partitions", [1, 5])
-    def test_instant_alerts_do_not_depend_on_the_partitions(self, run: Run, demo: Path, partitions: int) -> None:
+    def test_instant_alerts_do_not_depend_on_the_partitions(self, run: Run, demo: Path, whole: Done, partitions: int) -> None:
         """``--partitions`` changes no instant alert."""
         one, other = (
             [alert for alert in objects(done.alerts) if alert["kind"] in {"brute_force", "password_spray"}]
-            for done in (run(demo), run(demo, "--partitions", partitions))
+            for done in (whole, run(demo, "--partitions", partitions))
         )
         assert one == other
         assert len(one) > 5
 
-    def test_since_and_until(self, run: Run, demo: Path) -> None:
+    def test_since_and_until(self, run: Run, demo: Path, whole: Done) -> None:
         """Seconds or RFC 3339; ``since`` is read, ``until`` is not."""
-        whole = run(demo, "--json")
         early = run(demo, "--json", "--until", START + 3600)
         late = run(demo, "--json", "--since", "2026-03-03T09:00:00Z")
         events = [json.loads(done.stdout)["events"] for done in (whole, early, late)]
@@ -141,12 +152,12 @@ class TestFiles:
         assert {alert["ts"] < START + 3600 for alert in objects(early.alerts)} == {True}
         assert {alert["first_ts"] >= START + 3600 for alert in objects(late.alerts)} == {True}
 
-    def test_a_policy_decides_what_is_enforced(self, run: Run, demo: Path, tmp_path: Path) -> None:
+    def test_a_policy_decides_what_is_enforced(self, run: Run, demo: Path, whole: Done, tmp_path: Path) -> None:
         """Without ``--policy`` the shipped one enforces; a policy that enforces nothing leaves the alerts as they are."""
         policy = tmp_path / "policy.toml"
         policy.write_text(SHADOW)
-        shadow, enforced = run(demo, "--policy", policy), run(demo)
-        assert shadow.alerts == enforced.alerts
+        shadow = run(demo, "--policy", policy)
+        assert shadow.alerts == whole.alerts
         assert "enforce" not in {decision["mode"] for decision in objects(shadow.decisions)}
         assert {decision["policy_version"] for decision in objects(shadow.decisions)} == {"all in shadow"}
 
@@ -157,16 +168,6 @@ class TestFiles:
         found = [alert for alert in objects(run(demo, "--groups", file).alerts) if "account" in alert["subject"]]
         assert found
         assert all("everybody" in alert["groups"] for alert in found)
-
-    def test_json(self, run: Run, demo: Path) -> None:
-        """The figures are the only thing on standard output."""
-        done = run(demo, "--json")
-        told = json.loads(done.stdout)
-        assert told["events"] == len(demo.read_bytes().splitlines())
-        assert told["refused"] == {}
-        assert sum(told["alerts"].values()) == len(done.alerts.splitlines())
-        assert sum(told["decisions"].values()) == len(done.decisions.splitlines())
-        assert done.stderr == ""
 
     def test_a_person_reads_a_table(self, run: Run, demo: Path, tmp_path: Path) -> None:
         """What was raised and decided, and where the first line is that could not be read."""
@@ -265,8 +266,7 @@ class TestTopic:
         producer.flush()
         producer.close()
         monkeypatch.setenv("CRIBLE_KAFKA", kafka_broker)
-        file, topic = run(demo), run(f"kafka:{name}")
-        assert topic[3:] == file[3:] == run(f"kafka:{name}")[3:]
+        assert run(f"kafka:{name}", "--json") == run(f"kafka:{name}", "--json") == whole
         since = ["--since", START + 5400, "--json"]
         assert run(f"kafka:{name}", *since) == run(demo, *since)
         with topics.admin(settings) as client:
