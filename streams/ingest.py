@@ -12,13 +12,13 @@ import re
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from os import fsencode
 from pathlib import Path
-from time import monotonic, time
+from time import time
 from typing import IO, Any, Final, NamedTuple, Protocol, Self
 from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,8 +27,6 @@ import click
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.addresses import locate
 from models.errors import CribleError, InputError
@@ -45,13 +43,15 @@ from models.events import (
 )
 from models.geo import Geo
 from models.ids import stable_id
-from streams import telemetry, topics
+from streams import topics
 from streams.cli import print_json, standard_options
 from streams.formats import FORMATS
 from streams.formats.format import Format
 from streams.formats.reader import MAX_TIMES, LogReader
 from streams.formats.syslog import Clock
+from streams.knowledge import load_geo
 from streams.lines import STDIN, Lines
+from streams.progress import reading
 from streams.settings import Settings
 
 __all__ = ["FileSink", "Ingest", "KafkaSink", "Options", "Origin", "Sink", "Summary", "command"]
@@ -69,8 +69,6 @@ _CLOSE_S: Final = 10
 _BATCH_BYTES: Final = 256 << 10
 _MAX_SOURCE: Final = 200
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_PROGRESS_AFTER_S: Final = 2.0
-_PROGRESS_EVERY: Final = 1 << 12
 
 
 class Origin(NamedTuple):
@@ -374,8 +372,8 @@ def command(
             sink = stack.enter_context(KafkaSink(settings, error_file))
         else:
             sink = FileSink(stack.enter_context(_create(out)) if out else sys.stdout.buffer, error_file)
-        job = Ingest(sink, options, _geo(settings), settings.ingest.producer, live=to_kafka)
-        track = stack.enter_context(_progress(inputs))
+        job = Ingest(sink, options, load_geo(settings), settings.ingest.producer, live=to_kafka)
+        track = stack.enter_context(reading(inputs))
         for lines in inputs:
             job.read(lines, track(lines))
     if as_json:
@@ -415,13 +413,6 @@ def _create(path: Path) -> IO[bytes]:
         raise InputError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
-def _geo(settings: Settings) -> Geo:
-    geo = Geo.open([Path(path) for path in settings.geo.database], time())
-    for warning in geo.warnings:
-        telemetry.warning("geo.unusable", reason=warning)
-    return geo
-
-
 def _producer_headers(origin: Origin) -> list[tuple[str, bytes]]:
     return [("crible-producer", origin.producer.encode()), ("crible-seq", str(origin.seq).encode())]
 
@@ -430,29 +421,3 @@ def _write_error(errors: IO[bytes] | None, raw: bytes, refusal: Refused, origin:
     if errors is not None:
         line = {"source": origin.source, "reason": refusal.reason, "text": str(refusal), "raw_base64": b64encode(raw).decode()}
         errors.write(msgspec.json.encode(line) + b"\n")
-
-
-@contextmanager
-def _progress(files: Sequence[Lines]) -> Iterator[Callable[[Lines], Iterable[bytes]]]:
-    """A bar on a terminal for what takes longer than two seconds; gives a function that passes on a file's lines."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield iter
-        return
-    bar = Progress(TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True)
-    task = bar.add_task("reading", total=sum(lines.size for lines in files) or None)
-    start_after = monotonic() + _PROGRESS_AFTER_S
-
-    def track(lines: Lines) -> Iterator[bytes]:
-        done = bar.tasks[task].completed
-        for count, raw in enumerate(lines):
-            if count % _PROGRESS_EVERY == 0 and monotonic() > start_after:
-                bar.start()
-                bar.update(task, completed=done + lines.position)
-            yield raw
-        bar.update(task, completed=done + lines.size)
-
-    try:
-        yield track
-    finally:
-        bar.stop()

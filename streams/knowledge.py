@@ -11,11 +11,11 @@ from models.geo import Geo
 from streams import telemetry
 from streams.settings import Settings
 
-__all__ = ["load_groups", "load_resolver"]
+__all__ = ["load_geo", "load_groups", "load_resolver"]
 
 
 def load_resolver(settings: Settings) -> Resolver:
-    """Account keys and places; what is wrong with a geo file is logged and its places are unknown.
+    """Account keys and places.
 
     Raises:
         InputError: The accounts file is wrong.
@@ -23,10 +23,15 @@ def load_resolver(settings: Settings) -> Resolver:
     domain = settings.accounts.default_domain or ""
     file = settings.accounts.file
     accounts = AccountDirectory.load(Path(file), domain) if file else AccountDirectory(domain)
+    return Resolver(accounts, load_geo(settings))
+
+
+def load_geo(settings: Settings) -> Geo:
+    """Places; what is wrong with a file is logged, and what only it knows is unknown."""
     geo = Geo.open([Path(path) for path in settings.geo.database], time())
     for warning in geo.warnings:
         telemetry.warning("geo.unusable", reason=warning)
-    return Resolver(accounts, geo)
+    return geo
 
 
 def load_groups(settings: Settings, resolver: Resolver) -> Groups:

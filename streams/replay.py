@@ -14,7 +14,6 @@ from typing import IO, Final
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from models.accounts import Groups
 from models.alerts import KINDS, Alert
@@ -27,6 +26,7 @@ from streams.knowledge import load_groups, load_resolver
 from streams.progress import progress
 from streams.settings import Geo, Settings
 from streams.sources import Sources
+from streams.tables import number_column, printable, table
 
 __all__ = ["Replay", "command"]
 
@@ -108,13 +108,15 @@ def command(
     replay = Replay(pipeline, Ledger(rules, known_groups))
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
+    cold: Counter[str] = Counter()
     with alerts.open("wb") as file:
         for alert in replay.run(events):
             kinds[alert.kind] += 1
+            cold[alert.kind] += alert.cold
             file.write(_encode(alert) + b"\n")
     with decisions.open("wb") as file:
         _write_decisions(file, replay.decisions)
-    _report(events, kinds, replay.decisions, as_json=as_json)
+    _report(events, kinds, cold, replay.decisions, as_json=as_json)
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
@@ -122,20 +124,22 @@ def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
         file.write(_encode(decision) + b"\n")
 
 
-def _report(events: Sources, kinds: Counter[str], decisions: dict[str, Decision], *, as_json: bool) -> None:
+def _report(events: Sources, kinds: Counter[str], cold: Counter[str], decisions: dict[str, Decision], *, as_json: bool) -> None:
     modes = Counter(decision.mode for decision in decisions.values())
     if as_json:
-        print_json({"events": events.read, "refused": events.refused, "alerts": kinds, "decisions": modes})
+        print_json({"events": events.read, "refused": events.refused, "alerts": kinds, "cold": cold, "decisions": modes})
         return
     console = Console()
-    table = Table(title=f"{events.read:,} events", title_justify="left")
-    table.add_column("alert")
-    table.add_column("what it is")
-    table.add_column("number", justify="right")
+    alerts = table(f"{events.read:,} events")
+    alerts.add_column("alert")
+    alerts.add_column("what it is")
+    number_column(alerts, "alerts")
+    number_column(alerts, "of them cold")
     for kind, known in KINDS.items():
         if kinds[kind]:
-            table.add_row(kind, known.title, f"{kinds[kind]:,}")
-    console.print(table)
+            alerts.add_row(kind, known.title, f"{kinds[kind]:,}", f"{cold[kind]:,}" if cold[kind] else "")
+    console.print(alerts)
     console.print("decisions: " + (", ".join(f"{count:,} {mode}" for mode, count in sorted(modes.items())) or "none"))
     if events.refused:
-        console.print(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}", markup=False)
+        first = printable(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}")
+        console.print(first)

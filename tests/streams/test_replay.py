@@ -251,7 +251,7 @@ class TestTopic:
     """From a topic, without joining the live group."""
 
     def test_a_topic_is_the_file(
-        self, run: Run, demo: Path, kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, demo: Path, whole: Done, kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The same events written by ingest into partitions by network: the same bytes, twice; ``--since`` as well."""
         settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=4, connect_timeout_s=20))

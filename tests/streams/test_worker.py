@@ -42,7 +42,7 @@ CRASHES = [
 @pytest.fixture(scope="module")
 def events() -> list[AuthEvent]:
     """Two and a half hours of a provider under attack."""
-    return [event for event, _ in simulate("demo", 7, accounts=1500)]
+    return [event for event, _ in simulate("demo", 7, accounts=600)]
 
 
 @pytest.fixture(scope="module")
