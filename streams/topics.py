@@ -6,19 +6,23 @@ and keys are cut by it and it never changes.
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import click
-from kafka import KafkaAdminClient
+import msgspec
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from models.errors import CribleError
+from models.changelog import Frame
+from models.errors import CribleError, InputError
+from models.frames import AttemptFrame, PulseFrame
 from streams import telemetry
 from streams.cli import print_json, standard_options
 from streams.settings import Settings
@@ -94,6 +98,15 @@ TOPICS: Final = {
         Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES),
         Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True),
     )
+}
+
+#: The topics whose records are frames.
+_FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
+    "auth.by-account": AttemptFrame,
+    "auth.pulse": PulseFrame,
+    "auth.source-state": Frame,
+    "auth.account-state": Frame,
+    "auth.service-state": Frame,
 }
 
 
@@ -235,16 +248,78 @@ def _create_one(client: KafkaAdminClient, settings: Settings, name: str, *, keep
         return  # another process was faster
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--prefix", help="Put this before every topic's name, for example to hold history apart.")
 @click.option("--retention", type=click.Choice(["none"]), help="none: keep records of every age, for history.")
 @standard_options
-def command(prefix: str | None, retention: str | None, settings: Settings, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, prefix: str | None, retention: str | None, settings: Settings, as_json: bool) -> None:
     """Create the Kafka topics, or check those that exist."""
     if prefix is not None:
         settings = settings.with_prefix(prefix)
+    if context.invoked_subcommand:
+        context.obj = settings
+        return
     created = create(settings, keep_all=retention == "none")
     if as_json:
         print_json({"created": created, "existing": len(TOPICS) - len(created)})
     else:
         click.echo(f"{len(created)} topics created, {len(TOPICS) - len(created)} existed already")
+
+
+@command.command()
+@click.argument("name", type=click.Choice(list(TOPICS)), metavar="TOPIC")
+@click.option("--partition", type=click.IntRange(0), default=0, help="Of which partition; 0 if not said.")
+@click.option("--last", type=click.IntRange(1, 10_000), default=10, help="How many of the newest records; 10 if not said.")
+@click.pass_obj
+def peek(settings: Settings, name: str, partition: int, last: int) -> None:
+    """Print the newest records of a topic as JSON lines, the internal frames included.
+
+    TOPIC is the name without the prefix, such as auth.by-account.
+    """
+    for record in _newest(settings, name, partition, last):
+        shown = {
+            "offset": record.offset,
+            "ts": record.timestamp / _MS_PER_S,
+            "key": record.key.decode("utf-8", "backslashreplace") if record.key else None,
+            "headers": {key: value.decode("utf-8", "backslashreplace") for key, value in record.headers},
+            "value": _decoded(name, record.value),
+        }
+        click.echo(json.dumps(shown, default=_plain))
+
+
+def _newest(settings: Settings, name: str, number: int, last: int) -> Iterator[Any]:
+    partition = TopicPartition(topic(settings, name), number)
+    with admin(settings):  # waits for the broker, and says so where there is none
+        consumer = KafkaConsumer(**settings.kafka.client_options(), enable_auto_commit=False)
+    try:
+        if number not in (consumer.partitions_for_topic(partition.topic) or ()):
+            raise InputError(f"no partition {partition.topic}/{number}", where=settings.kafka.bootstrap)
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek(partition, max(end - last, consumer.beginning_offsets([partition])[partition]))
+        while consumer.position(partition) < end:
+            yield from consumer.poll(timeout_ms=_MS_PER_S).get(partition, ())
+    finally:
+        consumer.close()
+
+
+def _decoded(name: str, value: bytes | None) -> object:
+    """What a record says: a frame, JSON, or text."""
+    frame = _FRAMES.get(name)
+    try:
+        return None if value is None else msgspec.msgpack.decode(value, type=frame) if frame else json.loads(value)
+    except (msgspec.DecodeError, ValueError):
+        return (value or b"").decode("utf-8", "backslashreplace")
+
+
+def _plain(part: object) -> object:
+    """Structs by field name, and dictionaries' composite keys as text."""
+    if isinstance(part, msgspec.Struct):
+        fields = {name: getattr(part, name) for name in part.__struct_fields__}
+        return {name: _plain_keys(value) for name, value in fields.items()}
+    return f"{len(part)} bytes" if isinstance(part, bytes) else str(part)
+
+
+def _plain_keys(value: object) -> object:
+    return {"/".join(map(str, key)): count for key, count in value.items()} if isinstance(value, dict) else value
