@@ -55,7 +55,8 @@ _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
 #: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
 _OBSERVE_EVERY: Final = 64
-#: A pulse closes with its second when it is large, else with its half minute: records of one event each would cost too much.
+#: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
+#: client's claim, and a record is bounded).
 _PULSE_SLOT_S: Final = 30
 _PULSE_LARGE: Final = 256
 
@@ -64,15 +65,17 @@ GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
 
 
 class FailureCell(msgspec.Struct, array_like=True, gc=False):
-    """Failures in one sub-window: first and last second, how many, and distinct accounts."""
+    """Failures in one sub-window: first and last second, how many, how many do not say why (``untyped``), distinct accounts."""
 
     first_s: int = 1 << 40
     last_s: int = 0
     failures: int = 0
+    untyped: int = 0
     accounts: list[int] = msgspec.field(default_factory=list)
 
     def merge(self, other: Self) -> None:
         """Add what happened in ``other``."""
+        self.untyped += other.untyped
         self.first_s = min(self.first_s, other.first_s)
         self.last_s = max(self.last_s, other.last_s)
         self.failures += other.failures
@@ -80,18 +83,16 @@ class FailureCell(msgspec.Struct, array_like=True, gc=False):
 
 
 class SourceCell(FailureCell, array_like=True, gc=False):
-    """From one address: also distinct tries and accounts that do not exist, and failures that do not say why (``untyped``)."""
+    """From one address: also distinct tries, and distinct accounts that do not exist."""
 
     tries: list[int] = msgspec.field(default_factory=list)
     unknown: list[int] = msgspec.field(default_factory=list)
-    untyped: int = 0
 
     def merge(self, other: Self) -> None:
         """Add what happened in ``other``."""
         FailureCell.merge(self, other)
         self.tries = union((self.tries, other.tries))
         self.unknown = union((self.unknown, other.unknown))
-        self.untyped += other.untyped
 
 
 class NetworkCell(FailureCell, array_like=True, gc=False):
@@ -195,7 +196,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             if ts > meta.newest_ts:
                 meta.newest_ts = ts
         pulse = self.pulse
-        if int(ts) > pulse.second:
+        if int(ts) > pulse.second or self.pulse_attempts >= _PULSE_LARGE:
             pulse = self._next_pulse(int(ts), offset, outputs)
         self.pulse_attempts += 1
         seen_as = (attempt.protocol, attempt.country, attempt.asn, attempt.device, -1 if attempt.policy_reject else attempt.fail)
@@ -273,11 +274,11 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             cell.first_s = second
         if second > cell.last_s:
             cell.last_s = second
+        if attempt.fail == Fail.UNKNOWN:
+            cell.untyped += 1
         is_new = add_distinct(cell.addresses, name_hash(attempt.address))
         is_new |= add_distinct(cell.accounts, account)
-        if not is_new or len(cell.addresses) < _NETWORK_ADDRESSES:
-            return []
-        if len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours:
+        if not is_new or (len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours):
             return []
         return _spray(
             NETWORK_RULES,
@@ -388,7 +389,7 @@ def _spray(
             if row.has_alerted(rule.kind, hour) or sum(len(cell.accounts) for cell in window) < rule.threshold:
                 continue
             accounts = count_distinct([cell.accounts for cell in window])
-            if accounts < rule.threshold:
+            if accounts < rule.threshold or not _from_enough_addresses(window):
                 continue
             row.note_alert(rule.kind, hour)
             text = f"{accounts} accounts failed from here within {rule.window_text}"
@@ -397,9 +398,14 @@ def _spray(
     return alerts
 
 
+def _from_enough_addresses(window: Sequence[FailureCell]) -> bool:
+    addresses = [cell.addresses for cell in window if isinstance(cell, NetworkCell)]
+    return not addresses or count_distinct(addresses) >= _NETWORK_ADDRESSES
+
+
 def _which_kind(window: Sequence[FailureCell]) -> list[Reason]:
     """Say so where spray and stuffing cannot be told apart."""
-    if not any(isinstance(cell, SourceCell) and cell.untyped for cell in window):
+    if not any(cell.untyped for cell in window):
         return []
     text = "some failures do not say whether their account exists: this can be credential stuffing as well"
     return [Reason("kind_ambiguous", text)]

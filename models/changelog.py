@@ -12,6 +12,7 @@ after the fence is skipped by everybody, whatever it believes itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -29,7 +30,7 @@ AnyStage = TypeVar("AnyStage", bound=Stage)  # type: ignore[type-arg]  # rows an
 
 
 class Frame(msgspec.Struct, array_like=True):
-    """``rows`` empty and ``fence`` set: a fence. Otherwise a chunk of the ``number``-th checkpoint of ``writer``."""
+    """``fence`` set: a fence. Otherwise a chunk of the ``number``-th checkpoint of ``writer``: of its rows, or of its ``meta``."""
 
     version: int
     writer: str
@@ -70,24 +71,13 @@ class FrameWriter(Generic[AnyStage]):
         if self.number % _SLICE_EVERY == 0:
             changed = {key for key, _ in rows}
             rows = rows + [row for row in self.stage.slice_rows(self.slice) if row[0] not in changed]
-        chunks = list(_chunks(rows))
         number, self.number = self.number, self.number + 1
-        return [
-            _encode(
-                Frame(
-                    _VERSION,
-                    self.writer,
-                    self.generation,
-                    False,
-                    number,
-                    index == len(chunks) - 1,
-                    checkpoint.offset,
-                    checkpoint.meta if index == len(chunks) - 1 else b"",
-                    chunk,
-                )
-            )
-            for index, chunk in enumerate(chunks)
+        frames = [
+            Frame(_VERSION, self.writer, self.generation, False, number, False, checkpoint.offset, meta or b"", chunk or [])
+            for chunk, meta in zip_longest(_chunks(rows), _pieces(checkpoint.meta))
         ]
+        frames[-1].last = True
+        return [_encode(frame) for frame in frames]
 
     @property
     def slice(self) -> int:
@@ -113,6 +103,7 @@ class FrameReader(Generic[AnyStage]):
         self.generation = -1
         self.writer: str | None = None
         self._rows: list[tuple[str, bytes | None]] = []
+        self._meta = b""
 
     def feed(self, value: bytes) -> Frame:
         """Take one frame.
@@ -123,16 +114,17 @@ class FrameReader(Generic[AnyStage]):
         frame = _decode(value)
         if frame.fence:
             if frame.generation >= self.generation:
-                self.generation, self.writer, self._rows = frame.generation, frame.writer, []
+                self.generation, self.writer, self._rows, self._meta = frame.generation, frame.writer, [], b""
             return frame
         if self.writer is None:  # the fence itself has been deleted with an old round
             self.writer, self.generation = frame.writer, frame.generation
         if frame.writer != self.writer:
             return frame
         self._rows += frame.rows
+        self._meta += frame.meta
         if frame.last:
-            self.stage.restore(Checkpoint(frame.offset, frame.meta, self._rows))
-            self._rows = []
+            self.stage.restore(Checkpoint(frame.offset, self._meta, self._rows))
+            self._rows, self._meta = [], b""
         return frame
 
     def finish(self) -> AnyStage:
@@ -142,14 +134,20 @@ class FrameReader(Generic[AnyStage]):
 
 
 def _chunks(rows: list[tuple[str, bytes | None]]) -> Iterator[list[tuple[str, bytes | None]]]:
-    """Cut rows so that each chunk stays under ``MAX_FRAME_BYTES``; at least one chunk, possibly empty."""
+    """Cut rows so that each chunk takes at most half a frame; at least one chunk, possibly empty."""
     chunk: list[tuple[str, bytes | None]] = []
     size = 0
     for key, packed in rows:
         cost = len(key) * 4 + len(packed or b"") + 16
-        if chunk and size + cost > MAX_FRAME_BYTES:
+        if chunk and size + cost > MAX_FRAME_BYTES // 2:
             yield chunk
             chunk, size = [], 0
         chunk.append((key, packed))
         size += cost
     yield chunk
+
+
+def _pieces(meta: bytes) -> Iterator[bytes]:
+    """Cut what is not a row so that each piece takes at most the other half."""
+    most = MAX_FRAME_BYTES // 2 - 1024
+    yield from (meta[start : start + most] for start in range(0, len(meta), most))

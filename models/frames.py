@@ -27,8 +27,8 @@ __all__ = [
 
 ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
 PULSE_SCHEMA: Final = "pulse-frame/1"
-#: An attempt takes at most about 1.6 kB (its strings are cut at ingest), so a frame stays under Kafka's 1 MB.
-MAX_ATTEMPTS: Final = 500
+#: An attempt takes at most about 2.4 kB (its strings are cut at ingest, to 256 characters), so a frame stays under Kafka's 1 MB.
+MAX_ATTEMPTS: Final = 250
 
 
 class AttemptFrame(msgspec.Struct, array_like=True):

@@ -99,15 +99,15 @@ class ServiceStage(Stage[NoRow, Pulse]):
 
     def _close(self, minute: int, tallies: dict[tuple[str, str], Tally]) -> list[Alert]:
         alerts: list[Alert] = []
+        before = self.extra.streaks if minute == self.extra.closed_minute + 1 else {}
+        self.extra.streaks = {}
         for key, tally in sorted(tallies.items()):
-            streak = self.extra.streaks.get(key, 0)
+            streak = before.get(key, 0)
             high = tally.failures >= _MIN_FAILURES_PER_MIN and tally.failures >= _MIN_FAILURE_SHARE * tally.attempts
             score = self.baseline.observe("\0".join(key), log1p(tally.failures), learn=not high)
             if high and (score is None or score >= _SCORE):
                 self.extra.streaks[key] = streak + 1
                 alerts += self._judge(minute, key, tally, score, streak + 1)
-            else:
-                self.extra.streaks.pop(key, None)
         return alerts
 
     def _judge(self, minute: int, key: tuple[str, str], tally: Tally, score: float | None, streak: int) -> list[Alert]:

@@ -50,7 +50,7 @@ from streams.formats.format import Format
 from streams.formats.reader import MAX_TIMES, LogReader
 from streams.formats.syslog import Clock
 from streams.knowledge import load_geo
-from streams.lines import STDIN, Lines
+from streams.lines import STDIN, Lines, create
 from streams.progress import reading
 from streams.settings import Settings
 
@@ -366,12 +366,12 @@ def command(
     options = Options(form, year, _zone(tz), None if at is None else _time(at))
     inputs = [Lines(file) for file in files]
     with ExitStack() as stack:
-        error_file = stack.enter_context(_create(errors)) if errors else None
+        error_file = stack.enter_context(create(errors)) if errors else None
         sink: FileSink | KafkaSink
         if to_kafka:
             sink = stack.enter_context(KafkaSink(settings, error_file))
         else:
-            sink = FileSink(stack.enter_context(_create(out)) if out else sys.stdout.buffer, error_file)
+            sink = FileSink(stack.enter_context(create(out)) if out else sys.stdout.buffer, error_file)
         job = Ingest(sink, options, load_geo(settings), settings.ingest.producer, live=to_kafka)
         track = stack.enter_context(reading(inputs))
         for lines in inputs:
@@ -404,13 +404,6 @@ def _zone(name: str) -> tzinfo:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise click.BadParameter(f"no time zone {name!r}; an example is Europe/Paris.", param_hint="'--tz'") from None
-
-
-def _create(path: Path) -> IO[bytes]:
-    try:
-        return path.open("wb")
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _producer_headers(origin: Origin) -> list[tuple[str, bytes]]:

@@ -6,7 +6,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,7 +15,7 @@ import zstandard
 from models.errors import InputError
 from models.events import MAX_LINE_BYTES
 
-__all__ = ["STDIN", "Lines"]
+__all__ = ["STDIN", "Lines", "create"]
 
 #: The name that stands for standard input.
 STDIN: Final = "-"
@@ -119,3 +119,21 @@ def _skip_rest(file: IO[bytes]) -> None:
     while part := file.readline(_BUFFER_BYTES):
         if part.endswith(b"\n"):
             return
+
+
+def create(path: Path, sources: Sequence[str] = ()) -> IO[bytes]:
+    """Open a result's file for writing.
+
+    Args:
+        path: The file.
+        sources: Names of files that are read for it.
+
+    Raises:
+        InputError: It cannot be written, or is one of ``sources``.
+    """
+    if any(source != STDIN and path.resolve() == Path(source).resolve() for source in sources):
+        raise InputError("is read and would be overwritten", where=str(path), hint="name another file for the result")
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -23,6 +23,7 @@ from models.pipeline import Pipeline
 from models.policy import Policy
 from streams.cli import print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
+from streams.lines import create
 from streams.progress import progress
 from streams.settings import Geo, Settings
 from streams.sources import Sources
@@ -109,13 +110,12 @@ def command(
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
-    with alerts.open("wb") as file:
+    with create(alerts, sources) as alerts_file, create(decisions, sources) as decisions_file:
         for alert in replay.run(events):
             kinds[alert.kind] += 1
             cold[alert.kind] += alert.cold
-            file.write(_encode(alert) + b"\n")
-    with decisions.open("wb") as file:
-        _write_decisions(file, replay.decisions)
+            alerts_file.write(_encode(alert) + b"\n")
+        _write_decisions(decisions_file, replay.decisions)
     _report(events, kinds, cold, replay.decisions, as_json=as_json)
 
 

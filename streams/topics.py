@@ -258,7 +258,6 @@ def command(context: click.Context, prefix: str | None, retention: str | None, s
     if prefix is not None:
         settings = settings.with_prefix(prefix)
     if context.invoked_subcommand:
-        context.obj = settings
         return
     created = create(settings, keep_all=retention == "none")
     if as_json:
@@ -271,9 +270,9 @@ def command(context: click.Context, prefix: str | None, retention: str | None, s
 @click.argument("name", type=click.Choice(list(TOPICS)), metavar="TOPIC")
 @click.option("--partition", type=click.IntRange(0), default=0, help="Of which partition; 0 if not said.")
 @click.option("--last", type=click.IntRange(1, 10_000), default=10, help="How many of the newest records; 10 if not said.")
-@click.pass_obj
-def peek(settings: Settings, name: str, partition: int, last: int) -> None:
-    """Print the newest records of a topic as JSON lines, the internal frames included.
+@standard_options
+def peek(name: str, partition: int, last: int, settings: Settings, as_json: bool) -> None:
+    """Print the newest records of a topic as JSON lines (always JSON), the internal frames included.
 
     TOPIC is the name without the prefix, such as auth.by-account.
     """

@@ -55,15 +55,15 @@ class Process:
     Args:
         module: What ``python -m`` gets.
         settings: Passed on as variables.
-        log: Where its log lines go.
+        log: Where its log lines go; it runs in that folder.
     """
 
     def __init__(self, module: Sequence[str], settings: Settings, log: Path) -> None:
         self.log = log
+        command = [sys.executable, "-m", *module]
+        environment = os.environ | {"PYTHONPATH": str(_ROOT)} | _variables(settings)
         with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *module], cwd=_ROOT, env=os.environ | _variables(settings), stdout=file, stderr=file
-            )
+            self._process = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=file, stderr=file)
         self.pid = self._process.pid
 
     def logged(self, event: str) -> list[dict[str, Any]]:

@@ -52,9 +52,12 @@ class TakeoverFigures(msgspec.Struct, frozen=True):
 
 
 def recent_demo(accounts: int) -> Iterator[AuthEvent]:
-    """The demo scenario with so many accounts, as if it ended now."""
-    start_ts = float(int(time() - SCENARIOS["demo"].hours * _HOUR_S))
-    return (event for event, _ in simulate("demo", 1, accounts, start_ts=start_ts))
+    """The demo scenario with so many accounts, moved by whole hours so that it ends in the last one."""
+    plan = SCENARIOS["demo"]
+    moved_s = (time() - plan.start_ts - plan.hours * _HOUR_S) // _HOUR_S * _HOUR_S
+    for event, _ in simulate("demo", 1, accounts):
+        event.ts += moved_s
+        yield event
 
 
 def measure(settings: Settings, events: Iterable[AuthEvent], keys: int, directory: Path) -> tuple[LiveFigures, TakeoverFigures]:

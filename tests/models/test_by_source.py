@@ -182,7 +182,6 @@ class TestNetworkSpray:
         assert alert.evidence.distinct == {"accounts": 30, "addresses": 10, "ok_accounts": 0}
         assert alert.attack == "T1110.003"
 
-    @pytest.mark.xfail(reason="cells of networks do not know whether failures say why", strict=True)
     def test_whether_it_can_be_stuffing_is_said(self) -> None:
         """Where failures do not say why they failed, the alert says that either kind is right."""
         (alert,) = raised(SourceStage(), turns(30))
@@ -307,11 +306,6 @@ class TestFlood:
         assert subjects(raised(SourceStage(), attempts)) == expected
 
 
-NETWORK_BUG = pytest.mark.xfail(
-    reason="a network is judged only where the arriving event's sub-window has three addresses", strict=True
-)
-
-
 class TestOrder:
     """Instant rules do not see the order of arrival."""
 
@@ -321,7 +315,6 @@ class TestOrder:
         """Whatever order events take that are at most ten minutes late."""
         assert spray_ids("ip", seed, late_s) == spray_ids("ip", seed, 0)
 
-    @NETWORK_BUG
     @settings(max_examples=40)
     @given(seed=st.integers(0, 1 << 20), late_s=st.sampled_from([60, 300, 600]))
     @example(seed=5, late_s=600)
@@ -329,7 +322,6 @@ class TestOrder:
         """So do alerts about networks."""
         assert spray_ids("network", seed, late_s) == spray_ids("network", seed, 0)
 
-    @NETWORK_BUG
     def test_a_network_is_judged_by_the_whole_window(self) -> None:
         """
         ::

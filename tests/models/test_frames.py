@@ -70,7 +70,6 @@ def test_a_full_frame_of_ordinary_attempts_fits_into_a_record() -> None:
     assert len(encode(frame)) < 0.5 * BROKER_BYTES
 
 
-@pytest.mark.xfail(reason="text is bounded in characters, a frame in attempts, a record in bytes", strict=True)
 def test_a_full_frame_of_the_worst_attempts_fits_into_a_record() -> None:
     """Login and user agent are the client's: 256 characters of four bytes each."""
     attempt = failure(T0, "\U0001f600" * 256, user_agent="\U0001f600" * 256)

@@ -122,6 +122,14 @@ def test_state_is_the_same_however_often_it_is_packed(short: list[AuthEvent]) ->
     assert dumps[0] == dumps[1]
 
 
+def test_rows_are_packed_now_and_then(demo: list[AuthEvent]) -> None:
+    """A long history does not leave every row unpacked."""
+    pipeline = Pipeline(RESOLVER, partitions=1)
+    list(pipeline.run(demo))
+    for stage in (pipeline.sources[0], pipeline.accounts[0]):
+        assert len(stage.hot) < len(stage) / 2
+
+
 def test_nothing_in_nothing_out() -> None:
     """An empty history is no error, nor is a single event."""
     assert run([]) == []

@@ -124,7 +124,8 @@ def test_two_workers_raise_the_alerts_of_a_replay_though_one_is_late_and_the_par
     scored_live, scored_replayed = ({key for key, a in found.items() if a.kind not in INSTANT} for found in (live, replayed))
     unequal = Counter((live | replayed)[key].kind for key in scored_live ^ scored_replayed)
     share = len(scored_live & scored_replayed) / len(scored_live | scored_replayed)
-    report(f"{len(instant(live))} instant alerts equal; scored ones: {share:.2%} of {len(scored_live | scored_replayed)}, but {dict(unequal)}")
+    both = len(scored_live | scored_replayed)
+    report(f"{len(instant(live))} instant alerts equal; scored ones: {share:.2%} of {both}, but {dict(unequal)}")
     assert share >= 0.8
 
 
