@@ -19,7 +19,7 @@ import msgspec
 
 from models.accounts import Groups
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
-from models.attempts import Attempt
+from models.attempts import TRY_SLOT_S, Attempt
 from models.by_source import ATTACK_BITS, GUESSES
 from models.detectors import AccountDetector, Detector
 from models.geo import state_of
@@ -254,6 +254,8 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if stale is None and len(row.stale) >= _STALE_PAIRS:
                 del row.stale[min(row.stale, key=lambda network: (row.stale[network].last_s, network))]
             row.stale[attempt.network] = Stale(attempt.guess, second, second)
+            return []
+        if second // TRY_SLOT_S == stale.last_s // TRY_SLOT_S:  # parallel connections are one try
             return []
         stale.tries += 1
         stale.last_s = max(stale.last_s, second)

@@ -6,7 +6,7 @@ note on what its source is under (``Attempt.attack``), and is counted in the pul
 Rules:
     * ``password_spray`` (instant): many different accounts fail from one address or network.
     * ``credential_stuffing`` (scored): the same, about one try per account, with a share of accounts that do not exist.
-    * ``login_flood`` (scored): failing attempts per minute from one address.
+    * ``login_flood`` (scored): failing attempts per minute from one address, of accounts that do not use it with success.
 """
 
 from __future__ import annotations
@@ -160,10 +160,14 @@ class SourceRow(Row, array_like=True, gc=False):
             oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
-        if under_attack and not any(account in known.accounts for known in self.usage.values()):
+        if under_attack and not self.knows(account):
             return
         add_distinct(cell.accounts, account)
         cell.successes += 1
+
+    def knows(self, account: int) -> bool:
+        """Whether ``account`` has logged in from here in about the last 24 hours (as far as the count remembers)."""
+        return any(account in cell.accounts for cell in self.usage.values())
 
 
 class NetworkRow(Row, array_like=True, gc=False):
@@ -254,7 +258,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         minute = second // _MINUTE_S
         if minute > row.minute:
             row.minute, row.minute_failures = minute, 0
-        if minute == row.minute:
+        if minute == row.minute and not (row.usage and row.knows(account)):
             row.minute_failures += 1
         if row.minute_failures == _FLOOD_PER_MIN:
             return True
@@ -280,6 +284,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         is_new |= add_distinct(cell.accounts, account)
         if not is_new or (len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours):
             return []
+        if sum([len(seen.addresses) for seen in (*row.recent.values(), *row.hours.values())]) < _NETWORK_ADDRESSES:
+            return []  # the usual attacker: alone in its network
         return _spray(
             NETWORK_RULES,
             row,

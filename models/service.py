@@ -38,7 +38,7 @@ _SCORE: Final = 0.99
 _MINUTES_IN_A_ROW: Final = 3
 _REMEMBER_ALERTS_H: Final = 26
 #: Combinations that one minute keeps: a device name is the client's claim, so there can be any number of them.
-_MAX_KEYS_PER_MIN: Final = 20_000
+_MAX_KEYS_PER_MIN: Final = 2_000
 #: Values watched per minute, those with the most attempts.
 _MAX_VALUES: Final = 200
 

@@ -1,7 +1,7 @@
 """Past events for a replay, from files or from a topic, in (``ts``, ``event_id``) order.
 
 Each file, and each partition of a topic, is nearly in order by itself. It is put in order within ``DISORDER_S``, then all are
-merged, so memory stays bounded however long the history is.
+merged, so what is held in memory is what happens in ``DISORDER_S``, however long the history is.
 """
 
 from __future__ import annotations
@@ -128,13 +128,14 @@ class Sources:
             consumer.seek_to_beginning(partition)
 
     def _records(self, consumer: KafkaConsumer, partition: TopicPartition, end: int, ids: EventIds) -> Iterator[AuthEvent]:
-        heard_at = monotonic()
+        silent_s = 0.0
         while consumer.position(partition) < end:
+            asked_at = monotonic()
             records: Sequence[Any] = consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
-            if not records and monotonic() - heard_at > _SILENT_S:
+            silent_s = 0.0 if records else silent_s + monotonic() - asked_at
+            if silent_s > _SILENT_S:
                 raise CribleError(f"no record for {_SILENT_S:g} s", where=f"{partition.topic}/{partition.partition}")
             for record in records:
-                heard_at = monotonic()
                 if record.offset >= end:
                     return
                 event = self._decode(

@@ -6,7 +6,7 @@ auth.events -> by_source -> auth.by-account -> by_account -> auth.alerts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from models.alerts import Alert
 from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage
 from models.by_source import SourceStage
+from models.events import SCHEMA as EVENT_SCHEMA
 from models.events import Refused, decode_event
 from models.frames import (
     ATTEMPTS_SCHEMA,
@@ -40,6 +41,9 @@ __all__ = ["SERVICE_PREFIX", "stage_specs"]
 #: Keys of ``auth.control`` under which the service-wide stage says what it concludes.
 SERVICE_PREFIX: Final = "service/"
 
+_EVENT_SCHEMA: Final = EVENT_SCHEMA.encode()
+#: What fits into a signed 64-bit number whatever its digits.
+_SEQ_DIGITS: Final = 18
 _encode_alert: Final = msgspec.json.Encoder().encode
 
 
@@ -109,21 +113,29 @@ def _read_events(resolver: Resolver, records: Sequence[Record]) -> tuple[Batch[A
     for record in records:
         try:
             attempt = resolver.attempt(decode_event(record.value or b""))
-            producer, seq = _origin(record)
         except Refused as refusal:
             refused.append(DeadLetter(record, refusal.reason, "Refused"))
-        else:
-            batch.add(attempt, producer, seq, record.offset)
+            continue
+        headers = dict(record.headers)
+        if headers.get("crible-schema", _EVENT_SCHEMA) != _EVENT_SCHEMA and _is_newer(headers["crible-schema"]):
+            refused.append(DeadLetter(record, "newer_schema", "this version reads auth-event/1; update the workers first"))
+            continue
+        producer, seq = _origin(headers, record.offset)
+        batch.add(attempt, producer, seq, record.offset)
     return batch, refused
 
 
-def _origin(record: Record) -> tuple[str, int]:
+def _is_newer(schema: bytes) -> bool:
+    name, _, major = schema.partition(b"/")
+    return name != b"auth-event" or not major.isdigit() or int(major) > 1
+
+
+def _origin(headers: Mapping[str, bytes], offset: int) -> tuple[str, int]:
     """Where an event was first written: by its headers, else by its own place in the topic."""
-    headers = dict(record.headers)
     producer, seq = headers.get("crible-producer"), headers.get("crible-seq")
-    if producer and seq and seq.isdigit():
+    if producer and seq and seq.isdigit() and len(seq) <= _SEQ_DIGITS:
         return producer.decode("ascii", "replace"), int(seq)
-    return "", int(record.offset)
+    return "", offset
 
 
 def _read_attempts(records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
@@ -134,6 +146,9 @@ def _read_attempts(records: Sequence[Record]) -> tuple[Batch[Attempt], list[Dead
             frame = decode_attempts(record.value or b"")
         except msgspec.DecodeError as error:
             refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
+            continue
+        if len(frame.offsets) != len(frame.attempts):
+            refused.append(DeadLetter(record, "not_a_frame", "its lists are not of one length"))
             continue
         producer = str(frame.source_partition)
         for offset, attempt in zip(frame.offsets, frame.attempts, strict=True):

@@ -162,8 +162,9 @@ class Worker:
         telemetry.warning("record.refused", stage=stage, reason=letter.reason, **place)
         where = {**place, "stage": stage, "reason": letter.reason, "error": letter.error}
         headers = [(f"dlq.{name}", str(value).encode()) for name, value in where.items()]
+        original = [header for header in record.headers if header[0] != "crible-schema"]
         topic = topics.topic(self.settings, "auth.dlq")
-        return Send(topic, record.value or b"", "dead-letter/1", key=record.key, headers=(*record.headers, *headers))
+        return Send(topic, record.value or b"", "dead-letter/1", key=record.key, headers=(*original, *headers))
 
     def _progress(self) -> dict[int, Progress]:
         """How far our partitions of ``auth.events`` are; the time of what is next is known where it waits here."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import msgspec
 from kafka import KafkaAdminClient, TopicPartition
@@ -23,7 +24,7 @@ from streams import local_kafka, topics
 from streams.ingest import KafkaSink, Origin
 from streams.settings import Kafka, Settings
 
-__all__ = ["Drained", "Process", "Processes", "broker", "drain", "load", "topics_of_ours", "wait_for"]
+__all__ = ["Drained", "Process", "Processes", "broker_of", "drain", "fresh_topics", "load", "wait_for"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _POLL_S: Final = 0.1
@@ -35,8 +36,8 @@ _QUOTED: Final = 2_000
 class Drained(msgspec.Struct, frozen=True):
     """What a consumer group did.
 
-    ``seconds`` run from the first commit of an input offset to the last commit of all topics; ``start_up_s`` is the time before. The
-    ``events`` of the first commit are left out.
+    ``seconds`` run from the first commit of an input offset to the last commit of all topics; ``start_up_s`` is the time before.
+    The ``events`` of the first commit are left out.
     """
 
     events: int
@@ -53,17 +54,17 @@ class Process:
     """One process that we started.
 
     Args:
-        module: What ``python -m`` gets.
+        program: What ``python -c`` gets.
         settings: Passed on as variables.
-        log: Where its log lines go; it runs in that folder.
+        directory: Where it runs, and its log is kept.
     """
 
-    def __init__(self, module: Sequence[str], settings: Settings, log: Path) -> None:
-        self.log = log
-        command = [sys.executable, "-m", *module]
+    def __init__(self, program: str, settings: Settings, directory: Path) -> None:
+        self.log = directory / f"{uuid4().hex}.log"
+        command = [sys.executable, "-c", program]
         environment = os.environ | {"PYTHONPATH": str(_ROOT)} | _variables(settings)
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=file, stderr=file)
+        with self.log.open("wb") as file:
+            self._process = subprocess.Popen(command, cwd=directory, env=environment, stdout=file, stderr=file)  # noqa: S603  made here
         self.pid = self._process.pid
 
     def logged(self, event: str) -> list[dict[str, Any]]:
@@ -107,7 +108,7 @@ class Processes(list[Process]):
 
 
 @contextmanager
-def broker(settings: Settings) -> Iterator[Settings]:
+def broker_of(settings: Settings) -> Iterator[Settings]:
     """The broker that the settings name; where they name none, a new one that ends with the block."""
     if settings.kafka.bootstrap != Kafka().bootstrap:
         yield settings
@@ -121,7 +122,7 @@ def broker(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def topics_of_ours(settings: Settings, prefix: str) -> Iterator[Settings]:
+def fresh_topics(settings: Settings, prefix: str) -> Iterator[Settings]:
     """All topics under a fresh prefix, deleted afterwards with what processes made beside them."""
     ours = _with_kafka(settings, prefix=prefix)
     topics.create(ours)

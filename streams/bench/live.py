@@ -5,7 +5,7 @@ Broker and workers share the two cores. The counters are durable: each worker ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from time import time
@@ -16,12 +16,13 @@ import msgspec
 from models.events import AuthEvent
 from simulator import SCENARIOS, simulate
 from streams import topics
-from streams.bench.broker import Drained, Process, Processes, drain, load, wait_for
+from streams.bench.broker import Process, Processes, drain, load, wait_for
 from streams.bench.machine import calibrate
+from streams.bench.ordinary import APP
 from streams.local_kafka import free_port
 from streams.settings import Settings
 
-__all__ = ["LiveFigures", "TakeoverFigures", "measure", "recent_demo"]
+__all__ = ["LiveFigures", "OrdinaryFigures", "TakeoverFigures", "measure_live", "measure_ordinary", "measure_takeover"]
 
 _WORKERS: Final = 2
 _FLOOR: Final = 20_000
@@ -41,8 +42,22 @@ class LiveFigures(msgspec.Struct, frozen=True):
     floor_events_per_s: int = _FLOOR
 
 
+class OrdinaryFigures(msgspec.Struct, frozen=True):
+    """The same by two processes of ordinary Faust agents: a table per stage, one record at a time."""
+
+    events: int
+    seconds: float
+    events_per_s: int
+    start_up_s: float
+    calibration_ns: float
+
+
 class TakeoverFigures(msgspec.Struct, frozen=True):
-    """One worker was killed: how long the group took to notice, then the other one to load ``keys`` addresses and accounts."""
+    """A worker was killed and another one started.
+
+    ``detection_s``: until the group had noticed and the other one had its partitions. ``seconds``: from then until it had loaded
+    all ``keys`` addresses and accounts.
+    """
 
     keys: int
     seconds: float
@@ -51,43 +66,78 @@ class TakeoverFigures(msgspec.Struct, frozen=True):
     target_s: float = _TARGET_S
 
 
-def recent_demo(accounts: int) -> Iterator[AuthEvent]:
-    """The demo scenario with so many accounts, moved by whole hours so that it ends in the last one."""
-    plan = SCENARIOS["demo"]
-    moved_s = (time() - plan.start_ts - plan.hours * _HOUR_S) // _HOUR_S * _HOUR_S
-    for event, _ in simulate("demo", 1, accounts):
-        event.ts += moved_s
-        yield event
-
-
-def measure(settings: Settings, events: Iterable[AuthEvent], keys: int, directory: Path) -> tuple[LiveFigures, TakeoverFigures]:
-    """Drain ``events``, then make ``keys`` rows and kill one of the workers.
+def measure_live(settings: Settings, accounts: int, hours: float, directory: Path) -> LiveFigures:
+    """Drain the demo scenario with two workers.
 
     Args:
         settings: The broker, and a prefix with topics.
-        events: The load.
-        keys: Rows for the takeover, over all partitions.
+        accounts: Of the scenario.
+        hours: Of the scenario.
         directory: For log files.
     """
-    load(settings, events)
+    load(settings, _recent_demo(accounts, hours))
     calibration_ns = calibrate()
     with Processes() as workers:
-        workers += [_start(settings, directory / f"worker-{number}.log") for number in range(_WORKERS)]
-        drained = _drain(settings, workers)
-        live = LiveFigures(drained.events, drained.seconds, drained.events_per_s, drained.start_up_s, calibration_ns)
-        load(settings, _strangers(keys // 2))
-        _drain(settings, workers)
-        return live, _take_over(workers)
+        workers += [_worker(settings, directory) for _ in range(_WORKERS)]
+        drained = drain(settings, _group(settings), _inputs(settings), workers)
+    return LiveFigures(drained.events, drained.seconds, drained.events_per_s, drained.start_up_s, calibration_ns)
 
 
-def _drain(settings: Settings, workers: Iterable[Process]) -> Drained:
-    names = [topics.topic(settings, name) for name in _INPUTS]
-    return drain(settings, settings.kafka.prefix + settings.kafka.group, names, workers)
+def measure_ordinary(settings: Settings, accounts: int, hours: float, directory: Path) -> OrdinaryFigures:
+    """Drain the demo scenario with two processes of :mod:`streams.bench.ordinary`; arguments as :func:`measure_live`."""
+    load(settings, _recent_demo(accounts, hours))
+    calibration_ns = calibrate()
+    with Processes() as agents:
+        agents += [Process("from streams.bench.ordinary import main; main()", settings, directory) for _ in range(_WORKERS)]
+        drained = drain(settings, settings.kafka.prefix + APP, _inputs(settings), agents)
+    return OrdinaryFigures(drained.events, drained.seconds, drained.events_per_s, drained.start_up_s, calibration_ns)
 
 
-def _start(settings: Settings, log: Path) -> Process:
+def measure_takeover(settings: Settings, keys: int, directory: Path) -> TakeoverFigures:
+    """Let one worker learn ``keys`` addresses and accounts, kill it, and start another one; arguments as :func:`measure_live`."""
+    load(settings, _strangers(keys // 2))
+    with Processes() as workers:
+        first = _worker(settings, directory)
+        workers.append(first)
+        drain(settings, _group(settings), _inputs(settings), workers)
+        calibration_ns = calibrate()
+        killed_ts = time()
+        first.kill()
+        workers[:] = [_worker(settings, directory)]
+        assigned, loaded = _recovery(workers[0])
+    assigned_ts = min(map(_ts, assigned))
+    return TakeoverFigures(
+        keys=sum(line["keys"] for line in loaded),
+        seconds=round(max(map(_ts, loaded)) - assigned_ts, 2),
+        detection_s=round(assigned_ts - killed_ts, 2),
+        calibration_ns=calibration_ns,
+    )
+
+
+def _recovery(heir: Process) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The lines in which a worker says that it got partitions, and that it has loaded them."""
+    found: list[list[dict[str, Any]]] = [[], []]
+
+    def is_complete() -> bool:
+        heir.check()
+        found[:] = heir.logged("partition.assigned"), heir.logged("state.loaded")
+        return bool(found[0]) and len(found[0]) == len(found[1])
+
+    wait_for(is_complete, "another worker has taken over")
+    return found[0], found[1]
+
+
+def _worker(settings: Settings, directory: Path) -> Process:
     own_port = msgspec.structs.replace(settings.worker, port=free_port())
-    return Process(["streams", "worker"], msgspec.structs.replace(settings, worker=own_port), log)
+    return Process("from streams.cli import main; main(['worker'])", msgspec.structs.replace(settings, worker=own_port), directory)
+
+
+def _recent_demo(accounts: int, hours: float) -> Iterator[AuthEvent]:
+    """The demo scenario, moved by whole hours so that it ends in the last one."""
+    moved_s = (time() - SCENARIOS["demo"].start_ts - hours * _HOUR_S) // _HOUR_S * _HOUR_S
+    for event, _ in simulate("demo", 1, accounts, hours):
+        event.ts += moved_s
+        yield event
 
 
 def _strangers(count: int) -> Iterator[AuthEvent]:
@@ -108,30 +158,12 @@ def _strangers(count: int) -> Iterator[AuthEvent]:
         )
 
 
-def _take_over(workers: list[Process]) -> TakeoverFigures:
-    dead, heir = workers
-    known = len(heir.logged("partition.assigned")), len(heir.logged("state.loaded"))
-    calibration_ns = calibrate()
-    killed_ts = time()
-    dead.kill()
+def _group(settings: Settings) -> str:
+    return settings.kafka.prefix + settings.kafka.group
 
-    def new() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        return heir.logged("partition.assigned")[known[0] :], heir.logged("state.loaded")[known[1] :]
 
-    def is_complete() -> bool:
-        heir.check()
-        assigned, loaded = new()
-        return bool(assigned) and len(loaded) == len(assigned)
-
-    wait_for(is_complete, "the other worker has taken over")
-    assigned, loaded = new()
-    assigned_ts = min(map(_ts, assigned))
-    return TakeoverFigures(
-        keys=sum(line["keys"] for line in loaded),
-        seconds=round(max(map(_ts, loaded)) - assigned_ts, 2),
-        detection_s=round(assigned_ts - killed_ts, 2),
-        calibration_ns=calibration_ns,
-    )
+def _inputs(settings: Settings) -> list[str]:
+    return [topics.topic(settings, name) for name in _INPUTS]
 
 
 def _ts(line: dict[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """The machine under the figures, and how fast it is at the moment.
 
 A figure is worth little without the machine, and on a shared one little without its load: each figure comes with the time of a
-fixed loop, measured just before. Two figures compare as (events/s) × (ns of the loop).
+fixed loop, measured just before. Two figures compare as events/s times nanoseconds of the loop.
 """
 
 from __future__ import annotations

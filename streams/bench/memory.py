@@ -11,7 +11,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,7 +23,7 @@ from models.by_account import AccountStage
 from models.by_source import SourceStage
 from models.stage import Batch, Stage
 
-__all__ = ["MemoryFigures", "measure"]
+__all__ = ["Key", "MemoryFigures", "grow", "measure_memory"]
 
 Key = Literal["account", "address"]
 
@@ -62,12 +62,21 @@ class MemoryFigures(msgspec.Struct, frozen=True):
     floor_bytes: int
 
 
-def measure(key: Key, keys: int) -> MemoryFigures:
-    """Grow a process by ``keys`` accounts or addresses."""
-    child = [sys.executable, "-m", __name__, key, str(keys)]
+def measure_memory(keys: int) -> dict[Key, MemoryFigures]:
+    """Grow one process by so many accounts, and another one by so many addresses, side by side."""
+    programs: dict[Key, str] = {key: f"from {__name__} import grow; grow({key!r}, {keys})" for key in _USE}
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(child, cwd=root, stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(done.stdout, type=MemoryFigures)
+    children = {
+        key: subprocess.Popen([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE)  # noqa: S603  made here
+        for key, program in programs.items()
+    }
+    said = {key: child.communicate()[0] for key, child in children.items()}
+    return {key: msgspec.json.decode(figures, type=MemoryFigures) for key, figures in said.items()}
+
+
+def grow(key: Key, keys: int) -> None:
+    """Grow this process, and write its figures as JSON on stdout."""
+    sys.stdout.buffer.write(msgspec.json.encode(_grow(key, keys)))
 
 
 def _grow(key: Key, keys: int) -> MemoryFigures:
@@ -154,11 +163,3 @@ def _resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:  # macOS: the most so far, in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-if __name__ == "__main__":
-    asked: dict[str, Callable[[int], MemoryFigures]] = {
-        "account": lambda keys: _grow("account", keys),
-        "address": lambda keys: _grow("address", keys),
-    }
-    sys.stdout.buffer.write(msgspec.json.encode(asked[sys.argv[1]](int(sys.argv[2]))))

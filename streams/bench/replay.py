@@ -23,7 +23,7 @@ from streams.replay import Replay
 from streams.settings import Settings
 from streams.sources import Sources
 
-__all__ = ["ReplayFigures", "measure"]
+__all__ = ["ReplayFigures", "measure_replay"]
 
 _FLOOR: Final = 40_000
 
@@ -41,12 +41,12 @@ class ReplayFigures(msgspec.Struct, frozen=True):
     floor_events_per_s: int = _FLOOR
 
 
-def measure(accounts: int, runs: int) -> ReplayFigures:
-    """Replay the demo scenario with so many accounts, ``runs`` times."""
+def measure_replay(accounts: int, hours: float, runs: int) -> ReplayFigures:
+    """Replay the demo scenario ``runs`` times."""
     with TemporaryDirectory() as directory, on_cores(1):
         path = Path(directory, "events.ndjson")
         with path.open("wb") as file:
-            file.writelines(encode_event(event) + b"\n" for event, _ in simulate("demo", 1, accounts))
+            file.writelines(encode_event(event) + b"\n" for event, _ in simulate("demo", 1, accounts, hours))
         figures = [_run(path) for _ in range(runs)]
     speeds = [each.events_per_s for each in figures]
     best = max(figures, key=lambda each: each.events_per_s)

@@ -116,7 +116,8 @@ class TestBruteForce:
         assert raised(stage, [success(T0 + 300, remote=ABROAD, country="FR", user_agent="new")]) == []
 
     def test_a_late_guess_completes_an_earlier_window(self) -> None:
-        """
+        """A late event is judged in the windows that it falls in, for their hour.
+
         ::
 
             minutes   55 |  0  5

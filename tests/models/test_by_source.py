@@ -91,7 +91,8 @@ class TestSpray:
         assert len({alert.alert_id for alert in alerts}) == 4
 
     def test_a_late_failure_completes_an_earlier_window(self) -> None:
-        """
+        """A late event is judged in every window that it falls in.
+
         ::
 
             minutes   50   55 |  0
@@ -323,7 +324,8 @@ class TestOrder:
         assert spray_ids("network", seed, late_s) == spray_ids("network", seed, 0)
 
     def test_a_network_is_judged_by_the_whole_window(self) -> None:
-        """
+        """Its addresses are counted over the window, like its accounts.
+
         ::
 
             minutes        0        5       10
@@ -393,12 +395,19 @@ class TestOutputs:
         }
 
     def test_pulses_hold_all_attempts_of_a_busy_source(self) -> None:
-        """A large pulse closes within its half minute, and nothing is counted twice or lost."""
+        """Whenever pulses close, nothing is counted twice or lost."""
         attempts = traffic(5, attempts=3000, hours=0.1)
         outputs = SourceStage().apply(batch_of([*attempts, success(T0 + HOUR_S)]))
         assert sum(sum(pulse.counts.values()) for _, pulse in outputs.pulses) == len(attempts)
-        seconds = [pulse.second for _, pulse in outputs.pulses]
-        assert seconds == sorted(set(seconds))
+        assert len(outputs.pulses) > 10
+
+    def test_a_pulse_stays_small_within_a_second(self) -> None:
+        """A device is the client's claim: a thousand of them in one second make several records, none of them large."""
+        attempts = [failure(T0 + 0.5, user_agent=f"{number:0250}") for number in range(1000)]
+        pulses = SourceStage().apply(batch_of([*attempts, success(T0 + 60)])).pulses
+        assert sum(sum(pulse.counts.values()) for _, pulse in pulses) == 1000
+        assert max(len(pulse.counts) for _, pulse in pulses) <= 256
+        assert len({offset for offset, _ in pulses}) == len(pulses)
 
 
 class TestState:

@@ -122,10 +122,12 @@ class TestFences:
     """Who may write."""
 
     def test_a_zombie_is_ignored(self) -> None:
-        """::
+        """What a stalled writer appends after the fence of its successor is skipped.
 
-        old    fence1  alice          mallory         eve          a stalled worker wakes up and goes on
-        new                   fence2           bob          carol
+        ::
+
+            old    fence1  alice          mallory         eve          a stalled worker wakes up and goes on
+            new                   fence2           bob          carol
         """
         old = writer("old", 1)
         log = [old.fence(), *step(old, "alice")]

@@ -86,9 +86,10 @@ class TestStuffing:
         assert {alert.evidence.counts["attempts"] for alert in alerts if alert.subject.device} == {300}
 
     def test_minutes_in_a_row_are_minutes_in_a_row(self) -> None:
-        """Three bad minutes an hour apart are no attack, also where nothing of the kind happens between them."""
-        hourly = [each for number in range(3) for each in minutes(bots(300), start=T0 + number * HOUR_S)]
-        assert raised(ServiceStage(), hourly) == []
+        """Bad minutes an hour apart are no attack, whether something else happens between them or nothing at all."""
+        hourly = [T0 + number * HOUR_S for number in range(4)]
+        assert raised(ServiceStage(), [each for start in hourly for each in minutes(bots(300), start=start)]) == []
+        assert raised(ServiceStage(), [Pulse(int(start), bots(300)) for start in hourly]) == []
 
     def test_one_alert_an_hour(self) -> None:
         """An attack over three hours raises three alerts per trait."""
@@ -164,6 +165,23 @@ class TestTime:
         raised(stage, [Pulse(int(T0) + second, bots(100)) for second in (0, 60, 119)])
         raised(stage, [Pulse(int(T0) + 59, bots(1))])
         assert stage.meta.late_events == 0
+
+    def test_the_slowest_partition_is_waited_for(self) -> None:
+        """On history one source partition may be minutes behind another: its attempts still count in their minute."""
+        stage = ServiceStage()
+        ahead = [Pulse(int(T0) + second, bots(100), source=0) for second in range(0, 300, 60)]
+        behind = [Pulse(int(T0) + second, bots(200), source=1) for second in range(0, 300, 60)]
+        raised(stage, [behind[0], *ahead])
+        alerts = raised(stage, [*behind[1:], *(Pulse(int(T0) + 420, {}, source=source) for source in (0, 1))])
+        assert stage.meta.late_events == 0
+        assert {alert.evidence.counts["failures"] for alert in alerts if alert.subject.device} == {300}
+
+    def test_a_silent_partition_is_not_waited_for(self) -> None:
+        """A partition without log-ins for more than six minutes holds nothing up."""
+        stage = ServiceStage()
+        alerts = raised(stage, [Pulse(int(T0), bots(1), source=1), *minutes(*[bots(300)] * 12)])
+        (alert,) = (alert for alert in alerts if alert.subject.device)
+        assert alert.ts == T0 + 180
 
 
 class TestState:

@@ -113,7 +113,7 @@ class TestCuts:
         assert len(dump) > 500
 
     @every_stage
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(cuts=places, checkpoints=some)
     def test_cuts_and_checkpoints(
         self, name: str, whole: dict[str, tuple[list[bytes], bytes]], cuts: list[int], checkpoints: set[int]
@@ -142,7 +142,7 @@ class TestRestore:
     """A state comes back from its checkpoints."""
 
     @every_stage
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(cuts=places.filter(bool), data=st.data())
     def test_checkpoints_give_the_state_back(self, name: str, cuts: list[int], data: st.DataObject) -> None:
         """After any number of them the copy is the original byte for byte, and goes on like it."""
@@ -204,7 +204,7 @@ class TestFailure:
     """``apply`` completes or leaves the state unchanged."""
 
     @every_stage
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(cuts=places, checkpoints=some, place=st.integers(0, 10_000), broken=st.integers(0, 12))
     def test_a_failing_item(
         self,

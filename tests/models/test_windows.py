@@ -93,6 +93,8 @@ class TestWindows:
             ("abc---", "x-----", 15, ["ax", "abx", "abcx"]),
             ("a-b--c", "x-----", 15, ["ax", "abx"]),
             ("a----c", "x-----", 60, ["ax", "acx"]),
+            # ten minutes late, and the hour that ends there begins where nothing may be forgotten yet
+            ("a------------b", "-----------x--", 60, ["ax", "bx"]),
         ],
     )
     def test_an_event_opens_the_windows_it_falls_in(self, before: str, event: str, minutes: int, holds: list[str]) -> None:
@@ -121,7 +123,8 @@ class TestWindows:
         assert key.windows(hours * HOUR_S, ts) == ends
 
     def test_a_window_belongs_to_the_hour_in_which_it_ends(self) -> None:
-        """
+        """The UTC hour of an alert is that of the last sub-window.
+
         ::
 
             ... 50   55 |  0    5     min
@@ -157,7 +160,8 @@ class TestRings:
     """What is kept, where, and for how long."""
 
     def test_old_columns_become_hours(self) -> None:
-        """
+        """Five-minute cells that no window of an hour can reach any more are merged into their hour.
+
         ::
 
             minutes   0  5 .. 55 | 60 .. 70 75
