@@ -22,7 +22,7 @@ def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
     """The partitions of many keys at once: about 0.5 µs a key, against 8 µs one by one in Python.
 
     >>> partitions_of(["192.0.2.0/24", "alice@mail.example"], 16)
-    [6, 12]
+    [6, 0]
     """
     raw = [key.encode() for key in keys]
     lengths = np.fromiter(map(len, raw), np.uint32, len(raw))

@@ -184,7 +184,7 @@ class Worker:
         kept = ours & self.partitions.keys() if generation == self._generation + 1 else set()
         self._generation = generation
         for tp in self.partitions.keys() - kept:
-            del self.partitions[tp]
+            self.partitions.pop(tp).ready.set()  # who waits for it finds that its generation is over
             telemetry.info("partition.revoked", topic=tp.topic, partition=tp.partition)
         new = {tp: self._new_partition(tp) for tp in ours - kept}
         self.partitions.update(new)
@@ -199,15 +199,18 @@ class Worker:
         """Fence, then read the changelogs up to the fences."""
         started = monotonic()
         readers = await self._read_changelogs(new, self._generation)
-        outranked = [reader.generation for tp, reader in readers.items() if reader.writer != new[tp].writer]
+        outranked = {tp: reader.generation for tp, reader in readers.items() if reader.writer != new[tp].writer}
+        self._begin({tp: partition for tp, partition in new.items() if tp not in outranked}, readers, started)
         if outranked:
             # Either we are a straggler, which the broker tells us within the session timeout, or the group was forgotten (it had
             # no member for days) and counts from 1 again: then we are the one to continue above the old count.
             await asyncio.sleep(self.settings.kafka.session_timeout_s)
-            if any(self.partitions.get(tp) is not partition for tp, partition in new.items()):
-                return
-            readers = await self._read_changelogs(new, max(outranked) + 1)
-        for tp, partition in new.items():
+            ours = {tp: new[tp] for tp in outranked if self.partitions.get(tp) is new[tp]}
+            if ours:
+                self._begin(ours, await self._read_changelogs(ours, max(outranked.values()) + 1), started)
+
+    def _begin(self, recovered: dict[TP, Partition[Any]], readers: dict[TP, FrameReader[Any]], started: float) -> None:
+        for tp, partition in recovered.items():
             partition.take_over(readers[tp])
             telemetry.info(
                 "state.loaded",
