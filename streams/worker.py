@@ -134,7 +134,7 @@ class Worker:
         if partition is None:
             return
         await partition.ready.wait()
-        if event.message.generation_id != self.app.consumer_generation_id:
+        if self.partitions.get(event.message.tp) is not partition or event.message.generation_id != self.app.consumer_generation_id:
             return  # delivered under an earlier assignment: what came before it may be missing, and it will come again
         await partition.process(event)
         worker = self.settings.worker
@@ -200,26 +200,32 @@ class Worker:
         started = monotonic()
         readers = await self._read_changelogs(new, self._generation)
         outranked = {tp: reader.generation for tp, reader in readers.items() if reader.writer != new[tp].writer}
-        self._begin({tp: partition for tp, partition in new.items() if tp not in outranked}, readers, started)
-        if outranked:
-            # Either we are a straggler, which the broker tells us within the session timeout, or the group was forgotten (it had
-            # no member for days) and counts from 1 again: then we are the one to continue above the old count.
-            await asyncio.sleep(self.settings.kafka.session_timeout_s)
-            ours = {tp: new[tp] for tp in outranked if self.partitions.get(tp) is new[tp]}
-            if ours:
-                self._begin(ours, await self._read_changelogs(ours, max(outranked.values()) + 1), started)
+        for tp, partition in new.items():
+            if tp not in outranked:
+                self._start(partition, readers[tp], started)
+        if not outranked:
+            return
+        # Either we are a straggler, which the broker tells us within the session timeout, or the group was forgotten (it had no
+        # member for days) and counts from 1 again: then we are the one to continue above the old count.
+        await asyncio.sleep(self.settings.kafka.session_timeout_s)
+        ours = {tp: new[tp] for tp in outranked if self.partitions.get(tp) is new[tp]}
+        for tp in outranked.keys() - ours.keys():
+            new[tp].ready.set()  # whoever waits for it drops what he has: it belongs to an earlier assignment
+        if ours:
+            readers = await self._read_changelogs(ours, max(outranked.values()) + 1)
+            for tp, partition in ours.items():
+                self._start(partition, readers[tp], started)
 
-    def _begin(self, recovered: dict[TP, Partition[Any]], readers: dict[TP, FrameReader[Any]], started: float) -> None:
-        for tp, partition in recovered.items():
-            partition.take_over(readers[tp])
-            telemetry.info(
-                "state.loaded",
-                stage=partition.spec.name,
-                partition=partition.number,
-                keys=len(partition.stage),
-                offset=partition.stage.offset,
-                seconds=round(monotonic() - started, 3),
-            )
+    def _start(self, partition: Partition[Any], reader: FrameReader[Any], started: float) -> None:
+        partition.take_over(reader)
+        telemetry.info(
+            "state.loaded",
+            stage=partition.spec.name,
+            partition=partition.number,
+            keys=len(partition.stage),
+            offset=partition.stage.offset,
+            seconds=round(monotonic() - started, 3),
+        )
 
     async def _read_changelogs(self, new: dict[TP, Partition[Any]], generation: int) -> dict[TP, FrameReader[Any]]:
         fences: dict[TopicPartition, int] = {}
