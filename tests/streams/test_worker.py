@@ -135,7 +135,7 @@ def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed_between_two_st
 ) -> None:
     """SIGKILL; another worker takes over."""
     run.produce(events)
-    with run.worker([stage, step, "12"]) as crashing, run.worker():
+    with run.worker([stage, step, "5"]) as crashing, run.worker():
         wait_for(crashing.has_ended, "the worker kills itself", 90)
         assert crashing.process.returncode == -signal.SIGKILL, crashing.tail()
         run.wait_drained()
@@ -149,7 +149,7 @@ def test_nothing_is_lost_or_counted_twice_when_the_broker_hangs_before_the_worke
     """The broker is paused for the two seconds before SIGKILL, so that sends are under way when the worker dies."""
     run = Run(own_kafka.bootstrap, topic_prefix, tmp_path)
     run.produce(events)
-    with run.worker(["by_source", step, "12", str(own_kafka.pid)]) as crashing, run.worker():
+    with run.worker(["by_source", step, "5", str(own_kafka.pid)]) as crashing, run.worker():
         wait_for(crashing.has_ended, "the worker kills itself", 90)
         own_kafka.resume()
         assert crashing.process.returncode == -signal.SIGKILL, crashing.tail()
