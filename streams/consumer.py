@@ -11,12 +11,13 @@ was fetched waits here, and the partition is not fetched until it has gone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from math import inf
 from time import monotonic
 from typing import Any, ClassVar, Final
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faust import App
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
@@ -61,7 +62,8 @@ class BatchConsumer(driver.Consumer):
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as Faust itself does
         generation = self.app.consumer_generation_id
         if generation != self._pending_generation:
-            self._pending.clear()
+            if self._pending and not await self._fetch_again():
+                return
             self._pending_generation = generation
         active = self._get_active_partitions()
         wanted = active - self._pending.keys()
@@ -74,8 +76,7 @@ class BatchConsumer(driver.Consumer):
         if self.should_stop:
             return
         if not self.flow_active:
-            self._pending.clear()
-            await self.perform_seek()
+            await self._fetch_again()
             return
         for tp, records in fetched.items():
             self._pending[tp] = deque(records)
@@ -87,6 +88,26 @@ class BatchConsumer(driver.Consumer):
                 batch = self._cut(tp)
                 if batch:
                     yield tp, self._message(tp, batch)
+
+    async def _fetch_again(self) -> bool:
+        """Drop what waits, fetched for another assignment or perhaps just after its end, and go back to where this one starts.
+
+        Returns:
+            Whether that was possible; in the middle of a rebalance it is not.
+        """
+        try:
+            await self.perform_seek()
+        except (AssertionError, KafkaError):  # aiokafka asserts that something is assigned
+            return False
+        self._pending.clear()
+        return True
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """As the parent, and to the beginning where nothing is committed yet: aiokafka leaves such a partition where it is."""
+        committed = await super().seek_to_committed()
+        if uncommitted := [tp for tp, offset in committed.items() if not offset]:
+            await self._thread.seek_to_beginning(*uncommitted)
+        return committed
 
     def head_ts(self, tp: TP) -> float | None:
         """Event time of the first record that is fetched and not delivered."""

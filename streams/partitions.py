@@ -136,11 +136,21 @@ class Partition(Generic[AnyStage]):
         records = [record for record in event.value if record.offset > self.stage.offset]
         async with self._applying:
             if records:
+                self._report_gap(records[0])
                 for send in self._apply(records):
                     self._sent.append(await self._emit(send))
             self._held.append(event)
             self._held_events += len(records)
             self.progress_at = monotonic()
+
+    def _report_gap(self, first: Record) -> None:
+        """Say so when records are missing: the topic's retention was faster than we, or somebody writes in transactions."""
+        expected = self.stage.offset + 1
+        if first.offset > expected:
+            missing = first.offset - expected
+            telemetry.warning(
+                "input.gap", stage=self.spec.name, topic=first.topic, partition=first.partition, offset=expected, records=missing
+            )
 
     def _apply(self, records: Sequence[Record]) -> list[Send]:
         batch, refused = self.spec.read(records)

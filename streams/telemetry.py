@@ -21,6 +21,7 @@ __all__ = [
     "CHECKPOINT_SECONDS",
     "DEAD_LETTERS",
     "DECISIONS_ACTIVE",
+    "DECISIONS_WITHHELD",
     "EVENTS",
     "HTTP_REQUESTS",
     "LATE_EVENTS",
@@ -53,6 +54,8 @@ Event = Literal[
     "partition.revoked",
     # A partition's state was read back from its changelog: keys, seconds.
     "state.loaded",
+    # Offsets are missing in a partition's input: topic, partition, first offset, records.
+    "input.gap",
     # A record is not a valid event and went to the dead letters: reason, topic, partition, offset.
     "record.refused",
     # Our own code failed on a record, which went to the dead letters: topic, partition, offset.
@@ -89,6 +92,7 @@ class Fields(TypedDict, total=False):
     reason: str
     keys: int
     rows: int
+    records: int
     events: int
     seconds: float
     alert_id: str
@@ -114,6 +118,9 @@ SERVICE_ALERT_TIMESTAMP_SECONDS: Final = Gauge(
     "crible_service_alert_timestamp_seconds", "Event time of the newest service-wide alert, UTC seconds.", ["kind"]
 )
 DECISIONS_ACTIVE: Final = Gauge("crible_decisions_active", "Decisions in force.", ["scope", "type", "mode"])
+DECISIONS_WITHHELD: Final = Gauge(
+    "crible_decisions_withheld", "Enforced bans that an enforcement point cannot express and is not given.", ["point", "reason"]
+)
 LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")
 HTTP_REQUESTS: Final = Counter("crible_http_requests", "Answered HTTP requests.", ["route", "code"])
 

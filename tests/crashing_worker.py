@@ -1,8 +1,8 @@
 """``crible worker``, except that it kills itself at one step of a checkpoint.
 
 Usage: ``python -m tests.crashing_worker STAGE STEP NUMBER [BROKER_PID]``. At STEP of the NUMBER-th checkpoint of STAGE in this
-process it sends itself SIGKILL; with a BROKER_PID it stops the broker two seconds before. The product has no hook for this: the
-steps of a checkpoint are methods, and here they are wrapped.
+process it sends itself SIGKILL; with a BROKER_PID the broker stands still from two seconds before until just after. The product
+has no hook for this: the steps of a checkpoint are methods, and here they are wrapped.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -31,6 +32,7 @@ def _die(broker_pid: int | None) -> None:
     if broker_pid is not None:
         os.kill(broker_pid, signal.SIGSTOP)
         time.sleep(2)
+        subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {broker_pid}"], start_new_session=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -146,6 +146,12 @@ class Run:
         finally:
             worker.stop()
 
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Log lines of all workers that name ``event``."""
+        lines = [line for log in self.directory.glob("worker-*.log") for line in log.read_bytes().splitlines()]
+        named = [msgspec.json.decode(line) for line in lines if f'"{event}"'.encode() in line]
+        return [line for line in named if line["event"] == event]
+
     def is_drained(self) -> bool:
         """Whether every input is processed, durable and committed."""
         group = self.settings.kafka.prefix + self.settings.kafka.group

@@ -64,7 +64,7 @@ class Process:
         command = [sys.executable, "-c", program]
         environment = os.environ | {"PYTHONPATH": str(_ROOT)} | _variables(settings)
         with self.log.open("wb") as file:
-            self._process = subprocess.Popen(command, cwd=directory, env=environment, stdout=file, stderr=file)  # noqa: S603  made here
+            self._process = subprocess.Popen(command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=file)  # noqa: S603  made here
         self.pid = self._process.pid
 
     def logged(self, event: str) -> list[dict[str, Any]]:

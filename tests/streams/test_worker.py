@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -82,8 +83,23 @@ def run(kafka_broker: str, topic_prefix: str, tmp_path: Path) -> Run:
     return Run(kafka_broker, topic_prefix, tmp_path)
 
 
+@contextmanager
+def both_at_work(run: Run, events: Sequence[AuthEvent], where: list[str], *broker: str) -> Iterator[WorkerProcess]:
+    """Two workers, of which the one that is given kills itself at the second checkpoint of a stage.
+
+    Half of the events are there while the group still forms; the rest comes when both have partitions, so that both have work.
+    """
+    half = len(events) // 2
+    run.produce(events[:half])
+    with run.worker([*where, "2", *broker]) as crashing, run.worker() as other:
+        wait_for(lambda: crashing.has_ended() or (crashing.is_ready() and other.is_ready()), "both workers are ready", 90)
+        run.produce(events[half:], first_seq=half)
+        yield crashing
+
+
 def assert_exactly_once(run: Run, calm: Pipeline) -> None:
     """Each stage's durable state is one process's fold over its recorded input, and the counters are an undisturbed run's."""
+    assert not run.logged("input.gap")
     for seed, stage in enumerate(("by_source", "by_account", "service")):
         for number, (durable, folded) in enumerate(zip(run.durable(stage), run.fold(stage, seed), strict=True)):
             assert durable.dump() == folded.dump(), f"{stage}/{number}"
@@ -134,8 +150,7 @@ def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed_between_two_st
     run: Run, events: list[AuthEvent], calm: Pipeline, stage: str, step: str
 ) -> None:
     """SIGKILL; another worker takes over."""
-    run.produce(events)
-    with run.worker([stage, step, "5"]) as crashing, run.worker():
+    with both_at_work(run, events, [stage, step]) as crashing:
         wait_for(crashing.has_ended, "the worker kills itself", 90)
         assert crashing.process.returncode == -signal.SIGKILL, crashing.tail()
         run.wait_drained()
@@ -148,10 +163,8 @@ def test_nothing_is_lost_or_counted_twice_when_the_broker_hangs_before_the_worke
 ) -> None:
     """The broker is paused for the two seconds before SIGKILL, so that sends are under way when the worker dies."""
     run = Run(own_kafka.bootstrap, topic_prefix, tmp_path)
-    run.produce(events)
-    with run.worker(["by_source", step, "5", str(own_kafka.pid)]) as crashing, run.worker():
+    with both_at_work(run, events, ["by_source", step], str(own_kafka.pid)) as crashing:
         wait_for(crashing.has_ended, "the worker kills itself", 90)
-        own_kafka.resume()
         assert crashing.process.returncode == -signal.SIGKILL, crashing.tail()
         run.wait_drained()
     assert_exactly_once(run, calm)
