@@ -15,7 +15,7 @@ from models.accounts import AccountDirectory
 from models.addresses import locate
 from models.events import AuthEvent, device_of
 from models.geo import Geo
-from models.ids import hash32, name_hash, stable_id
+from models.ids import hash32, stable_id
 
 __all__ = ["TRY_SLOT_S", "Attempt", "Fail", "Resolver"]
 
@@ -100,7 +100,7 @@ class Resolver:
             pwhash = event.pwhash
             if pwhash and (event.mech in _PLAIN_MECHS or event.protocol == "http"):
                 repeats_password = True
-                guess = name_hash(pwhash)
+                guess = hash32(pwhash)
                 try_id = hash32(f"{account}\0{address}\0{pwhash}\0{event.mech}\0{int(event.ts) // TRY_SLOT_S}")
             else:
                 guess = try_id = hash32(event_id)

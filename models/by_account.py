@@ -23,7 +23,7 @@ from models.attempts import TRY_SLOT_S, Attempt
 from models.by_source import ATTACK_BITS, GUESSES
 from models.detectors import AccountDetector, Detector
 from models.geo import state_of
-from models.ids import name_hash
+from models.ids import hash32
 from models.stage import Outputs, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
@@ -56,7 +56,7 @@ _TRAVEL_KM: Final = 500.0
 _TRAVEL_COUNTRIES_S: Final = 900
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
-_OBSERVE_EVERY: Final = 64
+_LEARN_EVERY: Final = 64
 
 Key = TypeVar("Key", str, int)
 
@@ -164,7 +164,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
         if attempt.success:
-            if attempt.network not in row.networks or self.meta.applied % _OBSERVE_EVERY == 0:
+            if attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0:
                 outputs.alerts += self._judge_success(row, attempt)
             _learn(row, attempt)
         elif attempt.fail in GUESSES:
@@ -188,7 +188,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
         if second > cell.last_s:
             cell.last_s = second
         is_new = add_distinct(cell.guesses, attempt.guess)
-        add_distinct(cell.addresses, name_hash(attempt.address))
+        add_distinct(cell.addresses, hash32(attempt.address))
         failing = row.failing.get(attempt.address)
         if failing is None:
             if len(row.failing) >= _FAILING_ADDRESSES:
@@ -224,28 +224,21 @@ class AccountStage(Stage[AccountRow, Attempt]):
         return alerts
 
     def _judge_success(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
-        known = attempt.network in row.networks
-        score = None
-        if row.networks:
-            score = self.detector.observe(_features(row, attempt), learn=not attempt.attack)
-        reasons: list[Reason] = []
-        if attempt.attack and not known:
-            kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
-            reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
-        if not known and row.networks:
-            reasons += _after_failures(row, attempt)
-            reasons += _impossible_travel(row, attempt)
-        mark = _mark("account_takeover", int(attempt.ts) // HOUR_S, attempt.address)
-        if not reasons or not _first_time(row, mark):
-            return []
-        subject = Subject(account=attempt.account, ip=attempt.address)
+        reasons = _takeover_reasons(row, attempt)
+        vector = _features(row, attempt) if row.networks else None
+        alerts = []
         hour = int(attempt.ts) // HOUR_S
-        cold = row.is_cold() and not attempt.attack
-        return [
-            self._alert(
-                "account_takeover", "high", row, attempt, subject, hour, reasons, list(row.recent.values()), score=score, cold=cold
+        if reasons and _first_time(row, _mark("account_takeover", hour, attempt.address)):
+            subject = Subject(account=attempt.account, ip=attempt.address)
+            score = self.detector.score(vector) if vector else None
+            cold = row.is_cold() and not attempt.attack
+            window = list(row.recent.values())
+            alerts.append(
+                self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, window, score=score, cold=cold)
             )
-        ]
+        if vector and not attempt.attack:
+            self.detector.learn(vector)
+        return alerts
 
     def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         second = int(attempt.ts)
@@ -340,7 +333,7 @@ _MARK_HOUR_SHIFT: Final = 36
 
 def _mark(kind: Kind, hour: int, place: str = "") -> int:
     """A number for (kind, hour, place), small enough for a row."""
-    return hour << _MARK_HOUR_SHIFT | (name_hash(place) if place else 0) << 4 | _KIND_CODES[kind]
+    return hour << _MARK_HOUR_SHIFT | (hash32(place) if place else 0) << 4 | _KIND_CODES[kind]
 
 
 def _first_time(row: AccountRow, mark: int) -> bool:
@@ -356,9 +349,22 @@ def _addresses(count: int) -> str:
     return "one address" if count == 1 else f"{count} addresses"
 
 
+def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
+    """Why a success is perhaps not its owner's; none from a network that the owner uses."""
+    if attempt.network in row.networks:
+        return []
+    reasons = []
+    if attempt.attack:
+        kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
+        reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
+    if row.networks:
+        reasons += _after_failures(row, attempt) + _impossible_travel(row, attempt)
+    return reasons
+
+
 def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """A new network and device right after guessing."""
-    if name_hash(attempt.device) in row.devices and attempt.asn in row.asns:
+    if hash32(attempt.device) in row.devices and attempt.asn in row.asns:
         return []
     guesses = count_distinct([cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S])
     if guesses < _TAKEOVER_GUESSES:
@@ -400,7 +406,7 @@ def _learn(row: AccountRow, attempt: Attempt) -> None:
     """Take a success into the account's habits, unless its source is under alert."""
     if attempt.attack and attempt.network not in row.networks:
         return
-    ts, network, device, last = attempt.ts, attempt.network, name_hash(attempt.device), row.last_success
+    ts, network, device, last = attempt.ts, attempt.network, hash32(attempt.device), row.last_success
     day = int(ts) // _DAY_S
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
         last.ts = max(last.ts, ts)
@@ -440,7 +446,7 @@ def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:
         float(attempt.network not in row.networks),
         float(attempt.asn not in row.asns) if attempt.asn else None,
         float(attempt.country not in row.countries) if attempt.country else None,
-        float(name_hash(attempt.device) not in row.devices) if attempt.device else None,
+        float(hash32(attempt.device) not in row.devices) if attempt.device else None,
         log1p(max(attempt.ts - last.ts, 0.0) / HOUR_S) if last else 0.0,
         log1p(count_distinct([cell.guesses for cell in window])),
         log1p(count_distinct([cell.addresses for cell in window])),

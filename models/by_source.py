@@ -21,7 +21,7 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
-from models.ids import name_hash
+from models.ids import hash32
 from models.stage import Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
@@ -54,7 +54,7 @@ _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
 #: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
-_OBSERVE_EVERY: Final = 64
+_LEARN_EVERY: Final = 64
 #: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
 #: client's claim, and a record is bounded).
 _PULSE_SLOT_S: Final = 30
@@ -209,7 +209,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             return
         if row.alerted:
             attempt.attack = row.attacks(ts)
-        account = name_hash(attempt.account)
+        account = hash32(attempt.account)
         if attempt.success:
             row.count_success(ts, account, under_attack=bool(attempt.attack))
         elif attempt.fail in GUESSES:
@@ -217,8 +217,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
                 outputs.alerts += self._judge_address(row, attempt)
             outputs.alerts += self._count_at_network(attempt, account)
             attempt.attack = row.attacks(ts) if row.alerted else 0
-        if not meta.applied % _OBSERVE_EVERY:
-            self.detector.observe(_features(row), learn=not attempt.attack)
+        if not meta.applied % _LEARN_EVERY and not attempt.attack:
+            self.detector.learn(_features(row))
         outputs.forwards.append((offset, attempt))
 
     # -- counting ----------------------------------------------------------------------------------------------------
@@ -280,11 +280,11 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             cell.last_s = second
         if attempt.fail == Fail.UNKNOWN:
             cell.untyped += 1
-        is_new = add_distinct(cell.addresses, name_hash(attempt.address))
+        is_new = add_distinct(cell.addresses, hash32(attempt.address))
         is_new |= add_distinct(cell.accounts, account)
         if not is_new or (len(cell.accounts) < NETWORK_RULES[0].threshold and len(row.recent) == 1 and not row.hours):
             return []
-        if sum([len(seen.addresses) for seen in (*row.recent.values(), *row.hours.values())]) < _NETWORK_ADDRESSES:
+        if len(set().union(*[seen.addresses for seen in (*row.recent.values(), *row.hours.values())])) < _NETWORK_ADDRESSES:
             return []  # the usual attacker: alone in its network
         return _spray(
             NETWORK_RULES,

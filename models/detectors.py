@@ -116,10 +116,7 @@ class HalfSpaceForest(AnomalyDetector):
 
     def score_many(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """The scores of ``X``, float64[n]: exactly what each row alone would get."""
-        totals = self._leaf_value[self._leaves_many(self._checked(X))].sum(axis=1)
-        mantissa, exponent = np.frexp(1.0 + totals)
-        scores: NDArray[np.float64] = 1.0 - (exponent - 2 + 2 * mantissa) / self._top
-        return scores
+        return self._score_many(self._leaves_many(self._checked(X)))
 
     def learn_many(self, X: NDArray[np.float64]) -> None:
         """Count the rows of ``X`` in order, exactly as one by one."""
@@ -128,14 +125,16 @@ class HalfSpaceForest(AnomalyDetector):
             chunk, X = np.split(X, [self.window_size - self.pending])
             self.learn_leaves(self._leaves_many(chunk).ravel().tolist())
 
+    def score_with_missing(self, vectors: Sequence[Vector]) -> tuple[list[int], NDArray[np.float64]]:
+        """The leaves of checked vectors, as :meth:`learn_leaves` takes them, and their scores."""
+        leaves = self._leaves_many(np.array(vectors, np.float64))  # None becomes NaN
+        return leaves.ravel().tolist(), self._score_many(leaves)
+
     # One vector: find its leaves once, then score or learn them.
 
     def leaves(self, vector: Vector) -> list[int]:
         """The leaf of each tree that ``vector`` (in the order of ``limits``; None is missing) falls in."""
-        if len(vector) != len(self.limits):
-            raise InputError(f"{len(vector)} values for {len(self.limits)} features", where="vector")
-        if not all(value is None or math.isfinite(value) for value in vector):
-            raise InputError(_NOT_FINITE, where="vector", hint=_LEAVE_OUT)
+        self.check(vector)
         size, found = 1 << self.height, []
         for (offset, feature, threshold), heavier in zip(self._trees.walks, self._heavier, strict=True):
             node = 1
@@ -144,6 +143,13 @@ class HalfSpaceForest(AnomalyDetector):
                 node = 2 * node + (heavier[node] if value is None else value >= threshold[node])
             found.append(node + offset)
         return found
+
+    def check(self, vector: Vector) -> None:
+        """Raise InputError for a vector that holds NaN, infinity or too few values."""
+        if len(vector) != len(self.limits):
+            raise InputError(f"{len(vector)} values for {len(self.limits)} features", where="vector")
+        if not all(value is None or math.isfinite(value) for value in vector):
+            raise InputError(_NOT_FINITE, where="vector", hint=_LEAVE_OUT)
 
     def score_leaves(self, leaves: list[int]) -> float:
         """The score of a vector that falls in ``leaves``."""
@@ -208,6 +214,7 @@ class HalfSpaceForest(AnomalyDetector):
         # The same as lists, which one vector walks faster than arrays.
         self._leaf_values: list[int] = self._leaf_value.tolist()
         self._heavier: list[list[bool]] = heavier.tolist()
+        self._heavier_side = heavier.reshape(-1)
 
     def _leaves_many(self, X: NDArray[np.float64]) -> NDArray[np.int64]:
         """The leaves of each row, int64[n, n_trees]."""
@@ -215,8 +222,14 @@ class HalfSpaceForest(AnomalyDetector):
         node = np.ones((len(X), self.n_trees), np.int64)
         for _ in range(self.height):
             at = node + trees.offsets
-            node = 2 * node + (X[row, trees.feature.take(at)] >= trees.threshold.take(at))
+            value = X[row, trees.feature.take(at)]
+            node = 2 * node + np.where(np.isnan(value), self._heavier_side.take(at), value >= trees.threshold.take(at))
         return node + trees.offsets - (1 << self.height)
+
+    def _score_many(self, leaves: NDArray[np.int64]) -> NDArray[np.float64]:
+        mantissa, exponent = np.frexp(1.0 + self._leaf_value[leaves].sum(axis=1))
+        scores: NDArray[np.float64] = 1.0 - (exponent - 2 + 2 * mantissa) / self._top
+        return scores
 
     def _checked(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if X.shape[1:] != (len(self.limits),):
@@ -299,6 +312,11 @@ class Calibration:
         """Note a score of 0 to 1 for the next commit; at most 65,535 between two commits."""
         self._pending[min(int(score * self.BINS), self.BINS - 1)] += 1
 
+    def add_many(self, scores: NDArray[np.float64]) -> None:
+        """Note several at once."""
+        bins = np.minimum((scores * self.BINS).astype(np.int64), self.BINS - 1)
+        self._pending += np.bincount(bins, minlength=self.BINS).astype(_U2)
+
     def commit(self) -> None:
         """Let the scores added since the last commit count."""
         self._counts += self._pending
@@ -346,6 +364,7 @@ class Detector:
     def __init__(self) -> None:
         self._forest = HalfSpaceForest(dict(self.limits))
         self._calibration = Calibration()
+        self._waiting: list[Vector] = []
         self.learnt = 0
 
     def observe(self, vector: Vector, learn: bool = True) -> float | None:
@@ -362,19 +381,41 @@ class Detector:
         Raises:
             InputError: A value is NaN or infinite, or the number of values is wrong. Nothing was learnt.
         """
-        leaves = self._forest.leaves(vector)
-        raw = self._forest.score_leaves(leaves)
-        score = None if self.learnt < self.min_history else 1 - self._calibration.p_value(raw)
+        score = self.score(vector)
         if learn:
-            self._learn(leaves, raw)
+            self.learn(vector)
         return score
 
     def score(self, vector: Vector) -> float | None:
         """As :meth:`observe`, and nothing is learnt."""
-        return self.observe(vector, learn=False)
+        leaves = self._forest.leaves(vector)
+        if self.learnt < self.min_history:
+            return None
+        return 1 - self._calibration.p_value(self._forest.score_leaves(leaves))
+
+    def learn(self, vector: Vector) -> None:
+        """Learn ``vector``; a few dozen times as fast as a score, because whole windows are looked at together."""
+        self._forest.check(vector)
+        self._waiting.append(vector)
+        if self._forest.pending + len(self._waiting) == self._forest.window_size:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Count the vectors that wait; with a full window they become the reference."""
+        if not self._waiting:
+            return
+        leaves, scores = self._forest.score_with_missing(self._waiting)
+        self._waiting = []
+        if self._forest.has_reference:
+            self._calibration.add_many(scores)
+        self._forest.learn_leaves(leaves)
+        if not self._forest.pending:
+            self._calibration.commit()
+            self.learnt += self._forest.window_size
 
     def dump(self) -> bytes:
         """The state, at most 40 kB; equal states give equal bytes."""
+        self._settle()
         arrays = self._forest.arrays() | self._calibration.arrays()
         packed = [_Packed.of(*item) for item in arrays.items()]
         return _pack(_Snapshot(self.name, self.version, self.learnt, packed, list(self.limits.items())))
@@ -399,14 +440,6 @@ class Detector:
         detector._calibration = Calibration.from_arrays(arrays)
         detector.learnt = snapshot.learnt
         return detector
-
-    def _learn(self, leaves: list[int], raw: float) -> None:
-        if self._forest.has_reference:
-            self._calibration.add(raw)
-        self._forest.learn_leaves(leaves)
-        if not self._forest.pending:
-            self._calibration.commit()
-            self.learnt += self._forest.window_size
 
 
 class SourceDetector(Detector):

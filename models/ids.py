@@ -5,13 +5,12 @@ Contract section 3: hex blake2b-128 of the parts written as an RFC 8785 (JCS) JS
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import blake2b
 
 import rfc8785
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["hash32", "hash64", "name_hash", "stable_id"]
+__all__ = ["hash32", "hash64", "stable_id"]
 
 
 def stable_id(*parts: object) -> str:
@@ -32,10 +31,6 @@ def hash32(text: str) -> int:
     or a keyed password hash, which an attacker does not choose freely.
     """
     return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & 0xFFFFFFFF
-
-
-#: :func:`hash32` of names that come again and again: accounts, addresses, devices.
-name_hash = lru_cache(maxsize=1 << 17)(hash32)
 
 
 def hash64(text: str) -> int:
