@@ -18,7 +18,7 @@ demo: setup ## run the main job with no broker, and serve the block list (ARGS=-
 
 test: setup ## run all tests; those on a real Kafka broker are skipped where there is no Java or Maven
 	$(BIN)/pytest --numprocesses auto -m "not kafka"
-	$(BIN)/pytest -m kafka
+	$(BIN)/pytest --numprocesses 2 -m kafka
 
 check: setup ## lint, format, types, layering, doctests
 	$(BIN)/ruff check .

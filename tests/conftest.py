@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,9 +25,17 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    kafka = _start(tmp_path_factory.mktemp("kafka"))
+    parallel = "PYTEST_XDIST_WORKER" in os.environ  # then the base directory is one of several beside each other
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if parallel else base) / "kafka"
+    with _users_of(directory) as users:
+        kafka = local_kafka.find(directory) or _start(directory)
+        users.append(os.getpid())
     yield kafka.bootstrap
-    kafka.stop()
+    with _users_of(directory) as users:
+        users.remove(os.getpid())
+        if not users:
+            kafka.stop()
 
 
 @pytest.fixture
@@ -50,6 +60,19 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data beside the project")
     return _SHARED_DATA
+
+
+@contextmanager
+def _users_of(directory: Path) -> Iterator[list[int]]:
+    """The processes of this run that use the broker in ``directory``, to be changed while nobody else does."""
+    directory.mkdir(exist_ok=True)
+    with (directory / "users").open("a+") as file:
+        flock(file, LOCK_EX)
+        file.seek(0)
+        users = [int(pid) for pid in file.read().split()]
+        yield users
+        file.truncate(0)
+        file.write(" ".join(map(str, users)))
 
 
 def _start(directory: Path) -> LocalKafka:

@@ -35,19 +35,23 @@ _CORES: Final = 2
 
 
 class _Sizes(msgspec.Struct, frozen=True):
-    """How much is measured. Accounts are those of the demo scenario, about ten events each; keys are addresses and accounts."""
+    """How much is measured. Accounts are those of the demo scenario; keys are addresses and accounts.
+
+    Live traffic is denser than replayed: a backlog of hours, thinly filled, would measure how workers wait for each other.
+    """
 
     replay_accounts: int
+    replay_hours: float
     replay_runs: int
     live_accounts: int
     ordinary_accounts: int
+    live_hours: float
     takeover_keys: int
     memory_keys: int
-    hours: float
 
 
-_FULL: Final = _Sizes(16_000, 3, 40_000, 1_000, 1_000_000, 1_000_000, 2.5)
-_QUICK: Final = _Sizes(300, 2, 300, 50, 2_000, 5_000, 0.9)
+_FULL: Final = _Sizes(16_000, 2.5, 3, 100_000, 2_000, 0.9, 1_000_000, 1_000_000)
+_QUICK: Final = _Sizes(300, 0.9, 2, 300, 50, 0.9, 2_000, 5_000)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -83,7 +87,7 @@ def _measure(settings: Settings, sizes: _Sizes) -> Figures:
     no_broker = None if given else local_kafka.unavailable()
     machine = describe(None if given or no_broker else local_kafka.version())
     _say(f"replay, one core, {sizes.replay_accounts:,} accounts, {sizes.replay_runs} runs")
-    replayed = measure_replay(sizes.replay_accounts, sizes.hours, sizes.replay_runs)
+    replayed = measure_replay(sizes.replay_accounts, sizes.replay_hours, sizes.replay_runs)
     _say(f"memory, {sizes.memory_keys:,} accounts and as many addresses")
     grown = measure_memory(sizes.memory_keys)
     figures = Figures(machine, replayed, grown, no_broker=no_broker)
@@ -96,10 +100,10 @@ def _with_broker(figures: Figures, settings: Settings, sizes: _Sizes) -> Figures
         logs = Path(directory)
         with fresh_topics(there, f"{prefix}ordinary.") as ours:
             _say(f"ordinary Faust agents, two processes, {sizes.ordinary_accounts:,} accounts")
-            ordinary = measure_ordinary(ours, sizes.ordinary_accounts, sizes.hours, logs)
+            ordinary = measure_ordinary(ours, sizes.ordinary_accounts, sizes.live_hours, logs)
         with fresh_topics(there, f"{prefix}live.") as ours:
             _say(f"live, two workers, {sizes.live_accounts:,} accounts")
-            live = measure_live(ours, sizes.live_accounts, sizes.hours, logs)
+            live = measure_live(ours, sizes.live_accounts, sizes.live_hours, logs)
             _say(f"takeover, {sizes.takeover_keys:,} keys more")
             takeover = measure_takeover(ours, sizes.takeover_keys, logs)
     return msgspec.structs.replace(
