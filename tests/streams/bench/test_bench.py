@@ -1,0 +1,31 @@
+"""``crible bench``: every figure is measured, and of what it says it is."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from streams.bench import Figures
+from streams.cli import main
+from streams.settings import Kafka
+
+
+@pytest.mark.kafka
+def test_a_quick_run_measures_every_figure(
+    kafka_broker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too little to say how fast, enough to see that each figure is about the work it names."""
+    monkeypatch.setenv("CRIBLE_KAFKA", kafka_broker)
+    assert kafka_broker != Kafka().bootstrap
+    assert main(["bench", "--quick", "--json"]) == 0
+    figures = msgspec.json.decode(capsys.readouterr().out, type=Figures)
+    assert figures.no_broker is None
+    assert figures.live is not None
+    assert figures.ordinary is not None
+    assert figures.takeover is not None
+    assert figures.replay.events > 500
+    assert figures.replay.alerts > 0
+    assert {key: memory.keys for key, memory in figures.memory.items()} == {"account": 5_000, "address": 5_000}
+    assert 0 < figures.live.events <= figures.replay.events
+    assert figures.live.events_per_s > figures.ordinary.events_per_s > 0
+    assert figures.takeover.keys >= 2_000
