@@ -17,7 +17,7 @@ from models.errors import InputError
 from models.events import AuthEvent
 from models.memo import Memo
 
-__all__ = ["MAIL_PROTOCOLS", "AccountDirectory", "Groups", "Realm"]
+__all__ = ["MAIL_PROTOCOLS", "AccountDirectory", "Groups", "Realm", "fold"]
 
 #: Protocols whose log-in names are mail addresses; a name without a domain gets the default one.
 MAIL_PROTOCOLS: Final = frozenset({"imap", "pop3", "smtp", "sieve", "http", "mobileapi"})
@@ -93,7 +93,8 @@ class AccountDirectory:
     def key(self, event: AuthEvent) -> str:
         """The account that ``event`` is counted for; "" (nobody) for a master-user log-in such as ``bob*admin``.
 
-        An attacker can type such a name too; those tries still count against their source.
+        What is nobody's counts for no source either: it is only seen in the rates of the service as a whole. Who types such
+        names to guess a master password is not found by these counters.
         """
         return self._keys[event.login, event.protocol, event.account, event.realm]
 

@@ -1,4 +1,4 @@
-"""What an address is counted and blocked as: IPv4 address in its /24, IPv6 /64 in its /48 (contract section 1).
+"""Whose address an attempt shows, and what it is counted and blocked as: IPv4 in its /24, IPv6 /64 in its /48 (contract section 1).
 
 Text forms are those of RFC 5952 (``inet_ntop``). An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) is IPv4; the
 zone of a scoped address (RFC 4007) is left out. Everything here is on the hot path, hence ``inet_pton`` and what is remembered;
@@ -7,17 +7,23 @@ only valid addresses are, so an entry is short.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 
 from models.memo import Memo
 
-__all__ = ["Source", "locate", "normalise"]
+__all__ = ["Proxies", "Source", "host_of", "locate", "normalise"]
 
 _REMEMBERED: Final = 1 << 17
 #: Longest address with a zone that is taken; an interface name has at most 15 characters on Linux.
 _MAX_TEXT: Final = 64
 _MAPPED: Final = bytes(10) + b"\xff\xff"
+#: A log-in from our own machine was made there on somebody's behalf, and the unspecified address stands for none at all.
+_NOBODYS: Final = ("127.0.0.0/8", "::1/128", "0.0.0.0/32", "::/128")
+#: Longer than every address with brackets and port.
+_MAX_HOP: Final = 2 * _MAX_TEXT
 
 
 class Source(NamedTuple):
@@ -81,3 +87,71 @@ def _locate(remote: str) -> Source:
 
 _normalised: Final = Memo(_normalise, _REMEMBERED)
 _located: Final = Memo(_locate, _REMEMBERED)
+
+
+def host_of(hop: str) -> str:
+    """The address in one element of ``X-Forwarded-For``, some of which come in quotes or with a port (RFC 7239, section 6).
+
+    >>> [host_of(hop) for hop in ("192.0.2.7:4711", ' "[2001:db8::7]:4711"', "2001:db8::7", "unknown")]
+    ['192.0.2.7', '2001:db8::7', '2001:db8::7', 'unknown']
+    """
+    text = hop[:_MAX_HOP].strip(' "')
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+class Proxies:
+    """Whom we believe what he says about the hop before him: loopback, always, and the proxies that the operator names.
+
+    Args:
+        networks: Addresses and CIDR ranges of trusted proxies.
+
+    Raises:
+        ValueError: One of them is neither.
+    """
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        ranges = [ip_network(text) for text in (*_NOBODYS, *networks)]
+        #: Network and mask as numbers, by length of the packed address.
+        self._ranges = {
+            bits // 8: [(int(each.network_address), int(each.netmask)) for each in ranges if each.max_prefixlen == bits]
+            for bits in (32, 128)
+        }
+        self._trusted = Memo(self._find, _REMEMBERED)
+
+    def trusts(self, address: str) -> bool:
+        """Whether ``address``, in normal form, is one of ours."""
+        return self._trusted[address]
+
+    def client(self, remote: str, forwarded: Sequence[str] = ()) -> str | None:
+        """The client's address: walking the hops from our side, the first that is not trusted; ``None`` if there is none.
+
+        What stands beyond it is the client's own claim. A hop that is no address ends the walk: who wrote it is trusted and does
+        not know either.
+
+        Args:
+            remote: Who connected to us, in normal form.
+            forwarded: Whom he spoke for, in the order of ``X-Forwarded-For``: the one next to us last.
+
+        >>> proxies = Proxies(["10.0.0.0/8"])
+        >>> proxies.client("10.0.0.1", ["198.51.100.9", "192.0.2.7", "10.0.0.2"])
+        '192.0.2.7'
+        >>> proxies.client("203.0.113.5", ["198.51.100.9"]), proxies.client("127.0.0.1"), proxies.client("10.0.0.1", ["unknown"])
+        ('203.0.113.5', None, None)
+        """
+        if not self._trusted[remote]:
+            return remote
+        for hop in reversed(forwarded):
+            try:
+                address = normalise(host_of(hop))
+            except ValueError:
+                return None
+            if not self._trusted[address]:
+                return address
+        return None
+
+    def _find(self, address: str) -> bool:
+        packed = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+        number = int.from_bytes(packed)
+        return any(number & mask == network for network, mask in self._ranges[len(packed)])

@@ -13,8 +13,8 @@ import msgspec
 
 from models.accounts import AccountDirectory
 from models.addresses import locate
-from models.events import AuthEvent, device_of
-from models.geo import Geo
+from models.events import ADDRESS_UNKNOWN, AuthEvent, device_of
+from models.geo import UNKNOWN, Geo
 from models.ids import hash32, stable_id
 
 __all__ = ["TRY_SLOT_S", "Attempt", "Fail", "Resolver"]
@@ -49,6 +49,7 @@ _PLAIN_MECHS: Final = frozenset({"PLAIN", "LOGIN", "plain", "login"})
 class Attempt(msgspec.Struct, array_like=True, gc=False):
     """One log-in attempt with its account, source and place resolved.
 
+    ``address`` and ``network`` are "" where only a proxy of ours is known: such an attempt counts for its account alone.
     ``guess`` identifies the password that was tried (32 bits; equal for a repeated password), or the event itself where
     no usable ``pwhash`` exists. ``try_id`` identifies the try. Both are 0 for a success. ``attack`` is set by the source
     stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`).
@@ -91,6 +92,9 @@ class Resolver:
         address, network = locate(event.remote)
         account = self._account_of(event)
         country, asn, latitude, longitude = self._place_of(event)
+        if event.attrs is not None and event.attrs.get(ADDRESS_UNKNOWN):
+            address = network = ""
+            country, asn, latitude, longitude = UNKNOWN
         event_id = event.event_id or stable_id(event.ts, event.login, event.remote, event.success, event.protocol, event.server)
         fail: int = _NONE
         guess = try_id = 0

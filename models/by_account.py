@@ -164,13 +164,13 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
         if attempt.success:
-            if attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0:
+            if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 outputs.alerts += self._judge_success(row, attempt)
             _learn(row, attempt)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
                 outputs.alerts += self._judge_brute_force(row, attempt)
-            if attempt.repeats_password:
+            if attempt.repeats_password and attempt.address:
                 outputs.alerts += self._judge_stale(row, attempt)
 
     # -- counting ----------------------------------------------------------------------------------------------------
@@ -188,15 +188,9 @@ class AccountStage(Stage[AccountRow, Attempt]):
         if second > cell.last_s:
             cell.last_s = second
         is_new = add_distinct(cell.guesses, attempt.guess)
-        add_distinct(cell.addresses, hash32(attempt.address))
-        failing = row.failing.get(attempt.address)
-        if failing is None:
-            if len(row.failing) >= _FAILING_ADDRESSES:
-                del row.failing[min(row.failing, key=lambda a: (row.failing[a].failures, row.failing[a].last_s, a))]
-            row.failing[attempt.address] = Failing(second)
-        else:
-            failing.failures += 1
-            failing.last_s = max(failing.last_s, second)
+        if attempt.address:
+            add_distinct(cell.addresses, hash32(attempt.address))
+            _note_failing(row, attempt.address, second)
         return is_new and (len(cell.guesses) >= BRUTE_RULES[0].threshold or len(row.recent) > 1 or bool(row.hours))
 
     # -- judging -----------------------------------------------------------------------------------------------------
@@ -345,8 +339,20 @@ def _first_time(row: AccountRow, mark: int) -> bool:
     return True
 
 
+def _note_failing(row: AccountRow, address: str, second: int) -> None:
+    """Remember who fails; the address with the fewest failures makes room."""
+    failing = row.failing.get(address)
+    if failing is None:
+        if len(row.failing) >= _FAILING_ADDRESSES:
+            del row.failing[min(row.failing, key=lambda a: (row.failing[a].failures, row.failing[a].last_s, a))]
+        row.failing[address] = Failing(second)
+    else:
+        failing.failures += 1
+        failing.last_s = max(failing.last_s, second)
+
+
 def _addresses(count: int) -> str:
-    return "one address" if count == 1 else f"{count} addresses"
+    return "one address" if count == 1 else f"{count} addresses" if count else "behind a proxy of ours"
 
 
 def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
@@ -411,12 +417,14 @@ def _learn(row: AccountRow, attempt: Attempt) -> None:
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
         last.ts = max(last.ts, ts)
         return
-    _practise(row.networks, network, day)
     _practise(row.countries, attempt.country, day)
     if attempt.asn:
         _practise(row.asns, attempt.asn, day)
     if attempt.device:
         _practise(row.devices, device, day)
+    if not network:  # behind a proxy of ours: where he is, nobody knows
+        return
+    _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
         row.last_success = LastSuccess(ts, day, network, device, attempt.country, attempt.latitude, attempt.longitude)
 

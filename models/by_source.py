@@ -207,6 +207,9 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
         if attempt.policy_reject or not attempt.account:  # our own refusal is presence, not evidence; a master log-in is nobody's
             return
+        if not attempt.address:  # a proxy of ours is not the source, and nobody knows who is
+            outputs.forwards.append((offset, attempt))
+            return
         if row.alerted:
             attempt.attack = row.attacks(ts)
         account = hash32(attempt.account)

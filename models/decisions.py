@@ -41,6 +41,7 @@ __all__ = [
     "Ledger",
     "address_of",
     "decision_id",
+    "enclosing",
     "go_duration",
     "join_value",
     "refuses",
@@ -262,6 +263,8 @@ def refuses(decision: Decision, attempt: Attempt) -> bool:
 
 
 def _covers(network: str, address: str) -> bool:
+    if not address:  # an attempt of whose source nothing is known
+        return False
     outer, inner = network_of(network), network_of(address)
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # same version
 
@@ -605,6 +608,7 @@ class DecisionIndex:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._by_key: dict[tuple[str, ...], dict[str, Decision]] = {}
+        self._key_of: dict[str, tuple[str, ...]] = {}
         self._scopes: dict[Scope, set[int]] = {}  # scopes in use, with the prefix lengths of their addresses
 
     def put(self, decision: Decision) -> None:
@@ -615,12 +619,23 @@ class DecisionIndex:
             network = network_of(address)
             parts[0] = str(network)
             prefixes.add(network.prefixlen)
-        self._by_key.setdefault((decision.scope, *parts), {})[decision.decision_id] = decision
+        key = self._key_of[decision.decision_id] = (decision.scope, *parts)
+        self._by_key.setdefault(key, {})[decision.decision_id] = decision
+
+    def remove(self, decision_id: str) -> None:
+        """Forget a decision, if it is known."""
+        key = self._key_of.pop(decision_id, None)
+        if key is not None:
+            del self._by_key[key][decision_id]
+            if not self._by_key[key]:
+                del self._by_key[key]
 
     def refusing(self, attempt: Attempt) -> Decision | None:
         """The decision that refuses ``attempt``, or ``None``."""
         found = next((d for key in self._keys(attempt) for d in self._by_key.get(key, {}).values() if refuses(d, attempt)), None)
-        return found if found is not None and self._policy.may_block(attempt.address) else None
+        if found is None or not attempt.address:
+            return found
+        return found if self._policy.may_block(attempt.address) else None
 
     def _keys(self, attempt: Attempt) -> Iterator[tuple[str, ...]]:
         own = {"account": attempt.account, "device": attempt.device, "asn": str(attempt.asn)}
@@ -632,13 +647,19 @@ class DecisionIndex:
                 yield (scope, own[first], *rest)
                 continue
             for prefix in prefixes:
-                network = _enclosing(attempt.address, prefix)
+                network = enclosing(attempt.address, prefix)
                 if network is not None:
                     yield (scope, network, *rest)
 
 
 @lru_cache(maxsize=1 << 16)
-def _enclosing(address: str, prefix: int) -> str | None:
-    """The network of length ``prefix`` around ``address``, if there is one."""
+def enclosing(address: str, prefix: int) -> str | None:
+    """The network of length ``prefix`` around ``address``, if there is one.
+
+    >>> enclosing("192.0.2.7", 24), enclosing("2001:db8:1:2::/64", 128)
+    ('192.0.2.0/24', None)
+    """
+    if not address:  # an attempt of whose source nothing is known
+        return None
     network = network_of(address)
     return str(network.supernet(new_prefix=prefix)) if prefix <= network.prefixlen else None

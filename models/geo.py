@@ -116,6 +116,12 @@ class Geo:
         """Where ``event`` came from: what is stamped in it wins, so a replay sees the geography of the day."""
         return self._places[event.remote if self._readers else "", event.country, event.asn]
 
+    def stamp(self, event: AuthEvent) -> None:
+        """Write the place into an event that does not name it whole, and which build knew it; nothing without a file."""
+        if self.build is not None and (event.country is None or event.asn is None):
+            place = self.place(event)
+            event.country, event.asn, event.geo_build = place.country or None, place.asn or None, self.build
+
     def _find(self, known: tuple[str, str | None, int | None]) -> Place:
         """Merge what is stamped with what the files know; another country's coordinates would be wrong."""
         address, stamped_country, stamped_asn = known

@@ -1,6 +1,7 @@
 """``crible block``: reads alerts, decides, and serves the block list; as many instances as you like.
 
     auth.alerts -> leader: ledger -> auth.decisions -> every instance: store -> HTTP (streams.serve)
+                                                                            -> points (streams.enforcement)
 
 ``auth.alerts`` has one partition, so its consumer group has one active member: the leader. Decisions and the offset of
 their alerts go out in one transaction under a fixed ``transactional.id``, which fences an older leader (KIP-98,
@@ -12,7 +13,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -28,10 +29,13 @@ from models.decisions import Decision, Ledger
 from models.errors import CribleError
 from models.policy import Policy
 from streams import telemetry, topics
+from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
+from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
-from streams.serve import DecisionStore, create_app, listen, server_of
+from streams.serve import create_app, listen, server_of
 from streams.settings import Settings
+from streams.store import AddressStore, DecisionStore
 
 __all__ = ["Brake", "command", "run"]
 
@@ -136,10 +140,10 @@ class _DecisionReader:
 
 
 class _Follower:
-    """Keeps the store equal to ``auth.decisions``."""
+    """Keeps the stores equal to ``auth.decisions``."""
 
-    def __init__(self, settings: Settings, store: DecisionStore) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, stores: Sequence[DecisionStore]) -> None:
+        self._settings, self._stores = settings, stores
         self.ready = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -148,10 +152,11 @@ class _Follower:
         try:
             while not stop.is_set():
                 for identifier, decision in reader.poll():
-                    if decision is None:
-                        self._store.remove(identifier)
-                    else:
-                        self._store.put(decision)
+                    for store in self._stores:
+                        if decision is None:
+                            store.remove(identifier)
+                        else:
+                            store.put(decision)
                 if not self.ready.is_set() and reader.caught_up():
                     self.ready.set()
                     telemetry.info("service.started", service=_STAGE)
@@ -353,12 +358,22 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     """Decide and serve until a signal comes; call from the main thread.
 
     Raises:
-        CribleError: The port is taken, the broker stays away, or deciding became impossible.
+        CribleError: A port is taken, the broker stays away, or deciding became impossible.
+        InputError: A file that the settings name cannot be read.
     """
-    groups = load_groups(settings, load_resolver(settings))
+    resolver = load_resolver(settings)
+    groups = load_groups(settings, resolver)
     store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
-    follower, member = _Follower(settings, store), _Member(settings, policy, groups, clock)
-    server = server_of(create_app(store, settings.block.api_keys, clock, follower.ready.is_set))
+    addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
+    follower = _Follower(settings, [store] if addresses is None else [store, addresses])
+    member = _Member(settings, policy, groups, clock)
+    changes = ChangeTopic(settings)
+
+    def take_changes(body: bytes) -> None:
+        changes.send(read_changes(body, resolver.accounts, clock()))
+
+    server = server_of(create_app(store, settings.block.api_keys, clock, follower.ready.is_set, addresses, take_changes))
+    points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
         try:
@@ -380,11 +395,14 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     with listen(settings.block.host, settings.block.port) as listening:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
-        working = threading.Thread(target=ending_all, args=(follow_and_decide,), daemon=True)
-        working.start()
+        working = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in (follow_and_decide, *points)]
+        for thread in working:
+            thread.start()
         server.run(sockets=[listening])
     stop.set()
-    working.join(2 * _JOIN_LIMIT_S)
+    for thread in working:
+        thread.join(2 * _JOIN_LIMIT_S)
+    changes.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

@@ -44,6 +44,8 @@ COMMANDS: Final = {
     "replay": _Entry("streams.replay", "Run past events through the detection."),
     "worker": _Entry("streams.worker", "Count, detect and raise alerts (Faust, on Kafka)."),
     "block": _Entry("streams.block", "Turn alerts into decisions and serve them over HTTP."),
+    "gate": _Entry("streams.gate", "Answer Dovecot and weakforced's clients; what they report becomes events."),
+    "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
     "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
     "kafka": _Entry("streams.local_kafka", "A one-node Apache Kafka for development: up, down, status."),
     "bench": _Entry("streams.bench", "Measure speed and memory."),

@@ -38,8 +38,9 @@ from simulator import SCENARIOS, Label, simulate
 from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
 from streams.progress import progress
-from streams.serve import DecisionStore, create_app, listen, server_of
+from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey, Settings
+from streams.store import DecisionStore
 from streams.tables import number_column, percent, printable, table
 
 __all__ = ["Result", "command", "run", "serve"]

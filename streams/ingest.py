@@ -1,23 +1,31 @@
 """``crible ingest``: log lines or JSON in, authentication events out, to a file or to ``auth.events``.
 
-Every line is accounted for: it is a log-in (and gives one event or more), or refused with a reason, or no log-in.
+A line that begins with ``{`` is an AuthEvent, or a record that a module of ``streams.documents`` knows, or a journal entry around a
+line of text; every other line goes to the formats of ``streams.formats``. Every line is accounted for: it is a log-in (and
+gives one event or more), or one of several lines about the same attempt, or refused with a reason, or no log-in.
+
 On Kafka each record names its producer (this file, read with these options) and a number that grows with the line, so
-what is sent again after a crash is dropped by the next stage (design section 2).
+what is sent again after a crash is dropped by the next stage (design section 2). What waits for other lines about the same attempt
+is sent later than its neighbours, under a producer of its own.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from itertools import groupby
+from operator import itemgetter
 from os import fsencode
 from pathlib import Path
+from threading import Event
 from time import time
 from typing import IO, Any, Final, NamedTuple, Protocol, Self
 from uuid import uuid4
@@ -28,9 +36,10 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from models.addresses import locate
+from models.addresses import Proxies, locate
 from models.errors import CribleError, InputError
 from models.events import (
+    ADDRESS_UNKNOWN,
     MAX_FUTURE_S,
     MAX_LINE_BYTES,
     SCHEMA,
@@ -38,15 +47,23 @@ from models.events import (
     EventIds,
     Refused,
     decode_event,
+    decode_fields,
     encode_event,
     parse_time,
+    set_client,
 )
 from models.geo import Geo
 from models.ids import stable_id
 from streams import topics
 from streams.cli import print_json, standard_options
+from streams.documents import DOCUMENTS
+from streams.documents.document import Document
+from streams.documents.journald import journal_line
+from streams.documents.reader import DocumentReader, records_of
+from streams.follow import Checkpoint, follow
 from streams.formats import FORMATS
 from streams.formats.format import Format
+from streams.formats.joining import Located
 from streams.formats.reader import MAX_TIMES, LogReader
 from streams.formats.syslog import Clock
 from streams.knowledge import load_geo
@@ -54,11 +71,16 @@ from streams.lines import STDIN, Lines, create
 from streams.progress import reading
 from streams.settings import Settings
 
-__all__ = ["FileSink", "Ingest", "KafkaSink", "Options", "Origin", "Sink", "Summary", "command"]
+__all__ = ["FileSink", "Ingest", "KafkaSink", "Options", "Origin", "Reading", "Sink", "Summary", "command"]
 
 _JSON: Final = "authevent"
 _AUTO: Final = "auto"
 _MS_PER_S: Final = 1000
+#: What an AuthEvent must have; an object with two of these was meant to be one.
+_EVENT_KEYS: Final = frozenset({"ts", "login", "remote", "success"})
+_MEANT: Final = 2
+#: What tells events that waited from the others of a producer, whose numbers have passed theirs.
+_WAITED: Final = "w"
 #: Room for the events of one line in ``crible-seq``.
 _SEQ_PER_LINE: Final = MAX_TIMES + 1
 #: What is sent before the broker must have acknowledged it all: the producer's memory has no other bound.
@@ -68,6 +90,7 @@ _LINGER_MS: Final = 100
 _CLOSE_S: Final = 10
 _BATCH_BYTES: Final = 256 << 10
 _MAX_SOURCE: Final = 200
+_PACKED: Final = frozenset({".gz", ".zst"})
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -88,13 +111,21 @@ class Sink(Protocol):
     def refused(self, raw: bytes, refusal: Refused, origin: Origin) -> None:
         """Take one line that could not be read."""
 
+    def flush(self) -> None:
+        """Return when everything that was taken is safe."""
+
 
 @dataclass(slots=True)
 class Summary:
-    """``lines`` = ``logins`` + refused + ``not_logins``; a log-in line gives one event or more."""
+    """``lines`` = ``logins`` + ``joined`` + refused + ``not_logins``, once all files are closed.
+
+    A log-in line gives one event or more; one that is ``joined`` tells of the same attempt as another. Records that came in
+    one line count as lines.
+    """
 
     lines: int = 0
     logins: int = 0
+    joined: int = 0
     not_logins: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     events: int = 0
@@ -104,6 +135,7 @@ class Summary:
         return {
             "lines": self.lines,
             "logins": self.logins,
+            "joined": self.joined,
             "refused": dict(self.refused),
             "not_logins": self.not_logins,
             "events": self.events,
@@ -113,7 +145,9 @@ class Summary:
         refused = self.refused.total()
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.refused.most_common())
         return (
-            f"{self.lines:,} lines = {self.logins:,} log-ins + {refused:,} refused"
+            f"{self.lines:,} lines = {self.logins:,} log-ins"
+            + (f" + {self.joined:,} joined to them" if self.joined else "")
+            + f" + {refused:,} refused"
             + (f" ({reasons})" if reasons else "")
             + f" + {self.not_logins:,} not log-ins; {self.events:,} events"
         )
@@ -148,6 +182,12 @@ class FileSink:
     def refused(self, raw: bytes, refusal: Refused, origin: Origin) -> None:
         """Write where, why and what, the last in base64."""
         _write_error(self._errors, raw, refusal, origin)
+
+    def flush(self) -> None:
+        """Hand everything to the system."""
+        for file in (self._out, self._errors):
+            if file is not None:
+                file.flush()
 
 
 class KafkaSink:
@@ -198,6 +238,12 @@ class KafkaSink:
         ]
         self._send(self._dead_letters, raw, None, headers, None)
 
+    def flush(self) -> None:
+        """Wait until the broker has everything."""
+        self._wait()
+        if self._errors is not None:
+            self._errors.flush()
+
     def __enter__(self) -> Self:
         return self
 
@@ -247,15 +293,17 @@ class Ingest:
         geo: Stamps events that carry no country or ASN.
         name: Of this ingest; enters the name of each producer.
         live: Whether lines in the future are refused.
+        proxies: Our own machines that speak for clients.
 
     Attributes:
         summary: What was read so far.
         guessed_year: The year that was assumed for times without one.
     """
 
-    def __init__(self, sink: Sink, options: Options, geo: Geo, name: str, *, live: bool) -> None:
-        self._sink, self._options, self._geo, self._name, self._live = sink, options, geo, name, live
-        self._ids = EventIds()
+    def __init__(self, sink: Sink, options: Options, geo: Geo, name: str, *, live: bool, proxies: Proxies | None = None) -> None:
+        self.sink, self.options, self.geo, self.live, self.proxies = sink, options, geo, live, proxies or Proxies()
+        self._name = name
+        self.ids = EventIds()
         self.summary = Summary()
         self.guessed_year: int | None = None
 
@@ -265,51 +313,31 @@ class Ingest:
         Raises:
             InputError: The file cannot be read.
         """
-        options, summary = self._options, self.summary
-        clock = Clock(options.zone, options.year, time())
-        reader = LogReader(_formats(options.format), clock, options.at)
-        producer, all_json = "", options.format == _JSON
-        name = lines.name[-_MAX_SOURCE:].encode("utf-8", "replace").decode()
+        reading = None
         for raw in lines if raw_lines is None else raw_lines:
-            if not producer:
-                producer = self._producer(lines.name, raw)
-                all_json = all_json or (options.format == _AUTO and raw.startswith(b"{"))
-            origin = Origin(f"{name}:{lines.number}", producer, lines.number * _SEQ_PER_LINE)
-            summary.lines += 1
-            try:
-                events = self._events(raw, reader, all_json=all_json)
-                encoded = [self._complete(event, origin) for event in events]
-            except Refused as refusal:
-                summary.refused[refusal.reason] += 1
-                self._sink.refused(raw, refusal, origin)
-                continue
-            summary.logins += bool(events)
-            summary.not_logins += not events
-            summary.events += len(events)
-            for index, event in enumerate(events):
-                self._sink.event(event, encoded[index], origin._replace(seq=origin.seq + index))
-        self.guessed_year = self.guessed_year or clock.guessed_year
+            reading = reading or self.reading(lines.name, self._producer(lines.name, raw))
+            reading.take(raw, lines.number)
+        if reading:
+            reading.close()
 
-    def _events(self, raw: bytes, reader: LogReader, *, all_json: bool) -> list[AuthEvent]:
-        if not raw or raw.isspace():
-            return []
-        if len(raw) > MAX_LINE_BYTES:
-            raise Refused("too_long")
-        now = time() if self._live else None
-        if all_json or (self._options.format == _AUTO and raw.startswith(b"{")):
-            return [decode_event(raw, now)]
-        events = reader.read(raw)
-        if now is not None and events and events[0].ts > now + MAX_FUTURE_S:
+    def reading(self, name: str, producer: str, done: int = 0) -> Reading:
+        """What reads the lines of the file ``name``; those up to ``done`` give nothing, but belong to those that follow."""
+        return Reading(self, name, producer, done)
+
+    def complete(self, event: AuthEvent, source: str) -> bytes:
+        """Give ``event`` its id, its client's address, and where it was read and where it came from; return it as JSON.
+
+        Raises:
+            Refused: It is too long or in the future.
+        """
+        if self.live and event.ts > time() + MAX_FUTURE_S:
             raise Refused("future_ts")
-        return events
-
-    def _complete(self, event: AuthEvent, origin: Origin) -> bytes:
-        """Give ``event`` its id, where it was read and where it came from; return it as JSON."""
-        self._ids.assign(event)
-        event.attrs = {"source": origin.source, **(event.attrs or {})}
-        if self._geo.build is not None and (event.country is None or event.asn is None):
-            place = self._geo.place(event)
-            event.country, event.asn, event.geo_build = place.country or None, place.asn or None, self._geo.build
+        self.ids.assign(event)
+        set_client(event, self.proxies)
+        attrs = event.attrs
+        event.attrs = {"source": source, **attrs} if attrs else {"source": source}
+        if not (attrs and attrs.get(ADDRESS_UNKNOWN)):
+            self.geo.stamp(event)
         encoded = encode_event(event)
         if len(encoded) > MAX_LINE_BYTES:
             raise Refused("too_long")
@@ -320,7 +348,146 @@ class Ingest:
         if file == STDIN:
             return uuid4().hex
         path = fsencode(Path(file).resolve())
-        return stable_id(self._name, path.hex(), first_line.hex(), str(self._options))
+        return stable_id(self._name, path.hex(), first_line.hex(), str(self.options))
+
+
+class Reading:
+    """Reads the lines of one file in their order; see :meth:`Ingest.reading`."""
+
+    def __init__(self, job: Ingest, name: str, producer: str, done: int) -> None:
+        options = job.options
+        self._job, self._producer, self._done = job, producer, done
+        self._name = name[-_MAX_SOURCE:].encode("utf-8", "replace").decode()
+        self._clock = Clock(options.zone, options.year, time())
+        self._text = LogReader(_formats(options.format), self._clock, options.at, job.proxies)
+        self._documents = DocumentReader(_documents(options.format), options.zone, options.at)
+        self._form, self._asks_for_events = options.format, options.format in {_AUTO, _JSON}
+        #: Whether the file holds AuthEvents, as its first line says; then what is none is refused.
+        self._holds_events: bool | None = True if options.format == _JSON else None
+        self._joined = 0
+        self._next_seq = self._next_waited_seq = 0
+
+    @property
+    def waits_since(self) -> int | None:
+        """The first line that still waits for others about the same attempt."""
+        return self._text.waits_since
+
+    def take(self, raw: bytes, number: int) -> None:
+        """Take the next line."""
+        self._next_seq = number * _SEQ_PER_LINE
+        summary = self._job.summary if number > self._done else Summary()
+        for record in records_of(raw) if raw.startswith(b"{") else (raw,):
+            summary.lines += 1
+            try:
+                located = self._events(record, number)
+            except Refused as refusal:
+                self._refuse(record, refusal, number)
+            else:
+                if located:
+                    self._give(located, number, record)
+                elif located is None:
+                    summary.not_logins += 1
+        if number <= self._done:
+            self._joined = self._text.joined
+
+    def release(self, now: float) -> None:
+        """Give what has waited long enough at ``now`` (UTC seconds)."""
+        self._give(self._text.release(now))
+        self._count_joined()
+
+    def close(self) -> None:
+        """Give what still waits."""
+        self._give(self._text.close())
+        self._count_joined()
+        self._job.guessed_year = self._job.guessed_year or self._clock.guessed_year
+
+    def _events(self, raw: bytes, number: int) -> list[Located] | None:
+        """The events that are certain after this line; ``None`` if it is no log-in."""
+        if len(raw) > MAX_LINE_BYTES:
+            raise Refused("too_long")
+        if raw.startswith(b"{"):
+            return self._json(raw, number)
+        if not raw or raw.isspace():
+            return None
+        if self._holds_events:
+            return [(number, decode_event(raw))]
+        self._holds_events = False
+        return self._line(raw, number)
+
+    def _line(self, raw: bytes, number: int) -> list[Located] | None:
+        before = self._text.not_logins
+        located = self._text.read(raw, number)
+        return located if self._text.not_logins == before else None
+
+    def _json(self, raw: bytes, number: int) -> list[Located] | None:
+        """An AuthEvent before all; what was meant to be one is refused, what nobody knows is no log-in."""
+        if self._asks_for_events and (self._holds_events or b'"success"' in raw):
+            try:
+                event = decode_event(raw)
+            except Refused:
+                if self._form == _JSON:
+                    raise
+            else:
+                self._holds_events = self._holds_events is not False
+                return [(number, event)]
+        try:
+            record = decode_fields(raw)
+        except Refused:
+            if self._form in FORMATS:  # a line of text may begin so
+                return self._line(raw, number)
+            raise
+        line = journal_line(record)
+        if line is not None:
+            return self._line(line, number)
+        events = self._documents.read(record)
+        was_meant = self._holds_events or len(_EVENT_KEYS & record.keys()) >= _MEANT
+        if events is None and self._asks_for_events and was_meant:
+            self._holds_events = self._holds_events is not False
+            return [(number, decode_event(raw))]
+        self._holds_events = bool(self._holds_events)
+        return [(number, event) for event in events] if events else None
+
+    def _give(self, located: list[Located], number: int = 0, raw: bytes = b"") -> None:
+        """Send events on. ``number`` and ``raw`` are the line that was just read; events of other lines have waited."""
+        if len(located) == 1:
+            line, event = located[0]
+            self._give_line(line, [event], number, raw)
+        else:
+            for line, found in groupby(located, key=itemgetter(0)):
+                self._give_line(line, [event for _, event in found], number, raw)
+
+    def _give_line(self, line: int, events: list[AuthEvent], number: int, raw: bytes) -> None:
+        job = self._job
+        if line <= self._done:
+            for event in events:
+                job.ids.assign(event)  # the same as before, so that equal ones that follow get theirs
+            return
+        source = f"{self._name}:{line}"
+        try:
+            encoded = [job.complete(event, source) for event in events]
+        except Refused as refusal:
+            self._refuse(raw if line == number else encode_event(events[0]), refusal, line)
+            return
+        job.summary.logins += 1
+        job.summary.events += len(events)
+        for event, data in zip(events, encoded, strict=True):
+            if line == number:
+                origin = Origin(source, self._producer, self._next_seq)
+                self._next_seq += 1
+            else:
+                seq = max(self._next_waited_seq, line * _SEQ_PER_LINE)
+                origin = Origin(source, self._producer + _WAITED, seq)
+                self._next_waited_seq = seq + 1
+            job.sink.event(event, data, origin)
+
+    def _refuse(self, raw: bytes, refusal: Refused, line: int) -> None:
+        if line > self._done:
+            self._job.summary.refused[refusal.reason] += 1
+            self._job.sink.refused(raw, refusal, Origin(f"{self._name}:{line}", self._producer, line * _SEQ_PER_LINE))
+
+    def _count_joined(self) -> None:
+        self._job.summary.joined += self._text.joined - self._joined
+        self._joined = self._text.joined
 
 
 @click.command()
@@ -328,7 +495,12 @@ class Ingest:
     "files", nargs=-1, required=True, metavar="FILE… | -", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
 @click.option(
-    "--format", "form", type=click.Choice([_AUTO, _JSON, *FORMATS]), default=_AUTO, show_default=True, help="What the lines are."
+    "--format",
+    "form",
+    type=click.Choice([_AUTO, _JSON, *FORMATS, *DOCUMENTS]),
+    default=_AUTO,
+    show_default=True,
+    help="What the lines are.",
 )
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write events to this file instead of standard output."
@@ -338,6 +510,10 @@ class Ingest:
 @click.option("--year", type=click.IntRange(1970, 9999), help="Year of each file's first line, where times have none.")
 @click.option("--tz", default="UTC", show_default=True, help="Zone of times that name none, such as Europe/Paris.")
 @click.option("--at", help="Time of lines that carry none: UTC seconds or RFC 3339.")
+@click.option("--follow", "goes_on", is_flag=True, help="Wait for more lines, also after FILE was rotated, until a signal comes.")
+@click.option(
+    "--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Where --follow keeps how far it has read, for a restart."
+)
 @standard_options
 def command(
     files: tuple[str, ...],
@@ -348,34 +524,35 @@ def command(
     year: int | None,
     tz: str,
     at: str | None,
+    goes_on: bool,
+    checkpoint: Path | None,
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """Turn log lines into authentication events.
+    """Turn log lines and JSON records into authentication events.
 
-    FILE may be packed (.gz, .zst). With --format auto each line is read by the program that wrote it, and a file whose first
-    line is JSON as events.
+    FILE may be packed (.gz, .zst). With --format auto each line is read as what wrote it does, and in a file whose first line is an
+    AuthEvent what is none is refused.
     """
-    if out and to_kafka:
-        raise click.UsageError("Give --out or --to-kafka, not both.")
-    if as_json and not (out or to_kafka):
-        raise click.UsageError("--json needs --out or --to-kafka: the events would be on standard output too.")
-    written = [path.resolve() for path in (out, errors) if path]
-    if len(set(written)) < len(written) or set(written) & {Path(file).resolve() for file in files}:
-        raise click.UsageError("A file cannot have two uses at once.")
+    _check_call(files, out, errors, checkpoint, to_kafka=to_kafka, goes_on=goes_on, as_json=as_json)
     options = Options(form, year, _zone(tz), None if at is None else _time(at))
     inputs = [Lines(file) for file in files]
     with ExitStack() as stack:
-        error_file = stack.enter_context(create(errors)) if errors else None
+        error_file = stack.enter_context(create(errors, goes_on=goes_on)) if errors else None
         sink: FileSink | KafkaSink
         if to_kafka:
             sink = stack.enter_context(KafkaSink(settings, error_file))
         else:
-            sink = FileSink(stack.enter_context(create(out)) if out else sys.stdout.buffer, error_file)
-        job = Ingest(sink, options, load_geo(settings), settings.ingest.producer, live=to_kafka)
-        track = stack.enter_context(reading(inputs))
-        for lines in inputs:
-            job.read(lines, track(lines))
+            sink = FileSink(stack.enter_context(create(out, goes_on=goes_on)) if out else sys.stdout.buffer, error_file)
+        proxies = Proxies(settings.ingest.trusted_proxies)
+        job = Ingest(sink, options, load_geo(settings), settings.ingest.producer, live=to_kafka, proxies=proxies)
+        if goes_on:
+            with _stopped_by_signal() as stop:
+                follow(files, job.reading, sink.flush, Checkpoint(checkpoint) if checkpoint else None, stop)
+        else:
+            track = stack.enter_context(reading(inputs))
+            for lines in inputs:
+                job.read(lines, track(lines))
     if as_json:
         print_json(job.summary.as_dict())
         return
@@ -386,8 +563,50 @@ def command(
         click.echo(f"times without a year were taken as of {job.guessed_year}; --year says otherwise", err=True)
 
 
+def _check_call(
+    files: tuple[str, ...],
+    out: Path | None,
+    errors: Path | None,
+    checkpoint: Path | None,
+    *,
+    to_kafka: bool,
+    goes_on: bool,
+    as_json: bool,
+) -> None:
+    """Options that do not go together."""
+    if out and to_kafka:
+        raise click.UsageError("Give --out or --to-kafka, not both.")
+    if as_json and not (out or to_kafka):
+        raise click.UsageError("--json needs --out or --to-kafka: the events would be on standard output too.")
+    if goes_on and any(file == STDIN or Path(file).suffix in _PACKED for file in files):
+        raise click.UsageError("--follow takes plain files.")
+    if goes_on and to_kafka and not checkpoint:
+        raise click.UsageError("--follow --to-kafka needs --checkpoint: without one a restart would count lines twice.")
+    if checkpoint and not goes_on:
+        raise click.UsageError("--checkpoint needs --follow.")
+    written = [path.resolve() for path in (out, errors, checkpoint) if path]
+    if len(set(written)) < len(written) or set(written) & {Path(file).resolve() for file in files}:
+        raise click.UsageError("A file cannot have two uses at once.")
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _formats(name: str) -> list[Format]:
     return [form for form in FORMATS.values() if name in (_AUTO, form.name)]
+
+
+def _documents(name: str) -> list[Document]:
+    return [document for document in DOCUMENTS.values() if name in (_AUTO, document.name)]
 
 
 def _time(text: str) -> float:

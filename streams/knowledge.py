@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from time import time
 
-from models.accounts import AccountDirectory, Groups
+from models.accounts import AccountDirectory, Groups, Realm
 from models.attempts import Resolver
 from models.geo import Geo
 from streams import telemetry
@@ -21,8 +21,12 @@ def load_resolver(settings: Settings) -> Resolver:
         InputError: The accounts file is wrong.
     """
     domain = settings.accounts.default_domain or ""
+    realms = {
+        name: Realm(tuple(rules.aliases), rules.tag_separator, rules.ignore_dots)
+        for name, rules in settings.accounts.realms.items()
+    }
     file = settings.accounts.file
-    accounts = AccountDirectory.load(Path(file), domain) if file else AccountDirectory(domain)
+    accounts = AccountDirectory.load(Path(file), domain, realms) if file else AccountDirectory(domain, realms=realms)
     return Resolver(accounts, load_geo(settings))
 
 

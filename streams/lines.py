@@ -121,12 +121,13 @@ def _skip_rest(file: IO[bytes]) -> None:
             return
 
 
-def create(path: Path, sources: Sequence[str] = ()) -> IO[bytes]:
+def create(path: Path, sources: Sequence[str] = (), *, goes_on: bool = False) -> IO[bytes]:
     """Open a result's file for writing.
 
     Args:
         path: The file.
         sources: Names of files that are read for it.
+        goes_on: Add to what is in it.
 
     Raises:
         InputError: It cannot be written, or is one of ``sources``.
@@ -134,6 +135,6 @@ def create(path: Path, sources: Sequence[str] = ()) -> IO[bytes]:
     if any(source != STDIN and path.resolve() == Path(source).resolve() for source in sources):
         raise InputError("is read and would be overwritten", where=str(path), hint="name another file for the result")
     try:
-        return path.open("wb")
+        return path.open("ab" if goes_on else "wb")
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", where=str(path)) from None

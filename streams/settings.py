@@ -1,6 +1,6 @@
 """Typed settings: a TOML file, then ``CRIBLE_<SECTION>_<FIELD>`` variables over it.
 
-This module is the only reader of the environment. Units are in the names of the fields. In a variable a list is
+This module is the only reader of the environment. Units are in the names of the fields. In a variable a list or table is
 written as JSON: ``CRIBLE_GEO_DATABASE='["city.mmdb", "asn.mmdb"]'``. ``CRIBLE_KAFKA`` is short for
 ``CRIBLE_KAFKA_BOOTSTRAP``. Variables that name no section are not ours and are left alone.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,13 +18,42 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from models.accounts import fold
+from models.addresses import Proxies
 from models.errors import InputError
 
-__all__ = ["Accounts", "ApiKey", "Block", "Geo", "Groups", "Ingest", "Kafka", "Settings", "Telemetry", "Worker", "load"]
+__all__ = [
+    "Accounts",
+    "Alerts",
+    "ApiKey",
+    "Block",
+    "CrowdSec",
+    "EnforcementPoint",
+    "Gate",
+    "GateKey",
+    "Geo",
+    "Groups",
+    "HaProxy",
+    "Ingest",
+    "Kafka",
+    "Nftables",
+    "Nginx",
+    "PlainList",
+    "PostfixPolicy",
+    "Realm",
+    "Settings",
+    "Syslog",
+    "Telemetry",
+    "Webhook",
+    "Worker",
+    "load",
+]
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Command = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 _SHORT_FORMS: Final = {"CRIBLE_KAFKA": ("kafka", "bootstrap")}
@@ -111,25 +141,110 @@ class Worker(_Section, frozen=True):
 
 
 class ApiKey(_Section, frozen=True):
-    """One client of the blocking service: its name, and the SHA-256 of its key in hex (the key itself is not stored)."""
+    """One client of the blocking service: its name, and the SHA-256 of its key in hex (the key itself is not stored).
+
+    ``addresses_only`` is for bouncers that ignore the mask of a range: they get IPv4 addresses only, ranges down to /24 as
+    their addresses. Only a key with ``account_changes`` may say what happened to accounts.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Sha256
+    addresses_only: bool = False
+    account_changes: bool = False
+
+
+class PlainList(_Section, frozen=True, tag_field="kind", tag="list"):
+    """A list ``file``, without what ends within ``min_remaining_s``: the time after which its reader reads again."""
+
+    file: str
+    min_remaining_s: NotNegative = 0
+
+
+class HaProxy(_Section, frozen=True, tag_field="kind", tag="haproxy"):
+    """A map ``file`` of HAProxy, named as in its configuration, and its runtime ``socket`` (level admin)."""
+
+    file: str
+    socket: str
+
+
+class Nginx(_Section, frozen=True, tag_field="kind", tag="nginx"):
+    """A ``file`` for nginx's ``geo``; ``reload`` is run after each change, without a shell."""
+
+    file: str
+    reload: Command = ("nginx", "-s", "reload")
+
+
+class Nftables(_Section, frozen=True, tag_field="kind", tag="nftables"):
+    """nftables: ``command`` is run without a shell and reads the transaction."""
+
+    command: Command = ("nft", "-f", "-")
+
+
+class PostfixPolicy(_Section, frozen=True, tag_field="kind", tag="postfix"):
+    """Where Postfix asks (``check_policy_service inet:HOST:PORT``)."""
+
+    host: str = "127.0.0.1"
+    port: Port = 10040
+
+
+class CrowdSec(_Section, frozen=True, tag_field="kind", tag="crowdsec"):
+    """The local API of a CrowdSec, to which decisions are pushed as the machine ``machine_id``."""
+
+    url: str
+    machine_id: str
+    password_file: str
+
+
+EnforcementPoint = PlainList | HaProxy | Nginx | Nftables | PostfixPolicy | CrowdSec
 
 
 class Block(_Section, frozen=True):
-    """The blocking service; without ``policy`` its default policy (mode ``shadow``) holds."""
+    """The blocking service; without ``policy`` its default policy (mode ``shadow``) holds.
+
+    Each of ``points`` is a table ``[[block.points]]`` with its ``kind``.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     api_keys: list[ApiKey] = []
     policy: str | None = None
+    points: list[EnforcementPoint] = []
+
+
+class GateKey(_Section, frozen=True):
+    """One client of the gate: its name, and the SHA-256 of its key. With ``log_ins_only`` it asks and reports, no more."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    sha256: Sha256
+    log_ins_only: bool = False
+
+
+class Gate(_Section, frozen=True):
+    """The HTTP service for Dovecot and for clients of weakforced; ``port`` is weakforced's.
+
+    What it is told is kept in the directory ``spool``, in at most ``spool_bytes``, until Kafka has it. Several gates need several
+    directories. Its never-block set is that of ``block.policy``, its trusted proxies are ``ingest``'s.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8084
+    api_keys: list[GateKey] = []
+    spool: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/crible/gate"
+    spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
 
 
 class Ingest(_Section, frozen=True):
-    """``producer`` names this ingest in every record; two that run at once need two names (duplicates go by it)."""
+    """``producer`` names this ingest in every record; two that run at once need two names (duplicates go by it).
+
+    ``trusted_proxies`` are addresses and ranges of machines of ours that speak for clients: webmails, reverse proxies, load
+    balancers. What they say about the client's address is believed, and their own address is nobody's. Loopback always is one.
+    """
 
     producer: Annotated[str, msgspec.Meta(min_length=1)] = "ingest"
+    trusted_proxies: list[str] = []
+
+    def __post_init__(self) -> None:
+        Proxies(self.trusted_proxies)
 
 
 class Geo(_Section, frozen=True):
@@ -138,17 +253,55 @@ class Geo(_Section, frozen=True):
     database: list[str] = []
 
 
+class Realm(_Section, frozen=True):
+    """How log-in names of one domain open its mailboxes: see :class:`models.accounts.Realm`."""
+
+    aliases: list[str] = []
+    tag_separator: str = ""
+    ignore_dots: bool = False
+
+
 class Accounts(_Section, frozen=True):
-    """``file``: the table ``login,account,realm``; ``default_domain`` completes log-ins that have none."""
+    """``file``: the table ``login,account,realm``; ``default_domain`` completes log-ins that have none.
+
+    ``realms`` are rules by main domain, such as ``[accounts.realms."example.org"]``.
+    """
 
     file: str | None = None
     default_domain: str | None = None
+    realms: dict[str, Realm] = {}
+
+    def __post_init__(self) -> None:
+        domains = [fold(domain) for main, realm in self.realms.items() for domain in (main, *realm.aliases)]
+        twice = next((domain for domain, number in Counter(domains).items() if number > 1), None)
+        if twice:
+            raise ValueError(f"realms: {twice} is named twice")
 
 
 class Groups(_Section, frozen=True):
     """``file``: the table ``login,group``."""
 
     file: str | None = None
+
+
+class Webhook(_Section, frozen=True):
+    """An https ``url`` that takes alerts, and the file with the secret that signs them (Standard Webhooks)."""
+
+    url: str
+    secret_file: str
+
+
+class Syslog(_Section, frozen=True):
+    """A syslog server: ``tls://host:port``, ``tcp://…`` or ``udp://…``."""
+
+    url: str
+
+
+class Alerts(_Section, frozen=True):
+    """Where ``crible alerts --to webhook`` and ``--to syslog`` send."""
+
+    webhook: Webhook | None = None
+    syslog: Syslog | None = None
 
 
 class Telemetry(_Section, frozen=True):
@@ -167,10 +320,12 @@ class Settings(_Section, frozen=True):
     kafka: Kafka = Kafka()
     worker: Worker = Worker()
     block: Block = Block()
+    gate: Gate = Gate()
     ingest: Ingest = Ingest()
     geo: Geo = Geo()
     accounts: Accounts = Accounts()
     groups: Groups = Groups()
+    alerts: Alerts = Alerts()
     telemetry: Telemetry = Telemetry()
 
     def with_prefix(self, prefix: str) -> Settings:
@@ -229,7 +384,7 @@ def _environment_values(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]
         section, _, field = variable.removeprefix("CRIBLE_").lower().partition("_")
         if variable.startswith("CRIBLE_") and section in _SECTIONS and variable not in _SHORT_FORMS:
             _known(variable, [f"CRIBLE_{section}_{name}".upper() for name in _fields(section)], "environment")
-            values.setdefault(section, {})[field] = _json(variable, text) if text.startswith("[") else text
+            values.setdefault(section, {})[field] = _json(variable, text) if text.startswith(("[", "{")) else text
     return values
 
 
@@ -237,7 +392,7 @@ def _json(variable: str, text: str) -> object:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise InputError(f"{variable} is not a JSON list: {error}", where="environment") from error
+        raise InputError(f"{variable} is not JSON: {error}", where="environment") from error
 
 
 def _merge(values: dict[str, dict[str, Any]], overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

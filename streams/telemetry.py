@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
     "ALERTS",
+    "ALERTS_UNDELIVERED",
     "CHECKPOINT_SECONDS",
     "DEAD_LETTERS",
     "DECISIONS_ACTIVE",
@@ -26,8 +27,13 @@ __all__ = [
     "HTTP_REQUESTS",
     "LATE_EVENTS",
     "LEADER",
+    "POINT_FAILURES",
+    "POINT_TIMESTAMP_SECONDS",
     "SERVICE_ALERT_TIMESTAMP_SECONDS",
+    "SPOOL_BYTES",
+    "SPOOL_LOST",
     "STATE_KEYS",
+    "VERDICTS",
     "WATERMARK_TIMESTAMP_SECONDS",
     "Event",
     "Fields",
@@ -64,12 +70,32 @@ Event = Literal[
     "dead_letters.braked",
     # A partition has input and makes no progress; the process ends.
     "partition.stalled",
+    # A followed file was rotated away before all of it was read: path, offset of the first line that was not.
+    "file.lost",
     # A geo file is missing, corrupt or stale; its places are unknown.
     "geo.unusable",
     # A decision was made: decision_id, kind, scope, mode.
     "decision.made",
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
+    # Decisions and lists cannot be read: nobody is refused until they are.
+    "decisions.unreadable",
+    # Our own code failed on an HTTP request: name of the command.
+    "request.failed",
+    # The spool takes no more records, for the reason given; said once until it takes one again.
+    "spool.refused",
+    # A line of the spool is damaged; it went to the dead letters: path, offset.
+    "spool.damaged",
+    # What is in the spool cannot be sent; tried again until it can.
+    "spool.stuck",
+    # An alert was not taken and is sent again: alert_id, name, reason.
+    "alert.delayed",
+    # A receiver refuses an alert again and again; it is left out: alert_id, name.
+    "alert.undelivered",
+    # An enforcement point cannot be written or does not answer; it is tried again: name, reason.
+    "point.failed",
+    # An enforcement point that failed works again: name.
+    "point.works",
     # This process now writes the decisions.
     "leader.elected",
     # A library of ours wrote a log line: library, text.
@@ -121,7 +147,15 @@ DECISIONS_ACTIVE: Final = Gauge("crible_decisions_active", "Decisions in force."
 DECISIONS_WITHHELD: Final = Gauge(
     "crible_decisions_withheld", "Enforced bans that an enforcement point cannot express and is not given.", ["point", "reason"]
 )
+ALERTS_UNDELIVERED: Final = Counter("crible_alerts_undelivered", "Alerts that a receiver refused for good.", ["destination"])
+POINT_FAILURES: Final = Counter("crible_point_failures", "Times that an enforcement point could not be told.", ["point"])
+POINT_TIMESTAMP_SECONDS: Final = Gauge(
+    "crible_point_timestamp_seconds", "When an enforcement point was last told, UTC seconds.", ["point"]
+)
 LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")
+VERDICTS: Final = Counter("crible_verdicts", "Answers to log-in servers that asked, by action; failed is accept.", ["action"])
+SPOOL_BYTES: Final = Gauge("crible_spool_bytes", "Bytes in the spool that Kafka does not have yet.")
+SPOOL_LOST: Final = Counter("crible_spool_lost", "Records that the spool could not keep, by reason.", ["reason"])
 HTTP_REQUESTS: Final = Counter("crible_http_requests", "Answered HTTP requests.", ["route", "code"])
 
 _log: Final = structlog.stdlib.get_logger("crible")

@@ -59,13 +59,15 @@ OPTIONAL: dict[str, tuple[Any, Any, Any]] = {
 OPTIONS = {
     "demo": "--seed --no-serve",
     "simulate": "--seed --accounts --hours --out --labels --groups",
-    "ingest": "--format --out --to-kafka --errors --year --tz --at",
+    "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
     "replay": "--alerts --decisions --groups --policy --geo --since --until --partitions",
     "worker": "",
     "block": "--policy",
+    "gate": "--policy",
+    "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "gate", "stop", "resume", "decisions", "restore", "explain", "feedback", "why", "alerts"}
+LATER = {"evaluate", "stop", "resume", "decisions", "restore", "explain", "feedback", "why"}
 
 
 def decoded(**fields: Any) -> AuthEvent:

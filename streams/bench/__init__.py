@@ -6,6 +6,7 @@ One module for each figure::
     live        events/s through Kafka and Faust on two cores, and a takeover
     ordinary    the same work by ordinary Faust agents, for comparison only
     memory      bytes per account and per address
+    gate        milliseconds until a log-in server has its answer
 
 Two more: ``broker`` (the broker and the processes on it) and ``machine`` (what all figures depend on).
 """
@@ -22,6 +23,7 @@ import msgspec
 
 from streams import local_kafka
 from streams.bench.broker import broker_of, fresh_topics
+from streams.bench.gate import GateFigures, measure_gate
 from streams.bench.live import LiveFigures, OrdinaryFigures, TakeoverFigures, measure_live, measure_ordinary, measure_takeover
 from streams.bench.machine import Machine, describe, on_cores
 from streams.bench.memory import Key, MemoryFigures, measure_memory
@@ -48,10 +50,11 @@ class _Sizes(msgspec.Struct, frozen=True):
     live_hours: float
     takeover_keys: int
     memory_keys: int
+    gate_seconds: float
 
 
-_FULL: Final = _Sizes(16_000, 2.5, 3, 100_000, 2_000, 0.9, 1_000_000, 1_000_000)
-_QUICK: Final = _Sizes(300, 0.9, 2, 300, 50, 0.9, 2_000, 5_000)
+_FULL: Final = _Sizes(16_000, 2.5, 3, 100_000, 2_000, 0.9, 1_000_000, 1_000_000, 10.0)
+_QUICK: Final = _Sizes(300, 0.9, 2, 300, 50, 0.9, 2_000, 5_000, 1.0)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -64,6 +67,7 @@ class Figures(msgspec.Struct, frozen=True):
     ordinary: OrdinaryFigures | None = None
     times_ordinary: float | None = None
     takeover: TakeoverFigures | None = None
+    gate: GateFigures | None = None
     no_broker: str | None = None
 
 
@@ -106,12 +110,16 @@ def _with_broker(figures: Figures, settings: Settings, sizes: _Sizes) -> Figures
             live = measure_live(ours, sizes.live_accounts, sizes.live_hours, logs)
             _say(f"takeover, {sizes.takeover_keys:,} keys more")
             takeover = measure_takeover(ours, sizes.takeover_keys, logs)
+        with fresh_topics(there, f"{prefix}gate.") as ours:
+            _say(f"gate, {sizes.gate_seconds:g} s at a steady rate, twice")
+            gate = measure_gate(ours, sizes.gate_seconds, logs)
     return msgspec.structs.replace(
         figures,
         live=live,
         ordinary=ordinary,
         times_ordinary=round(live.events_per_s / ordinary.events_per_s, 1),
         takeover=takeover,
+        gate=gate,
     )
 
 

@@ -1,8 +1,9 @@
 """What a log format is: data that says how the lines of one program become attempts.
 
 A format names its rules in order; the first rule whose pattern matches the start of a message decides. Patterns take
-linear time (no quantifier inside another over the same text) and are anchored from the end of the line where a client's
-text stands in front of the address, because a user name may look like the rest of the line.
+linear time (no two quantifiers that can share a text) and are anchored at both ends of what the program writes, because a
+user name may look like the rest of the line. Where a line can still be read in two ways it is refused: a wrong address is
+worse than none.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from re import Pattern
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["Format", "Role", "Rule", "Sample"]
+__all__ = ["ADDRESS", "Format", "Role", "Rule", "Sample"]
 
-#: One attempt can leave several lines, which share a connection. ``attempt``: the line is a whole attempt. ``opening``:
-#: it is one too, and the first failure after it is the same one. ``closing``: it is an attempt only if the connection
-#: has shown none. ``hint``: no attempt, but says why the connection's next one fails.
-Role = Literal["attempt", "opening", "closing", "hint"]
+#: What may be an address; the event's own check decides. A full stop or colon behind it is the sentence's.
+ADDRESS: Final = r"[0-9A-Fa-f.:]{0,45}(?:[0-9A-Fa-f]|::)(?:%[\w.-]{1,16})?"
+
+#: One attempt can leave several lines. Of one connection, in this order and each optional: ``opening`` (a name was
+#: given), ``asked`` (a password was asked for), ``checked`` (a part of the program found it wrong), ``attempt`` (the
+#: outcome); the first of them counts, and the first of each later kind is the same attempt. ``closing``: an attempt only
+#: if its connection has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the connection brings. ``echo``:
+#: written for another program about an attempt at it; an attempt only if that program stays silent, and without an address
+#: only the reason of one.
+Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +32,22 @@ class Rule:
     """How one kind of line is read.
 
     Attributes:
-        role: What the line means among the others of its connection.
+        role: What the line means among the others about the same attempt.
         pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts.
         fields: What holds for every such line.
-        values: By field, what a captured text stands for; other texts are taken as they are.
+        values: By field, what a captured text stands for. Other texts are taken as they are, but a protocol that is not
+            named is the format's, and a reason that is not named is unknown.
+        front: Clients reach another server through this one, whose lines about the same attempt are left out. An ``echo`` of a
+            front is the second of its own lines about an attempt.
+        ambiguous: Where this is found in the line, the line could name two addresses and is refused.
     """
 
     role: Role
     pattern: Pattern[str]
     fields: Mapping[str, object] = field(default_factory=dict)
     values: Mapping[str, Mapping[str | None, object]] = field(default_factory=dict)
+    front: bool = False
+    ambiguous: Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +66,24 @@ class Format:
         name: Value of ``crible ingest --format``.
         provenance: Where the patterns come from.
         gaps: What the log does not say or we do not read.
-        tags: Syslog tags of the program; the rules see the message after the tag.
-        own_tags: Words that start a line in the program's own log file; the rules see them too.
-        connection: What lines of one connection have in common: the logging process or ``session_id``.
-        rules: In the order in which they are tried.
+        protocol: What clients speak with it, where neither the tag nor the line says so.
+        tags: Matches the syslog tags of the program in full; a group that took part is named like the protocol.
+        words: Each line that counts has one of them; lines without a known tag are tried if they have.
+        rules: In the order in which they are tried; they see the message after the tag.
         samples: Written by us, for tests and documentation.
+        own_tags: The same for tags that the rules see too, because the program's own file starts its lines with them.
+        anywhere: Matches the start of its messages, whatever program logs them.
+        connection: What lines of one connection have in common: the logging process or ``session_id``; None if nothing.
     """
 
     name: str
     provenance: str
     gaps: str
-    tags: frozenset[str]
-    own_tags: frozenset[str]
-    connection: Literal["process", "session_id"]
+    protocol: str
+    tags: Pattern[str]
+    words: tuple[str, ...]
     rules: tuple[Rule, ...]
     samples: tuple[Sample, ...]
+    own_tags: Pattern[str] | None = None
+    anywhere: Pattern[str] | None = None
+    connection: Literal["process", "session_id"] | None = None

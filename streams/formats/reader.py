@@ -1,38 +1,57 @@
-"""Turns lines into events by the rules of the formats, counting each attempt once."""
+"""Turns lines into events by the rules of the formats, counting each attempt once.
+
+This is the hot path of ingest: a tag is looked up once, patterns begin with what tells lines apart, and a line whose parts
+are short and clean becomes an event without another check.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from copy import copy
-from typing import Any, Final, NamedTuple
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final
 
-from models.events import AuthEvent, Refused, event_from_fields
+from models.addresses import Proxies, normalise
+from models.events import ADDRESS_UNKNOWN, FORWARDED, MAX_TEXT, AuthEvent, Refused, event_from_fields, set_client
+from streams.formats.connections import Connections
 from streams.formats.format import Format, Rule
+from streams.formats.joining import MAX_TIMES, Joiner, Located
 from streams.formats.syslog import Clock, Frame, split, unwrap
 
 __all__ = ["MAX_TIMES", "LogReader"]
 
-#: Most equal attempts that one line can stand for.
-MAX_TIMES: Final = 9_999
-#: Connections that are remembered at a time; each takes a few hundred bytes.
-_CONNECTIONS: Final = 65_536
-#: sshd ends an unfinished log-in after two minutes; process numbers come back much later than this.
-_CONNECTION_S: Final = 600.0
+#: Tags that are remembered at a time.
+_TAGS: Final = 4_096
+#: What fails with these is a token, not a password (RFC 7628; Google's XOAUTH2).
+_TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoauth2"})
+_WRONG_PASSWORD: Final = frozenset({None, "credentials"})
 
 
-class _Connection(NamedTuple):
-    """What a connection has shown last; ``counted``: how many failures to come are counted already."""
+class _Step:
+    """A rule made ready: what it looks up once for all lines.
 
-    login: str
-    remote: str
-    ts: float
-    fail_type: str | None
-    counted: int
+    Attributes:
+        rule: The rule.
+        match: Of its pattern.
+        connection: What the lines of a connection have in common.
+        constants: Fields of every such line; what is captured comes over them.
+        closed: Fields with a fixed vocabulary: name, look-up, value of a text that is not in it.
+        open: Other fields: name, look-up.
+        has_times: Whether the line may say how many attempts it stands for.
+    """
 
-    def is_of(self, event: AuthEvent) -> bool:
-        """Can ``event`` be of this connection? Process numbers come back."""
-        return (self.login, self.remote) == (event.login, event.remote) and event.ts - self.ts <= _CONNECTION_S
+    __slots__ = ("closed", "connection", "constants", "has_times", "match", "open", "rule")
+
+    def __init__(self, form: Format, protocol: str, rule: Rule) -> None:
+        self.rule, self.match, self.connection = rule, rule.pattern.match, form.connection
+        self.constants: dict[str, object] = {"protocol": protocol, "login": "", **rule.fields}
+        self.closed: list[tuple[str, Callable[[str | None, object], object], object]] = []
+        self.open: list[tuple[str, Mapping[str | None, object]]] = []
+        for name, values in rule.values.items():
+            if name in ("protocol", "fail_type"):
+                self.closed.append((name, values.get, protocol if name == "protocol" else None))
+            else:
+                self.open.append((name, values))
+        self.has_times = "times" in rule.pattern.groupindex
 
 
 class LogReader:
@@ -42,92 +61,165 @@ class LogReader:
         formats: Which formats a line may have; the program's name decides.
         clock: Reads the times.
         at: UTC seconds of lines that carry no time; without it such a log-in is refused.
+        proxies: Our own machines, behind which the client is not seen.
+
+    Attributes:
+        not_logins: Lines that are no log-in.
     """
 
-    def __init__(self, formats: Iterable[Format], clock: Clock, at: float | None = None) -> None:
+    def __init__(self, formats: Iterable[Format], clock: Clock, at: float | None = None, proxies: Proxies | None = None) -> None:
         self._formats, self._clock, self._at = tuple(formats), clock, at
-        self._by_tag = {tag: form for form in self._formats for tag in form.tags}
-        self._by_own_tag = {tag: form for form in self._formats for tag in form.own_tags}
-        self._connections: OrderedDict[object, _Connection] = OrderedDict()
-        self._hints: OrderedDict[object, str] = OrderedDict()
+        self._proxies = proxies or Proxies()
+        self._client_of = self._proxies.client
+        self._joiner, self._connections = Joiner(), Connections()
+        self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
+        self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
+        self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
+        self.not_logins = 0
 
-    def read(self, raw: bytes) -> list[AuthEvent]:
-        """The attempts of one line; none if it is no log-in or belongs to an attempt that is counted already.
+    @property
+    def joined(self) -> int:
+        """Lines that were left out because another tells of the same attempt."""
+        return self._joiner.joined
+
+    @property
+    def waits_since(self) -> int | None:
+        """The first line that waits for a better one."""
+        return self._joiner.waits_since
+
+    def read(self, raw: bytes, line: int = 0) -> list[Located]:
+        """The attempts that are certain after this line, each with the number of its own line.
+
+        A line that may be told again by a better one waits (:mod:`streams.formats.joining`).
 
         Raises:
             Refused: The line is a log-in without a time or address.
         """
-        frame = split(raw.decode("utf-8", "surrogateescape"))
-        times, message = unwrap(frame.message)
-        form = self._by_tag.get(frame.tag)
-        if form is not None:
-            return self._apply(form, frame, message, times)
-        form = self._by_own_tag.get(frame.tag)
-        if form is not None:
-            return self._apply(form, frame, frame.tagged, times)
-        if not frame.tag:
-            for form in self._formats:
-                if events := self._apply(form, frame, message, times):
-                    return events
-        return []
-
-    def _apply(self, form: Format, frame: Frame, message: str, times: int) -> list[AuthEvent]:
-        for rule in form.rules:
-            match = rule.pattern.match(message)
-            if match is None:
-                continue
-            fields = _fields(rule, match.groupdict())
-            key = fields.get("session_id") if form.connection == "session_id" else frame.process and (frame.host, frame.process)
-            if rule.role == "hint":
-                _remember(self._hints, key, str(fields["fail_type"]))
-                return []
-            times = min(times * int(fields.pop("times", None) or 1), MAX_TIMES)
-            fields["ts"], fields["server"] = self._ts(frame), frame.host or None
-            event = event_from_fields(fields)
-            return _copies(event, self._new_attempts(rule, event, key, times))
-        return []
-
-    def _ts(self, frame: Frame) -> float | None:
         try:
-            return self._clock.ts(frame.time) if frame.time else self._at
+            text, is_text = raw.decode(), True
+        except UnicodeDecodeError:
+            text, is_text = raw.decode("utf-8", "surrogateescape"), False
+        frame = split(text)
+        times, message = unwrap(frame.message)
+        tag = frame.tag
+        if tag:
+            known = self._of_tag.get(tag)
+            for keeps_tag, steps in self._learn(tag) if known is None else known:
+                seen = _with_tag(text, frame) if keeps_tag else message
+                for step in steps:
+                    if match := step.match(seen):
+                        return self._matched(step, match, line, frame, times, is_text=is_text)
+        for starts, steps in self._anywhere:
+            if starts(message):
+                for step in steps:
+                    if match := step.match(message):
+                        return self._matched(step, match, line, frame, times, is_text=is_text)
+        if not frame.host or not frame.time:
+            times, message = unwrap(text[frame.rest_at :])
+            for words, steps in self._untagged:
+                if any(word in message for word in words):
+                    for step in steps:
+                        if match := step.match(message):
+                            return self._matched(step, match, line, frame, times, is_text=is_text)
+        self.not_logins += 1
+        return []
+
+    def release(self, now: float) -> list[Located]:
+        """What has waited long enough at ``now`` (UTC seconds), for a file that gets no more lines for a while."""
+        return self._joiner.release(now)
+
+    def close(self) -> list[Located]:
+        """What still waits at the end of the file."""
+        ready: list[Located] = []
+        while self._joiner.waits_since is not None:
+            ready += self._joiner.release(float("inf"))
+        return ready
+
+    def _learn(self, tag: str) -> tuple[tuple[bool, tuple[_Step, ...]], ...]:
+        """The rules of the program ``tag``, by format; first whether they see the tag."""
+        found = []
+        for form in self._formats:
+            for tags, keeps_tag in ((form.tags, False), (form.own_tags, True)):
+                if tags is not None and (match := tags.fullmatch(tag)):
+                    found.append((keeps_tag, _steps(form, match.lastgroup or form.protocol)))
+        if len(self._of_tag) >= _TAGS:
+            self._of_tag.clear()
+        self._of_tag[tag] = tuple(found)
+        return self._of_tag[tag]
+
+    def _matched(
+        self, step: _Step, match: re.Match[str], line: int, frame: Frame, times: int, *, is_text: bool
+    ) -> list[Located]:
+        """The events that are ready, this line's among them if it is the first to tell of its attempt."""
+        rule, joiner = step.rule, self._joiner
+        if rule.ambiguous is not None and rule.ambiguous.search(match.string):
+            raise Refused("bad_remote")
+        fields: dict[str, Any] = {**step.constants, **match.groupdict()}
+        for name, value_of, other in step.closed:
+            fields[name] = value_of(fields[name], other)
+        for name, values in step.open:
+            fields[name] = values.get(fields[name], fields[name])
+        if step.has_times and (number := fields.pop("times")):
+            times = min(times * int(number), MAX_TIMES)
+        is_echo = rule.role == "echo"
+        if is_echo and not fields.get("remote"):
+            self.not_logins += 1
+            joiner.reason(fields["login"], fields.get("fail_type"))
+            return []
+        event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
+        connection: Hashable = None
+        if step.connection == "session_id":
+            connection = event.session_id
+        elif step.connection == "process" and frame.process:
+            process = connection = (frame.host, frame.process)
+            if is_echo:
+                times *= not self._connections.has_shown(process, event.ts)
+            else:
+                times = self._connections.new_attempts(rule.role, event, process, times)
+        if not times:
+            return joiner.left_out(event.ts)
+        if rule.front:
+            return joiner.front(line, event, times, is_second=is_echo)
+        is_hidden = event.attrs is not None and ADDRESS_UNKNOWN in event.attrs
+        if is_echo:
+            return joiner.echo(line, event, times, connection, is_hidden=is_hidden)
+        if is_hidden:
+            return joiner.hidden(line, event, times)
+        return joiner.attempt(line, event, times, connection)
+
+    def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
+        try:
+            ts = fields["ts"] = self._clock.ts(frame.time) if frame.time else self._at
         except (ValueError, OverflowError):
             raise Refused("bad_ts") from None
-
-    def _new_attempts(self, rule: Rule, event: AuthEvent, key: object, times: int) -> int:
-        """How many attempts this line adds to what its connection has shown; completes the event from it."""
-        reason = self._hints.pop(key, None)
-        seen = self._connections.pop(key, None)
-        if event.success:
-            return times
-        counted = 0
-        if seen is not None and seen.is_of(event):
-            counted = times if rule.role == "closing" else seen.counted
-            reason = seen.fail_type or reason
-        event.fail_type = reason or event.fail_type
-        if rule.role == "opening":
-            counted = 0
-        if rule.role != "closing" and key:
-            opened = 1 if rule.role == "opening" else 0
-            _remember(self._connections, key, _Connection(event.login, event.remote, event.ts, event.fail_type, opened))
-        return max(times - counted, 0)
-
-
-def _fields(rule: Rule, captured: Mapping[str, str | None]) -> dict[str, Any]:
-    """The event's fields: constants, and captured text with what it stands for."""
-    fields: dict[str, Any] = {**captured, **rule.fields}
-    for name, values in rule.values.items():
-        text = fields.get(name)
-        fields[name] = values.get(text, text)
-    return fields
+        host = frame.host
+        if host:
+            fields["server"] = host
+        login = fields["login"] = fields["login"] or ""
+        forwarded = fields.pop("forwarded", None)
+        remote = fields.get("remote")
+        is_clean = is_short and len(host) <= MAX_TEXT and login.isprintable() and not login.isspace()
+        if is_clean and remote and ts is not None:
+            try:
+                fields["remote"] = normalise(remote)
+            except ValueError:
+                raise Refused("bad_remote") from None
+            event = AuthEvent(**fields)
+        else:
+            event = event_from_fields(fields)
+            event.login = event.login if login else ""
+        if event.mech in _TOKEN_MECHS and not event.success and event.fail_type in _WRONG_PASSWORD:
+            event.fail_type = "token"
+        if self._client_of(event.remote) is None:
+            event.attrs = {FORWARDED: forwarded} if forwarded else None
+            set_client(event, self._proxies)
+        return event
 
 
-def _remember(memory: OrderedDict[Any, Any], key: object, value: object) -> None:
-    """Keep ``value``; the oldest goes when the memory is full."""
-    memory.pop(key, None)
-    memory[key] = value
-    if len(memory) > _CONNECTIONS:
-        memory.popitem(last=False)
+def _steps(form: Format, protocol: str) -> tuple[_Step, ...]:
+    return tuple(_Step(form, protocol, rule) for rule in form.rules)
 
 
-def _copies(event: AuthEvent, count: int) -> list[AuthEvent]:
-    return [event] + [copy(event) for _ in range(count - 1)] if count else []
+def _with_tag(text: str, frame: Frame) -> str:
+    """The message with its tag, as the program's own file has it."""
+    return text[frame.tag_at :] if frame.tag_at >= 0 else f"{frame.tag}: {frame.message}"

@@ -2,13 +2,13 @@
 
 Headers: RFC 3164 (``Apr 12 06:00:01 mx1 dovecot[88]: …``, without year and zone), the same with an ISO 8601 time as
 rsyslog and journald write it, RFC 5424 (``<38>1 2022-04-12T06:00:01Z mx1 sshd 501 - - …``), and a time followed by the
-message as programs write it to a file of their own.
+message as programs write it to a file of their own, in the spellings of :data:`_SPELLINGS`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
 __all__ = ["Clock", "Frame", "split", "unwrap"]
@@ -18,27 +18,69 @@ _MONTHS: Final = {name: number for number, name in enumerate(_NAMES, start=1)}
 #: A month this far back or ahead of the line before belongs to another year.
 _HALF_YEAR: Final = 6
 _TOLERATED_FUTURE: Final = timedelta(days=1)
+#: 29 February comes again within so many years.
+_LEAP_YEARS: Final = 8
+#: Lines come out of order by seconds; going back by more than this in the hour that clocks repeat is its second turn.
+_TURNED_BACK_S: Final = 1_800.0
+#: TAI64 counts from 1970 + 2**62 and is ahead of UTC by the leap seconds, which log writers leave at 10.
+_TAI64_EPOCH: Final = (1 << 62) + 10
 
-_BSD: Final = r"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d"
-_ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-_TIME: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) +")
-#: A host never ends in a colon, a program always does.
-_PROGRAM: Final = re.compile(r"(?:(?P<host>\S*[^\s:]) +)?(?P<tag>[\w./-]+)(?:\[(?P<pid>\d+)\])?: +(?:\[ID \d+ \S+\] )?")
-_RFC5424: Final = re.compile(
-    rf"<\d{{1,3}}>1 (?P<iso>{_ISO}|-) (?P<host>\S+) (?P<tag>\S+) (?P<pid>\S+) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?"
+_MONTH: Final = r"[A-Z][a-z]{2}"
+_BSD: Final = rf"{_MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d"
+_ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[+-]\d\d:?\d\d|Z)?"
+_PROGRAM: Final = (
+    r"(?:(?P<host>\S{0,254}[^\s:]) +)?(?P<tag>[\w./+-]+)(?:\([\w-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
 )
+#: What nearly all lines begin with. A host never ends in a colon; a program ends in one, or in its process number.
+_SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_PROGRAM}")
+_TAG: Final = _SYSLOG.groupindex["tag"]
+_RFC5424: Final = re.compile(
+    rf"<\d{{1,3}}>1 (?P<iso>{_ISO}|-) (?P<host>\S+) (?P<tag>\S+) (?P<pid>\S+) \S+ (?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+) ?\ufeff?"
+)
+_BARE_PROGRAM: Final = re.compile(_PROGRAM)
+#: Metalog puts the program into brackets and names no host.
+_BRACKETED: Final = re.compile(r"\[(?P<tag>[\w.-]+)\]:? +")
 _REPEATED: Final = re.compile(r"message repeated (\d{1,4}) times: \[ (.*)\]$", re.DOTALL)
+
+_CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?"
+_ZONE: Final = r"(?: ?(?P<zone>[+-]\d\d:?\d\d|Z))?"
+_NAMED: Final = rf"(?P<name>{_MONTH})"
+_SPELLINGS: Final = tuple(
+    map(
+        re.compile,
+        (
+            rf"{_NAMED} {{1,2}}(?P<day>\d{{1,2}})(?: (?P<year>\d{{4}}))? {_CLOCK}",  # syslog
+            rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)[T ]{_CLOCK}{_ZONE}",  # ISO 8601
+            rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {_CLOCK}",  # nginx
+            rf"{_MONTH} {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK} (?P<year>\d{{4}})",  # ctime: vsftpd, Apache
+            rf"(?P<day>\d\d)[-/]{_NAMED}[-/](?P<year>\d{{4}})[ :]{_CLOCK}{_ZONE}",  # PHP, Kerio
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {_CLOCK}",  # SquirrelMail
+            rf"(?P<day>\d\d)-(?P<month>\d\d)-(?P<year>\d{{4}}) {_CLOCK}",  # Domino
+            rf"(?P<year>\d{{4}}) {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK}",  # syslog-ng with year
+            rf"{_NAMED}-(?P<day>\d\d)-(?P<short_year>\d\d) {_CLOCK}",  # ASSP
+            r"@(?P<tai64n>[0-9a-f]{24})",  # multilog
+        ),
+    )
+)
+_CENTURY: Final = 2000
+#: Syslog puts one or two spaces after the time.
+_OWN_FILE: Final = "   "
 
 
 class Frame(NamedTuple):
-    """``time`` is as written, "" if absent; ``message`` follows the tag, ``tagged`` starts with it."""
+    """``time`` is as written, "" if absent; ``message`` follows the tag.
+
+    ``tag_at`` is where the tag starts in the line, -1 if not before the message; ``rest_at`` where what follows the time does, for
+    lines that lack a time or a host.
+    """
 
     time: str
     host: str
     tag: str
     process: str
     message: str
-    tagged: str
+    tag_at: int
+    rest_at: int
 
 
 def split(line: str) -> Frame:
@@ -47,17 +89,50 @@ def split(line: str) -> Frame:
     >>> split("Apr 12 06:00:01 mx1 sshd[501]: Failed")[:5]
     ('Apr 12 06:00:01', 'mx1', 'sshd', '501', 'Failed')
     """
+    if match := _SYSLOG.match(line):
+        bsd, iso, host, tag, process = match.groups("")
+        message, at = line[match.end() :], match.start(_TAG)
+        if message[:1].isdigit():  # the program writes the time again
+            message = message[_leading_time(message)[1] :]
+        return Frame(bsd or iso, host, tag, process, message, at, at)
     if line.startswith("<") and (match := _RFC5424.match(line)):
-        time, host, tag, process = match["iso"].removeprefix("-"), match["host"], match["tag"], match["pid"]
-        message = line[match.end() :]
-        return Frame(time, host, tag, process, message, f"{tag}: {message}")
-    start, time = 0, ""
-    if match := _TIME.match(line):
-        start, time = match.end(), match["bsd"] or match["iso"]
-    if match := _PROGRAM.match(line, start):
+        iso, host, tag, process = ("" if part == "-" else part for part in match.groups())
+        return Frame(iso, host, tag, process, line[match.end() :], -1, match.end())
+    time, at = _leading_time(line)
+    if time and (line.startswith("[") or line.startswith(_OWN_FILE, at - len(_OWN_FILE))):
+        return Frame(time, "", "", "", line[at:], at, at)
+    if match := _BARE_PROGRAM.match(line, at):
         host, tag, process = match.groups("")
-        return Frame(time, host, tag, process, line[match.end() :], line[match.start("tag") :])
-    return Frame(time, "", "", "", line[start:], line[start:])
+        message, tag_at = line[match.end() :], match.start("tag")
+        if not time:  # journald without times: the program may write one
+            time, inner_at = _leading_time(message)
+            message = message[inner_at:]
+        return Frame(time, host, tag, process, message, tag_at, at)
+    if time and (match := _BRACKETED.match(line, at)):
+        return Frame(time, "", match["tag"], "", line[match.end() :], at, at)
+    return Frame(time, "", "", "", line[at:], at, at)
+
+
+def _leading_time(line: str) -> tuple[str, int]:
+    """The time that ``line`` starts with, perhaps in brackets, and where the text after it starts."""
+    at = 1 if line.startswith("[") else 0
+    first = line[at : at + 1]
+    if not (first.isalnum() or first == "@"):
+        return "", 0
+    for spelling in _SPELLINGS:
+        if match := spelling.match(line, at):
+            end = match.end()
+            after = line[end : end + 3]
+            if at and after.startswith("]"):
+                end += 2 if after.startswith("]:") else 1
+            elif at or not after.startswith((" ", ",", ":", ".")):
+                continue
+            elif not after.startswith(" "):
+                end += 1
+            while line.startswith(" ", end):
+                end += 1
+            return match[0], end
+    return "", 0
 
 
 def unwrap(message: str) -> tuple[int, str]:
@@ -75,7 +150,7 @@ class Clock:
     """Reads the times of one file.
 
     A time without a year belongs to the year of the line before, or to the next one where the months wrap from December
-    to January. A local time that a change of the clocks makes ambiguous is taken as the first of the two.
+    to January. The hour that comes twice when clocks are turned back is its first turn, until times go back within it.
 
     Args:
         zone: Of times that name none.
@@ -86,7 +161,8 @@ class Clock:
     def __init__(self, zone: tzinfo, year: int | None, now: float) -> None:
         self._zone, self._year, self._now = zone, year, datetime.fromtimestamp(now, zone)
         self._month = 0
-        self._hour, self._hour_ts = "", 0.0
+        self._text, self._ts = "", 0.0
+        self._hour, self._hour_ts, self._hour_repeats_s = "", 0.0, 0.0
         #: Whether a year had to be chosen.
         self.guessed_year: int | None = None
 
@@ -96,25 +172,69 @@ class Clock:
         Raises:
             ValueError: There is no such time.
         """
-        if time[0].isdigit():
-            moment = datetime.fromisoformat(time)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).timestamp()
+        if time == self._text:
+            return self._ts
         hour = time[:-6]
-        if hour != self._hour:
-            self._hour_ts = self._start_of(hour)
-            self._hour = hour
-        return self._hour_ts + int(time[-5:-3]) * 60 + int(time[-2:])
+        if hour == self._hour and time[-6] == ":" == time[-3]:
+            ts = self._in_hour(int(time[-5:-3]) * 60.0 + int(time[-2:]))
+        else:
+            ts = self._parse(time)
+        self._text, self._ts = time, ts
+        return ts
 
-    def _start_of(self, hour: str) -> float:
-        """UTC seconds of, for example, ``Apr 12 06``."""
-        name, day, clock = hour.split()
-        month = _MONTHS.get(name)
-        if month is None:
-            raise ValueError("no such month")
+    def _in_hour(self, second: float) -> float:
+        """UTC seconds of a second of the hour at hand."""
+        ts = self._hour_ts + second
+        if self._hour_repeats_s and ts < self._ts - _TURNED_BACK_S:
+            self._hour_ts, self._hour_repeats_s = self._hour_ts + self._hour_repeats_s, 0.0
+            ts = self._hour_ts + second
+        return ts
+
+    def _parse(self, time: str) -> float:
+        match = next((match for spelling in _SPELLINGS if (match := spelling.fullmatch(time))), None)
+        if match is None:
+            raise ValueError("not a time")
+        parts = match.groupdict()
+        if tai64n := parts.get("tai64n"):
+            return int(tai64n[:16], 16) - _TAI64_EPOCH + int(tai64n[16:], 16) / 1e9
+        month = int(parts.get("month") or _MONTHS.get(parts.get("name") or "", 0))
+        day, hour = int(parts["day"]), int(parts["hour"])
+        second = int(parts["minute"]) * 60.0 + int(parts["second"]) + float("0." + (parts["fraction"] or "0"))
+        if zone := parts.get("zone"):
+            return datetime(int(parts["year"]), month, day, hour, tzinfo=_offset(zone)).timestamp() + second
+        if parts.get("year"):
+            year = int(parts["year"])
+        elif parts.get("short_year"):
+            year = _CENTURY + int(parts["short_year"])
+        else:
+            year = self._year_of(month, day, hour)
+        start = datetime(year, month, day, hour, tzinfo=self._zone)
+        self._hour_ts = start.timestamp()
+        self._hour_repeats_s = max(start.replace(fold=1).timestamp() - self._hour_ts, 0.0)
+        self._hour = time[:-6]
+        return self._in_hour(second)
+
+    def _year_of(self, month: int, day: int, hour: int) -> int:
+        """The year of a time that names none."""
         if self._year is None:
-            moment = datetime(self._now.year, month, int(day), int(clock), tzinfo=self._zone)
-            self._year = self.guessed_year = self._now.year - (moment > self._now + _TOLERATED_FUTURE)
+            for year in range(self._now.year, self._now.year - _LEAP_YEARS, -1):
+                try:
+                    moment = datetime(year, month, day, hour, tzinfo=self._zone)
+                except ValueError:  # 29 February, or no day at all
+                    continue
+                if moment <= self._now + _TOLERATED_FUTURE:
+                    self._year = self.guessed_year = year
+                    break
+            else:
+                raise ValueError("no such day")
         elif self._month:
             self._year += (self._month - month > _HALF_YEAR) - (month - self._month > _HALF_YEAR)
         self._month = month
-        return datetime(self._year, month, int(day), int(clock), tzinfo=self._zone).timestamp()
+        return self._year
+
+
+def _offset(zone: str) -> tzinfo:
+    if zone == "Z":
+        return UTC
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))

@@ -19,8 +19,9 @@ from models.accounts import Groups
 from models.decisions import Ledger
 from models.policy import Policy
 from streams.local_kafka import free_port
-from streams.serve import DecisionStore, create_app, listen, server_of
+from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey
+from streams.store import DecisionStore
 from tests.block_service import KEY, LIMIT_S, Topics, block_service, spray, wait_for
 
 BOUNCER = shutil.which("crowdsec-custom-bouncer")

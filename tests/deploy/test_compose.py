@@ -38,8 +38,8 @@ def test_our_image_has_our_version() -> None:
 
 
 def test_the_services_are_those_of_a_deployment() -> None:
-    """A broker, the topics' set-up, two workers and the blocking service."""
-    assert set(SERVICES) == {"broker", "topics", "worker", "block"}
+    """A broker, the topics' set-up, two workers, the blocking service and the gate."""
+    assert set(SERVICES) == {"broker", "topics", "worker", "block", "gate"}
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
 
 

@@ -153,3 +153,11 @@ def test_an_attempt_survives_the_wire() -> None:
     attempt.attack = 5
     attempt.latitude, attempt.longitude = -21.1, 55.5
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(attempt), type=Attempt) == attempt
+
+
+def test_behind_a_proxy_of_ours_only_the_account_is_known() -> None:
+    """An address that is marked as nobody's gives neither source nor place."""
+    attempt = resolved(remote="10.0.0.1", attrs={"address_unknown": True}, country="FR", asn=64500)
+    assert (attempt.address, attempt.network, attempt.country, attempt.asn) == ("", "", "", 0)
+    assert attempt.account == "alice@example.org"
+    assert resolved(remote="10.0.0.1", attrs={"address_unknown": False}).address == "10.0.0.1"

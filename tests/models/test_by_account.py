@@ -369,3 +369,41 @@ class TestState:
             assert alert.first_ts <= alert.last_ts
             assert len(alert.evidence.event_ids) <= 5
             assert alert.reasons
+
+
+#: Fields of an attempt of which only a proxy of ours is known.
+HIDDEN: dict[str, Any] = {"remote": "10.0.0.1", "attrs": {"address_unknown": True}}
+
+
+class TestUnknownAddress:
+    """Attempts of which only a proxy of ours is known."""
+
+    def test_they_count_for_the_account(self) -> None:
+        """Guessing through the webmail is seen, and no address is named for it."""
+        (alert,) = raised(AccountStage(), guesses(10, **HIDDEN))
+        assert (alert.kind, alert.subject.parts()) == ("brute_force", {"account": ALICE})
+        assert alert.evidence.addresses == []
+        assert alert.evidence.counts == {"failures": 10, "failures_from_listed": 0}
+        assert alert.reasons[0].text == "10 different passwords within 10 minutes from behind a proxy of ours"
+
+    def test_no_takeover_is_seen_in_them(self) -> None:
+        """A success after wrong passwords is not from a new network if nobody knows its network."""
+        stage = owner()
+        assert raised(stage, [*guesses(6, **HIDDEN), success(T0 + 70, **HIDDEN)]) == []
+
+    def test_no_habit_is_learnt_from_them(self) -> None:
+        """The proxy does not become a place of the owner's, and where he was last stays known."""
+        stage = owner()
+        before = stage.row(ALICE)
+        networks, last = dict(before.networks), before.last_success
+        raised(stage, [success(T0 + hour * HOUR_S, **HIDDEN) for hour in range(48)])
+        after = stage.row(ALICE)
+        assert (after.networks, after.last_success) == (networks, last)
+        assert not after.failing
+        assert not after.stale
+
+    def test_an_old_password_behind_it_is_no_pair(self) -> None:
+        """There is no network whose device could be told about its old password."""
+        stage = owner(**HIDDEN)
+        tried = [failure(T0 + 60 * n, password="old", **HIDDEN) for n in range(60)]
+        assert raised(stage, tried) == []

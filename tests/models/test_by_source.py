@@ -445,3 +445,15 @@ class TestState:
             assert alert.first_ts <= alert.last_ts
             assert 1 <= len(alert.evidence.event_ids) <= 5
             assert alert.reasons
+
+
+def test_an_unknown_address_moves_no_counter() -> None:
+    """Attempts behind a proxy of ours go on to the account stage, and no source is judged by them."""
+    stage = SourceStage()
+    hidden = tries(200, over_s=30, attrs={"address_unknown": True}, fail_type="account")
+    outputs = stage.apply(batch_of([*hidden, success(T0 + 40, attrs={"address_unknown": True})]))
+    assert outputs.alerts == []
+    assert len(outputs.forwards) == 201
+    stage.checkpoint()
+    untouched = SourceStage.row_type("")(newest_ts=T0 + 40)
+    assert [stage.peek(key) for key, _ in stage.rows()] == [untouched]

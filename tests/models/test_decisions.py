@@ -528,6 +528,30 @@ def test_index_checks_the_never_block_set_again() -> None:
     assert index.refusing(make_attempt(address="203.0.113.8")) is not None
 
 
+def test_a_decision_that_was_removed_refuses_nobody() -> None:
+    """Others on the same value stay, and removing what is not there is no matter."""
+    index = DecisionIndex(ALWAYS)
+    first, second = decision(), decision(policy_version="2", decision_id="another")
+    index.put(first)
+    index.put(second)
+    index.remove(first.decision_id)
+    index.remove("unknown")
+    assert index.refusing(make_attempt()) == second
+    index.remove(second.decision_id)
+    assert index.refusing(make_attempt()) is None
+    index.put(first)
+    assert index.refusing(make_attempt()) == first
+
+
+@pytest.mark.parametrize(("scope", "value"), [("ip", "203.0.113.7"), ("account", ALICE), ("account_ip", f"203.0.113.7|{ALICE}")])
+def test_an_unknown_address_is_met_by_account_decisions_only(scope: str, value: str) -> None:
+    """An attempt behind a proxy of ours is in no network, not even in one that an owner is excepted for."""
+    index = DecisionIndex(ALWAYS)
+    index.put(decision(scope, value, **({"except_": (HOME,)} if scope == "account" else {})))
+    found = index.refusing(make_attempt(address="", network="", account=ALICE))
+    assert (found is not None) == (scope == "account")
+
+
 def test_index_sees_the_latest_state() -> None:
     """Putting a lifted decision replaces the one that held."""
     index = DecisionIndex(ALWAYS)

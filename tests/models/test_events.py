@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.addresses import Proxies
 from models.events import (
     FAIL_TYPES,
     MAX_LINE_BYTES,
@@ -18,10 +19,12 @@ from models.events import (
     EventIds,
     Refused,
     decode_event,
+    decode_fields,
     device_of,
     encode_event,
     event_from_fields,
     event_id,
+    set_client,
 )
 from models.ids import stable_id
 
@@ -365,3 +368,81 @@ def test_arbitrary_bytes_are_no_event(raw: bytes) -> None:
     """Bytes of no meaning are refused, and nothing else happens."""
     with pytest.raises(Refused):
         decode_event(raw)
+
+
+PROXIES = Proxies(["10.0.0.0/8"])
+
+
+@pytest.mark.parametrize(
+    ("remote", "attrs", "client", "then"),
+    [
+        ("192.0.2.7", None, "192.0.2.7", None),
+        ("192.0.2.7", {"x-forwarded-for": "198.51.100.9"}, "192.0.2.7", {"x-forwarded-for": "198.51.100.9"}),
+        ("10.0.0.1", {"X-Forwarded-For": "198.51.100.9, 192.0.2.7"}, "192.0.2.7", {"peer": "10.0.0.1"}),
+        ("10.0.0.1", {"x_forwarded_for": ["198.51.100.9", "192.0.2.7"]}, "192.0.2.7", {"peer": "10.0.0.1"}),
+        ("10.0.0.1", {"x-forwarded-for": 7}, "10.0.0.1", {"address_unknown": True}),
+        ("10.0.0.1", {"n": 1}, "10.0.0.1", {"n": 1, "address_unknown": True}),
+        ("127.0.0.1", None, "127.0.0.1", {"address_unknown": True}),
+    ],
+)
+def test_the_client_behind_our_proxies(remote: str, attrs: dict[str, Any] | None, client: str, then: dict[str, Any] | None) -> None:
+    """The address is the client's where a hop that we trust names it; else it is marked as nobody's."""
+    event = read(remote=remote, attrs=attrs)
+    set_client(event, PROXIES)
+    assert event.remote == client
+    assert event.attrs == then or (then and event.attrs == (read(attrs=attrs).attrs or {}) | then)
+
+
+def test_the_place_of_a_proxy_is_not_the_clients() -> None:
+    """What was stamped for another address goes; what was stamped for the client's stays."""
+    stamps = {"country": "FR", "asn": 64500, "geo_build": 1}
+    for remote, attrs, kept in [
+        ("192.0.2.7", None, True),
+        ("10.0.0.1", {"x-forwarded-for": "192.0.2.7"}, False),
+        ("10.0.0.1", None, False),
+    ]:
+        event = read(remote=remote, attrs=attrs, **stamps)
+        set_client(event, PROXIES)
+        assert (event.country, event.asn, event.geo_build) == (("FR", 64500, 1) if kept else (None, None, None))
+
+
+def test_finding_the_client_again_changes_nothing() -> None:
+    """What ingest wrote may be read again."""
+    for remote, attrs in [("10.0.0.1", {"x-forwarded-for": "192.0.2.7"}), ("10.0.0.1", None)]:
+        event = read(remote=remote, attrs=attrs)
+        set_client(event, PROXIES)
+        again = decode_event(encode_event(event))
+        set_client(again, PROXIES)
+        assert again == event
+
+
+def test_a_long_list_of_hops_keeps_our_end() -> None:
+    """A client cannot hide his address by sending a long header: what he made up is cut first, at a comma."""
+    made_up = ", ".join(f"198.51.100.{n}" for n in range(200))
+    event = read(remote="10.0.0.1", attrs={"x-forwarded-for": made_up + ", 192.0.2.7, 10.0.0.2"})
+    set_client(event, PROXIES)
+    assert event.remote == "192.0.2.7"
+    kept = str((event.attrs or {})["x-forwarded-for"])
+    assert len(kept) <= MAX_TEXT
+    assert kept.split(",", maxsplit=1)[0].strip() in made_up.split(", ")
+    one_long = read(remote="10.0.0.1", attrs={"x-forwarded-for": "9" * 5000})
+    set_client(one_long, PROXIES)
+    assert (one_long.attrs or {}).get("address_unknown") is True
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(b"nonsense", "not_json"), (b"[1]", "not_an_object"), (b"[" * 5000, "not_json"), (b" " * 70_000, "too_long")],
+)
+def test_fields_of_what_is_no_object(raw: bytes, reason: str) -> None:
+    """Refused for the reasons of an event."""
+    with pytest.raises(Refused) as refusal:
+        decode_fields(raw)
+    assert refusal.value.reason == reason
+
+
+def test_fields_are_read_as_an_event_would_be() -> None:
+    """Text that is not UTF-8 and numbers out of range are no obstacle."""
+    assert decode_fields(b'{"login":"bob","n":1}') == {"login": "bob", "n": 1}
+    raw = b'{"ts":1,"login":"b\xffb","remote":"192.0.2.7","success":true,"asn":' + b"9" * 400 + b"}"
+    assert event_from_fields(decode_fields(raw)) == decode_event(raw)

@@ -31,6 +31,20 @@ def test_stamped_values_need_no_file() -> None:
     assert Geo().place(event("192.0.2.7", country="FR", asn=3215)) == Place("FR", 3215, None, None)
 
 
+def test_an_event_is_stamped_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is not stamped yet, and the build that knew it; without a file nothing is."""
+    geo, whole, half, bare = Geo(), event("192.0.2.7", country="FR", asn=3215), event("192.0.2.7", country="FR"), event("192.0.2.7")
+    geo.stamp(bare)
+    assert (bare.country, bare.asn, bare.geo_build) == (None, None, None)
+    geo.build = FLAT_BUILD
+    monkeypatch.setattr(geo, "place", lambda known: Place(known.country or "", 3215, None, None))
+    for stamped in (whole, half, bare):
+        geo.stamp(stamped)
+    assert (whole.country, whole.asn, whole.geo_build) == ("FR", 3215, None)
+    assert (half.country, half.asn, half.geo_build) == ("FR", 3215, FLAT_BUILD)
+    assert (bare.country, bare.asn, bare.geo_build) == (None, 3215, FLAT_BUILD)
+
+
 def test_missing_file_is_a_warning(tmp_path: Path) -> None:
     """A missing file gives one line that names it, and unknown places."""
     geo = Geo.open([tmp_path / "no.mmdb"], now=0.0)

@@ -11,9 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.accounts import Groups
+from models.addresses import Proxies
 from models.alerts import Alert
-from models.events import AuthEvent
+from models.decisions import DecisionIndex, Ledger
+from models.events import AuthEvent, decode_event, set_client
 from models.pipeline import Pipeline
+from models.policy import Policy
 from models.stage import Stage
 from simulator.scenarios import simulate
 from tests.factories import RESOLVER, T0
@@ -128,6 +132,44 @@ def test_rows_are_packed_now_and_then(demo: list[AuthEvent]) -> None:
     list(pipeline.run(demo))
     for stage in (pipeline.sources[0], pipeline.accounts[0]):
         assert len(stage.hot) < len(stage) / 2
+
+
+VICTIM, ATTACKER, WEBMAIL = "198.51.100.9", "203.0.113.5", "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "trusted", "blocked"),
+    [
+        (WEBMAIL, f"{VICTIM}, {ATTACKER}", [WEBMAIL], ATTACKER),  # the webmail says who connected to it, he says the rest
+        (ATTACKER, VICTIM, [WEBMAIL], ATTACKER),  # nobody believes a stranger
+        (WEBMAIL, VICTIM, [], WEBMAIL),  # nor a webmail that the operator did not name; it is in the never-block set
+        (WEBMAIL, f"{VICTIM}, unknown", [WEBMAIL], None),
+        ("127.0.0.1", "", [WEBMAIL], None),
+    ],
+)
+def test_a_forged_header_does_not_get_its_victim_blocked(
+    remote: str, forwarded: str, trusted: list[str], blocked: str | None
+) -> None:
+    """Sprayed with ``X-Forwarded-For: <victim>`` the sprayer is blocked where he is known, nobody where he is not."""
+    fields: dict[str, Any] = {"remote": remote, "protocol": "http", "success": False, "fail_type": "credentials"}
+    header = {"attrs": {"x-forwarded-for": forwarded}} if forwarded else {}
+    events = [
+        decode_event(msgspec.json.encode({"ts": T0 + n, "login": f"user{n}", "event_id": f"{n}"} | fields | header))
+        for n in range(40)
+    ]
+    for event in events:
+        set_client(event, Proxies(trusted))
+    policy = Policy.enforcing()
+    ledger, index = Ledger(policy, Groups()), DecisionIndex(policy)
+    raised = run(events)
+    for alert in raised:
+        for decision in ledger.apply(alert, alert.ts):
+            index.put(decision)
+    assert {alert.subject.ip for alert in raised} == ({blocked} if blocked else set())
+    later = {"ts": T0 + 120, "login": "mallory", "success": True, "protocol": "http"}
+    for address in (VICTIM, ATTACKER, WEBMAIL):
+        refused = index.refusing(RESOLVER.attempt(AuthEvent(**later, remote=address)))
+        assert (refused is not None) == (address == blocked == ATTACKER)
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.errors import CribleError
@@ -101,6 +103,31 @@ def test_alerts_become_a_served_list(channel: Topics, tmp_path: Path) -> None:
     )
     assert about["crible-schema"] == "alert/1"
     assert about["dlq.error"]
+
+
+@pytest.mark.kafka
+def test_enforcement_points_follow(channel: Topics, tmp_path: Path) -> None:
+    """A decision gets from Kafka into a list and to Postfix once it starts; a killed service leaves the list as it is."""
+    listed, port = tmp_path / "list", free_port()
+    points = [{"kind": "list", "file": str(listed)}, {"kind": "postfix", "port": port}]
+
+    def postfix_is_told() -> str:
+        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as connection:
+            connection.sendall(b"request=smtpd_access_policy\nclient_address=203.0.113.1\nsasl_username=\n\n")
+            return connection.recv(4096).decode()
+
+    variables = {"CRIBLE_BLOCK_POINTS": msgspec.json.encode(points).decode()}
+    with block_service(channel.settings, tmp_path, free_port(), f"enforce_delay_s = 3\n{ENFORCE}", **variables) as service:
+        ready(service)
+        assert postfix_is_told() == "action=DUNNO\n\n"
+        started_at = time.time()
+        channel.send_alerts([spray("203.0.113.1", started_at)])
+        wait_for(lambda: listed.exists() and "203.0.113.1" in listed.read_text(), f"the list; it said {service.said()}")
+        assert time.time() > started_at + 3
+        wait_for(lambda: postfix_is_told().startswith("action=421 "), f"Postfix's answer; it said {service.said()}")
+        service.signal(signal.SIGKILL)
+        service.process.wait(LIMIT_S)
+    assert "\n203.0.113.1\n" in listed.read_text()
 
 
 @pytest.mark.kafka

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kafka import KafkaConsumer
 
 from models.addresses import locate
-from models.events import AuthEvent, decode_event
+from models.events import AuthEvent, Refused, decode_event
 from models.geo import Geo
 from streams import cli, telemetry, topics
-from streams.ingest import FileSink, Ingest, Options
+from streams.ingest import FileSink, Ingest, Options, Origin
 from streams.lines import Lines
 from streams.settings import Kafka, Settings
 
@@ -86,7 +88,8 @@ def test_json_summary(run: Run, log: Path, tmp_path: Path) -> None:
     """With --json the figures are the only thing on standard output."""
     code, stdout, stderr = run(log, "--year", 2022, "--out", tmp_path / "e.ndjson", "--json")
     assert (code, stderr) == (0, "")
-    assert json.loads(stdout) == {"lines": 4, "logins": 2, "refused": {"bad_remote": 1}, "not_logins": 1, "events": 4}
+    counts = {"lines": 4, "logins": 2, "joined": 0, "refused": {"bad_remote": 1}, "not_logins": 1, "events": 4}
+    assert json.loads(stdout) == counts
 
 
 def test_standard_output(run: Run) -> None:
@@ -167,6 +170,174 @@ def test_what_ingest_wrote_is_never_too_long(run: Run, tmp_path: Path) -> None:
     assert "1 refused (too_long 1)" in run(source, "--out", tmp_path / "out.ndjson")[1]
 
 
+OKTA = {
+    "published": "2022-04-12T06:00:00Z",
+    "eventType": "user.session.start",
+    "actor": {"alternateId": "anna@example.org"},
+    "client": {"ipAddress": "192.0.2.10"},
+    "outcome": {"result": "FAILURE", "reason": "INVALID_CREDENTIALS"},
+}
+JOURNAL = {
+    "__REALTIME_TIMESTAMP": "1649743201000000",
+    "_HOSTNAME": "gw",
+    "SYSLOG_IDENTIFIER": "sshd",
+    "_PID": "501",
+    "MESSAGE": "Failed password for root from 192.0.2.20 port 40100 ssh2",
+}
+
+
+def test_every_kind_of_line_finds_its_reader(run: Run, tmp_path: Path) -> None:
+    """AuthEvents, foreign records, journal entries and plain lines may stand in one file; what nobody knows is no log-in."""
+    source, out = tmp_path / "mixed.log", tmp_path / "out.ndjson"
+    known = [json.dumps(line) for line in (OKTA, GOOD, JOURNAL)]
+    unknown = [json.dumps({"level": "info", "success": True}), "", json.dumps({"a": 1})]
+    source.write_text("\n".join([*known, SSH.strip(), *unknown]))
+    code, stdout, _ = run(source, "--year", 2022, "--out", out)
+    assert code == 0
+    assert stdout == "7 lines = 4 log-ins + 0 refused + 3 not log-ins; 4 events\n"
+    assert [(event["login"], event.get("protocol"), event["ts"]) for event in objects(out)] == [
+        ("anna@example.org", "http", 1_649_743_200.0),
+        ("bob", None, 1_649_743_200.0),
+        ("root", "ssh", 1_649_743_201.0),
+        ("root", "ssh", 1_649_743_201.0),
+    ]
+
+
+def test_records_of_one_line_are_counted_each(run: Run, tmp_path: Path) -> None:
+    """An envelope's records are lines: each gives events, is refused or is no log-in by itself."""
+    source, out, errors = tmp_path / "hub.json", tmp_path / "out.ndjson", tmp_path / "errors.ndjson"
+    records = [OKTA, OKTA | {"published": "soon"}, {"a": 1}, OKTA]
+    source.write_text(json.dumps({"records": records}) + "\n" + json.dumps(OKTA))
+    _, stdout, _ = run(source, "--out", out, "--errors", errors)
+    assert stdout == "5 lines = 3 log-ins + 1 refused (bad_ts 1) + 1 not log-ins; 3 events\n"
+    assert [event["attrs"]["source"].rpartition(":")[2] for event in objects(out)] == ["1", "1", "2"]
+    (error,) = objects(errors)
+    assert json.loads(base64.b64decode(error["raw_base64"])) == records[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"published": "2022-04-12T06:00:00Z", "eventTy', "not_json"),
+        (json.dumps({"ts": 1.0, "login": "bob"}), "no_remote"),
+        (json.dumps({"login": "bob", "remote": "192.0.2.7", "success": True}), "no_ts"),
+        (json.dumps(OKTA | {"outcome": None}), "no_success"),
+        (json.dumps(OKTA | {"client": None}), "no_remote"),
+    ],
+)
+def test_json_that_was_meant_as_a_login_is_refused(run: Run, line: str, reason: str) -> None:
+    """Broken JSON, an event or a record that lacks what an attempt needs: kept with its reason, wherever it stands."""
+    assert f"1 refused ({reason} 1)" in run("-", text=f"{json.dumps(OKTA)}\n{line}\n")[2]
+
+
+def test_chosen_source_reads_nothing_else(run: Run) -> None:
+    """With --format only that source's records are log-ins; a text format is read from the journal too."""
+    text = "\n".join(map(json.dumps, (OKTA, GOOD, JOURNAL)))
+    assert "1 log-ins + 0 refused + 2 not" in run("-", "--format", "okta", text=text)[2]
+    assert "0 log-ins + 0 refused + 3 not" in run("-", "--format", "entra", text=text)[2]
+    assert "1 log-ins + 0 refused + 2 not" in run("-", "--format", "openssh", text=text)[2]
+    assert "1 log-ins + 2 refused" in run("-", "--format", "authevent", text=text)[2]
+
+
+def test_the_clients_address(run: Run, tmp_path: Path) -> None:
+    """Behind trusted proxies the address is the client's, or marked as nobody's; whom the operator does not trust is himself."""
+    config = tmp_path / "crible.toml"
+    config.write_text('[ingest]\ntrusted_proxies = ["10.0.0.0/8"]\n')
+    lines = [
+        GOOD | {"remote": "10.0.0.1", "attrs": {"x-forwarded-for": "198.51.100.9, 192.0.2.7"}},
+        GOOD | {"remote": "10.0.0.1"},
+        GOOD | {"remote": "192.0.2.8", "attrs": {"x-forwarded-for": "198.51.100.9"}},
+        OKTA | {"client": {"ipAddress": "10.0.0.1"}, "request": {"ipChain": [{"ip": "192.0.2.9"}, {"ip": "10.0.0.1"}]}},
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    events = [json.loads(line) for line in run("-", "--config", config, text=text)[1].splitlines()]
+    assert [(event["remote"], event["attrs"].get("peer"), event["attrs"].get("address_unknown")) for event in events] == [
+        ("192.0.2.7", "10.0.0.1", None),
+        ("10.0.0.1", None, True),
+        ("192.0.2.8", None, None),
+        ("192.0.2.9", "10.0.0.1", None),
+    ]
+    trusting_nobody = [json.loads(line)["remote"] for line in run("-", text=text)[1].splitlines()]
+    assert trusting_nobody == ["10.0.0.1", "10.0.0.1", "192.0.2.8", "10.0.0.1"]
+
+
+def test_ids_do_not_depend_on_whom_we_trust(run: Run, tmp_path: Path) -> None:
+    """The same input has the same ids, whatever is known about our proxies."""
+    config = tmp_path / "crible.toml"
+    config.write_text('[ingest]\ntrusted_proxies = ["10.0.0.0/8"]\n')
+    text = json.dumps(GOOD | {"remote": "10.0.0.1", "attrs": {"x-forwarded-for": "192.0.2.7"}})
+    one, other = (json.loads(run("-", *more, text=text)[1]) for more in ((), ("--config", config)))
+    assert one["event_id"] == other["event_id"]
+    assert one["remote"] != other["remote"]
+
+
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, int]] = []
+
+    def event(self, event: AuthEvent, _encoded: bytes, origin: Origin) -> None:
+        """Keep the address with producer and number."""
+        self.taken.append((event.remote, origin.producer, origin.seq))
+
+    def refused(self, raw: bytes, refusal: Refused, origin: Origin) -> None:
+        """Nothing should be refused here."""
+        raise AssertionError(raw)
+
+    def flush(self) -> None:
+        """Everything is safe."""
+
+
+LINES = st.sampled_from([SSH, DOVECOT, NO_LOGIN, NO_ADDRESS, *map(json.dumps, (OKTA, GOOD, JOURNAL, {"records": [OKTA, GOOD, 7]}))])
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A line in which some bytes are others."""
+    line = bytearray(draw(LINES).encode().strip())
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(line) - 1))
+        line[place : place + draw(st.integers(0, 8))] = draw(st.binary(max_size=8))
+    return bytes(line)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(damaged() | st.binary(max_size=80), max_size=30))
+def test_any_lines_are_accounted_for(lines: list[bytes]) -> None:
+    """Whatever stands in a file, nothing but the sink is told, and the figures add up."""
+    out, errors = io.BytesIO(), io.BytesIO()
+    job = Ingest(FileSink(out, errors), Options(year=2022), Geo(), "ingest", live=False)
+    reading = job.reading("in.log", "p")
+    for number, line in enumerate(lines, 1):
+        reading.take(line, number)
+    reading.close()
+    summary = job.summary
+    assert summary.lines == summary.logins + summary.joined + summary.not_logins + summary.refused.total()
+    events = [decode_event(line) for line in out.getvalue().splitlines()]
+    assert (len(events), len(errors.getvalue().splitlines())) == (summary.events, summary.refused.total())
+    assert len({event.event_id for event in events}) == len(events)
+
+
+def test_numbers_grow_within_each_producer(tmp_path: Path) -> None:
+    """Events that waited have a producer of their own, because their lines are older than what was sent meanwhile."""
+    source = tmp_path / "in.log"
+    hidden = DOVECOT.replace("rip=192.0.2.9", "rip=127.0.0.1").replace("s1", "s0").replace("3 attempts", "2 attempts")
+    envelope = json.dumps({"records": [OKTA, OKTA]}) + "\n"
+    source.write_text(hidden + DOVECOT + envelope + "Apr 12 06:09:00" + SSH.removeprefix("Apr 12 06:00:01"))
+    sink = Kept()
+    Ingest(sink, Options(year=2022), Geo(), "ingest", live=False).read(Lines(str(source)))
+    by_producer: dict[str, list[int]] = {}
+    for _, producer, seq in sink.taken:
+        by_producer.setdefault(producer, []).append(seq)
+    assert sorted(map(len, by_producer.values())) == [2, 6]
+    for seqs in by_producer.values():
+        assert seqs == sorted(set(seqs))
+    assert {producer for address, producer, _ in sink.taken if address == "127.0.0.1"} == {
+        min(by_producer, key=lambda p: len(by_producer[p]))
+    }
+
+
 def test_chosen_format_reads_nothing_else(run: Run) -> None:
     """With --format only that program's lines are log-ins."""
     assert "1 log-ins" in run("-", "--format", "openssh", "--year", 2022, text=SSH + DOVECOT)[2]
@@ -187,6 +358,10 @@ def test_chosen_format_reads_nothing_else(run: Run) -> None:
         (["-", "--year", "20"], "20"),
         (["-", "--out", "no/such/folder"], "no/such/folder: cannot be written: No such file or directory"),
         (["-", "--out", "x", "--errors", "x"], "two uses"),
+        (["-", "--follow"], "--follow takes plain files"),
+        (["-", "--checkpoint", "x"], "--checkpoint needs --follow"),
+        (["/dev/null", "--follow", "--to-kafka"], "--follow --to-kafka needs --checkpoint"),
+        (["/dev/null", "--follow", "--checkpoint", "x", "--out", "x"], "two uses"),
     ],
 )
 def test_wrong_calls(run: Run, arguments: list[str], message: str) -> None:
@@ -282,12 +457,12 @@ def records(settings: Settings, name: str, count: int) -> list[Any]:
 @pytest.mark.kafka
 def test_events_on_kafka(run: Run, log: Path, tmp_path: Path, kafka_broker: str, topic_prefix: str) -> None:
     """Records have network, time and origin; sent again they have the same origin; refused lines are dead letters."""
-    config, settings = settings_of(tmp_path, kafka_broker, topic_prefix, keep_all=True)
+    config, set_up = settings_of(tmp_path, kafka_broker, topic_prefix, keep_all=True)
     for _ in range(2):
         code, stdout, _ = run(log, "--year", 2022, "--to-kafka", "--config", config)
         assert code == 0
         assert "1 refused (bad_remote 1)" in stdout
-    found = records(settings, "auth.events", 8)
+    found = records(set_up, "auth.events", 8)
     assert len(found) == 8
     origins = []
     for record in found:
@@ -298,7 +473,7 @@ def test_events_on_kafka(run: Run, log: Path, tmp_path: Path, kafka_broker: str,
         origins.append((headers["crible-producer"], int(headers["crible-seq"])))
     assert len(set(origins)) == 4
     assert len({producer for producer, _ in origins}) == 1
-    letters = records(settings, "auth.dlq", 2)
+    letters = records(set_up, "auth.dlq", 2)
     assert [letter.value.decode() + "\n" for letter in letters] == [NO_ADDRESS] * 2
     assert dict(letters[0].headers)["dlq.reason"] == b"bad_remote"
     assert dict(letters[0].headers)["dlq.source"].decode() == f"{log}:4"

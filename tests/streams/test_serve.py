@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from time import monotonic
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
-from models.decisions import Decision, Except, Impact, Interval, go_duration, uuid_of
+from models.decisions import Decision, Except
 from models.errors import CribleError
-from models.ids import stable_id
 from models.policy import Policy
-from streams import serve
-from streams.serve import DecisionStore, create_app, lapi_id
+from streams import serve, store
+from streams.serve import create_app
 from streams.settings import ApiKey
+from streams.store import AddressStore, DecisionStore, lapi_id
+from tests import enforcing
+from tests.enforcing import lifted
 
 NOW = 1_700_000_000.0
-KEYS = [ApiKey(name="fw", sha256=sha256(b"secret-1").hexdigest()), ApiKey(name="web", sha256=sha256(b"secret-2").hexdigest())]
+KEYS = [
+    ApiKey(name="fw", sha256=sha256(b"secret-1").hexdigest()),
+    ApiKey(name="web", sha256=sha256(b"secret-2").hexdigest()),
+    ApiKey(name="old", sha256=sha256(b"secret-3").hexdigest(), addresses_only=True),
+]
 
 
 def decision(value: str = "203.0.113.7", until: float = NOW + 3600, **changes: Any) -> Decision:
-    identifier = stable_id(value, until, msgspec.to_builtins(changes))
-    fields: dict[str, Any] = {
-        "decision_id": identifier,
-        "uuid": uuid_of(identifier),
-        "origin": "crible",
-        "type": "ban",
-        "scope": "range" if "/" in value else "ip",
-        "value": value,
-        "start": NOW,
-        "until": until,
-        "duration": go_duration(until - NOW),
-        "scenario": "password_spray",
-        "mode": "enforce",
-        "alert_ids": ("a",),
-        "reason": "",
-        "policy_version": "1",
-        "impact": Impact(attack_attempts=1, attack_accounts=1, legit_accounts=Interval(0, 0, 0)),
-    }
-    return Decision(**(fields | changes))
-
-
-def lifted(held: Decision, at: float) -> Decision:
-    return msgspec.structs.replace(held, lifted=at, lifted_by="person")
+    return enforcing.decision(value, NOW, until, **changes)
 
 
 class Lapi:
@@ -54,7 +40,14 @@ class Lapi:
     def __init__(self, keys: list[ApiKey] | None = KEYS, policy: Policy | None = None) -> None:
         self.now, self.is_ready = NOW, True
         self.store = DecisionStore(policy or Policy.default())
-        self.app = create_app(self.store, keys, lambda: self.now, lambda: self.is_ready)
+        self.addresses = AddressStore(policy or Policy.default())
+        self.app = create_app(self.store, keys, lambda: self.now, lambda: self.is_ready, self.addresses)
+
+    def put(self, *decisions: Decision) -> None:
+        """Give both lists the decisions."""
+        for each in decisions:
+            self.store.put(each)
+            self.addresses.put(each)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def send() -> httpx.Response:
@@ -167,6 +160,7 @@ def test_nothing_is_null_here_and_empty_lists_there(lapi: Lapi) -> None:
         {"except_": (Except(asns=(1,)),)},
         {"value": "10.0.0.7"},
         {"value": "198.51.100.9"},
+        {"value": "nonsense"},
         {"lifted": NOW - 1},
         {"until": NOW},
     ],
@@ -264,12 +258,13 @@ def test_ends_by_itself(lapi: Lapi) -> None:
 
 
 def test_extension_is_told_again(lapi: Lapi) -> None:
-    """A later end of the same decision comes as new, so that the bouncer keeps it longer, and the old end is no end."""
+    """A later end of the same decision comes as deleted and new: a firewall bouncer ignores what it already has."""
     held = decision(until=NOW + 60)
     lapi.store.put(held)
     lapi.stream("startup=true")
     lapi.store.put(msgspec.structs.replace(held, until=NOW + 600))
     body = lapi.get("/v1/decisions/stream")
+    assert [(d["id"], d["duration"]) for d in body["deleted"]] == [(lapi_id(held), "-1s")]
     assert [(d["id"], d["duration"]) for d in body["new"]] == [(lapi_id(held), "10m0s")]
     lapi.now += 61
     assert lapi.stream() == ([], [])
@@ -301,6 +296,29 @@ def test_shorter_decision_takes_over_when_the_longest_is_lifted(lapi: Lapi) -> N
     body = lapi.get("/v1/decisions/stream")
     assert [d["id"] for d in body["deleted"]] == [lapi_id(long)]
     assert [d["id"] for d in body["new"]] == [lapi_id(short)]
+
+
+def test_longer_decision_takes_over(lapi: Lapi) -> None:
+    """A longer decision on the same value replaces the one that the reader has; a shorter one is not told."""
+    first, longer, shorter = decision(), decision(until=NOW + 7200), decision(until=NOW + 60)
+    lapi.store.put(first)
+    lapi.stream("startup=true")
+    lapi.store.put(longer)
+    body = lapi.get("/v1/decisions/stream")
+    assert [d["id"] for d in body["deleted"]] == [lapi_id(first)]
+    assert [d["id"] for d in body["new"]] == [lapi_id(longer)]
+    lapi.store.put(shorter)
+    assert lapi.stream() == ([], [])
+    assert lapi.stream("startup=true") == (["203.0.113.7"], [])
+
+
+def test_a_change_that_no_reader_sees_is_not_told(lapi: Lapi) -> None:
+    """A decision with another impact and the same end is the same to a bouncer."""
+    held = decision()
+    lapi.store.put(held)
+    lapi.stream("startup=true")
+    lapi.store.put(msgspec.structs.replace(held, alert_ids=("a", "b")))
+    assert lapi.stream() == ([], [])
 
 
 def test_tombstone_of_a_held_decision_ends_it(lapi: Lapi) -> None:
@@ -366,6 +384,105 @@ def test_cursors_are_bounded(lapi: Lapi, monkeypatch: pytest.MonkeyPatch) -> Non
     assert lapi.stream() == (["203.0.113.7"], [])
     assert lapi.stream(key="secret-2") == (["203.0.113.7"], [])
     assert lapi.stream() == (["203.0.113.7"], [])
+
+
+# -- bouncers that ignore the mask of a range --------------------------------------------------------------------------
+
+
+def test_ranges_become_addresses(lapi: Lapi) -> None:
+    """A key for addresses gets every address of an IPv4 range down to /24, as decisions of scope Ip with ids of their own."""
+    held = decision("198.51.100.0/30")
+    lapi.put(held, decision("198.51.0.0/16"), decision("2001:db8:1:2::/64"), decision())
+    body = lapi.get("/v1/decisions/stream?startup=true", "secret-3")
+    assert [d["value"] for d in body["new"]] == [*(f"198.51.100.{n}" for n in range(4)), "203.0.113.7"]
+    assert {d["scope"] for d in body["new"]} == {"Ip"}
+    assert len({d["id"] for d in body["new"]}) == len({d["uuid"] for d in body["new"]}) == 5
+    lapi.put(lifted(held, NOW + 1))
+    assert lapi.stream(key="secret-3") == ([], [f"198.51.100.{n}" for n in range(4)])
+    assert lapi.stream("startup=true")[0] == ["198.51.0.0/16", "2001:db8:1:2::/64", "203.0.113.7"]
+
+
+def test_an_address_is_kept_while_anything_holds_it(lapi: Lapi) -> None:
+    """The end of a range does not delete an address in it that is blocked by itself."""
+    held = decision("203.0.113.4/30")
+    lapi.put(held, decision("203.0.113.7", until=NOW + 60))
+    assert lapi.stream("startup=true", "secret-3")[0] == [f"203.0.113.{n}" for n in (4, 5, 6, 7)]
+    lapi.put(lifted(held, NOW + 1))
+    new, deleted = lapi.stream(key="secret-3")
+    assert (new, sorted(deleted)) == (["203.0.113.7"], [f"203.0.113.{n}" for n in (4, 5, 6, 7)])
+
+
+def test_what_such_a_key_does_not_get_is_counted(lapi: Lapi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv6, wide ranges and what there is no room for are counted by reason."""
+    monkeypatch.setattr(store, "_MAX_ADDRESSES", 5)
+    lapi.put(decision("198.51.100.0/30"), decision("192.0.2.0/30"), decision("198.51.0.0/16"))
+    lapi.put(decision("2001:db8:1:2::/64"), decision("2001:db8:9:9::/64"), decision())
+    assert len(lapi.stream("startup=true", "secret-3")[0]) == 5
+    text = lapi.ask("GET", "/metrics").text
+    for reason, number in {"ipv6": 2, "wide": 1, "full": 1, "scope": 0}.items():
+        assert f'crible_decisions_withheld{{point="lapi_addresses",reason="{reason}"}} {number}.0' in text
+
+
+def test_room_comes_back(lapi: Lapi) -> None:
+    """What was expanded is forgotten with its decision, and a tombstone ends all of it."""
+    held = decision("198.51.100.0/30", until=NOW + 60)
+    lapi.put(held)
+    lapi.stream("startup=true", "secret-3")
+    lapi.addresses.remove(held.decision_id)
+    assert len(lapi.stream(key="secret-3")[1]) == 4
+    lapi.now += 60 + 3600
+    assert lapi.stream("startup=true", "secret-3") == ([], [])
+    assert not lapi.addresses._entries
+    assert not lapi.addresses._parts
+
+
+def test_such_a_key_needs_its_list() -> None:
+    """A service that could not honour the key does not start."""
+    with pytest.raises(ValueError, match="addresses_only"):
+        create_app(DecisionStore(Policy.default()), KEYS, lambda: NOW, lambda: True)
+
+
+# -- caches, and many decisions ----------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_list_is_not_sent_again(lapi: Lapi) -> None:
+    """A reader that shows the list's ETag gets 304 until something changes; an end by itself is a change."""
+    lapi.store.put(decision(until=NOW + 60))
+    headers = {"X-Api-Key": "secret-1"}
+    first = lapi.ask("GET", "/v1/decisions", headers=headers)
+    known = headers | {"If-None-Match": first.headers["etag"]}
+    again = lapi.ask("GET", "/v1/decisions", headers=known)
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    lapi.now += 61
+    assert lapi.ask("GET", "/v1/decisions", headers=known).text == "null"
+    assert Lapi().ask("GET", "/v1/decisions", headers=known).status_code == 200
+
+
+def test_a_large_list_makes_nobody_wait() -> None:
+    """While a bouncer that starts is given 50,000 decisions, others are answered."""
+    lapi = Lapi()
+    for number in range(50_000):
+        lapi.store.put(decision(f"11.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
+
+    server = serve.server_of(lapi.app)
+    with serve.listen("127.0.0.1", 0) as listening, ThreadPoolExecutor(2) as threads, httpx.Client() as client:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        serving = threads.submit(server.run, [listening])
+        try:
+            client.get(f"{url}/health")
+            options = {"headers": {"X-Api-Key": "secret-1"}, "timeout": 60}
+            large = threads.submit(httpx.get, f"{url}/v1/decisions/stream?startup=true", **options)
+            waits_s = []
+            while not large.done():
+                asked_at = monotonic()
+                client.get(f"{url}/health")
+                waits_s.append(monotonic() - asked_at)
+            assert len(large.result().json()["new"]) == 50_000
+        finally:
+            server.should_exit = True
+            serving.result()
+    assert len(waits_s) >= 3
+    assert max(waits_s) < 0.5, waits_s
 
 
 # -- usage metrics, Prometheus -----------------------------------------------------------------------------------------

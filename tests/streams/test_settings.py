@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from streams.settings import Kafka, Settings, load
+from streams.settings import Kafka, Realm, Settings, load
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -44,6 +44,18 @@ def test_lists_in_variables_are_json() -> None:
     assert [(key.name, key.sha256) for key in settings.block.api_keys] == [("bouncer", digest)]
 
 
+def test_tables_in_variables_are_json() -> None:
+    """So can a table, and a list of addresses."""
+    settings = load(
+        environ={
+            "CRIBLE_ACCOUNTS_REALMS": '{"example.org": {"aliases": ["example.net"], "tag_separator": "+"}}',
+            "CRIBLE_INGEST_TRUSTED_PROXIES": '["10.0.0.0/8", "2001:db8::1"]',
+        }
+    )
+    assert settings.accounts.realms == {"example.org": Realm(aliases=["example.net"], tag_separator="+")}
+    assert settings.ingest.trusted_proxies == ["10.0.0.0/8", "2001:db8::1"]
+
+
 def test_foreign_variables_are_left_alone() -> None:
     """A variable whose second word is no section is somebody else's."""
     assert load(environ={"CRIBLE_REQUIRE_KAFKA": "1", "PATH": "/bin"}) == Settings()
@@ -58,6 +70,10 @@ def test_foreign_variables_are_left_alone() -> None:
         ("[kafka]\nprefix = 'a b'\n", "at `kafka.prefix`"),
         ("[worker]\nport = 70000\n", "at `worker.port`"),
         ("kafka = 3\n", "at `kafka`"),
+        ("[ingest]\ntrusted_proxies = ['10.0.0.0/33']\n", "10.0.0.0/33"),
+        ("[ingest]\ntrusted_proxies = ['10.0.0.1/8']\n", "10.0.0.1/8 has host bits set"),
+        ("[accounts.realms.a]\nalias = ['b']\n", "alias"),
+        ("[accounts.realms.a]\naliases = ['b']\n[accounts.realms.B]\n", "b is named twice"),
         ("[[block.api_keys]]\nname = 'a'\nsha256 = 'short'\n", "at `block.api_keys[0].sha256`"),
         ("[kafka\n", "not TOML"),
     ],
@@ -78,7 +94,7 @@ def test_a_wrong_file_is_named_with_the_key(tmp_path: Path, text: str, said: str
         ("CRIBLE_KAFKA_PARTITION", "4", "did you mean CRIBLE_KAFKA_PARTITIONS?"),
         ("CRIBLE_WORKER_PORT", "http", "at `worker.port`"),
         ("CRIBLE_GEO_DATABASE", "a.mmdb", "at `geo.database`"),
-        ("CRIBLE_GEO_DATABASE", "['a.mmdb']", "CRIBLE_GEO_DATABASE is not a JSON list"),
+        ("CRIBLE_GEO_DATABASE", "['a.mmdb']", "CRIBLE_GEO_DATABASE is not JSON"),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, text: str, said: str) -> None:

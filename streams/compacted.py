@@ -1,0 +1,79 @@
+"""Reads compacted topics whole, from their beginning, and goes on reading them; committed records only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+
+from streams import topics
+from streams.settings import Settings
+
+__all__ = ["CompactedReader", "Record", "is_of"]
+
+_POLL_MS: Final = 500
+#: After the broker was away, readers are back within a second; the library's own limit is 30.
+_RECONNECT_MS: Final = 1000
+_SCHEMA_HEADER: Final = "crible-schema"
+
+#: kafka-python's ConsumerRecord; the library ships no types.
+Record = Any
+
+
+class CompactedReader:
+    """See the module's text.
+
+    Args:
+        settings: Where the broker is.
+        names: Topics, without the prefix.
+
+    Raises:
+        KafkaError: No broker, or it refused.
+    """
+
+    def __init__(self, settings: Settings, *names: str) -> None:
+        self._partitions = [
+            TopicPartition(topics.topic(settings, name), number)
+            for name in names
+            for number in range(topics.partitions(settings, name))
+        ]
+        self._consumer = KafkaConsumer(
+            **settings.kafka.client_options(),
+            reconnect_backoff_max_ms=_RECONNECT_MS,
+            allow_auto_create_topics=False,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        try:
+            self._consumer.assign(self._partitions)
+            self._consumer.seek_to_beginning(*self._partitions)
+            self._ends = self._consumer.end_offsets(self._partitions)
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def caught_up(self) -> bool:
+        """Whether everything has been read that was there at the start."""
+        return all((self._consumer.position(partition) or 0) >= self._ends[partition] for partition in self._partitions)
+
+    def poll(self) -> Iterator[Record]:
+        """The next records, after half a second at most."""
+        for batch in self._consumer.poll(timeout_ms=_POLL_MS).values():
+            yield from batch
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+def is_of(record: Record, schema: str) -> bool:
+    """Whether a record is of the kind ``name/major`` and not of a higher major; one without the header may be."""
+    name, _, major = schema.partition("/")
+    for header, value in record.headers:
+        if header == _SCHEMA_HEADER:
+            given_name, _, given_major = value.decode("utf-8", "replace").partition("/")
+            return given_name == name and given_major.isdecimal() and int(given_major) <= int(major)
+    return True

@@ -1,0 +1,157 @@
+"""streams.gate.standing: who is refused follows the topics, and in doubt nobody is."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from kafka.errors import KafkaConnectionError
+
+from models.decisions import Decision
+from models.lists import ListEntry
+from models.policy import Policy
+from streams.gate import standing as standing_module
+from streams.gate.standing import Follower, Standing
+from streams.settings import Settings
+from tests.block_service import wait_for
+from tests.factories import T0, failure
+from tests.streams.gate.decided import ban
+
+ATTEMPT = failure(T0, remote="203.0.113.7")
+
+
+@pytest.fixture
+def standing() -> Standing:
+    made = Standing(Policy.default())
+    made.complete()
+    return made
+
+
+@pytest.fixture
+def follower(standing: Standing) -> Follower:
+    return Follower(Settings(), standing, lambda: T0)
+
+
+def record(topic: str, key: str, value: object, schema: str | None = None) -> Any:
+    """A record as kafka-python gives it; ``value`` is JSON unless it is bytes."""
+    encoded = value if isinstance(value, bytes | None) else msgspec.json.encode(value)
+    headers = [] if schema is None else [("crible-schema", schema.encode())]
+    return SimpleNamespace(topic=topic, key=key.encode(), value=encoded, headers=headers, partition=0, offset=7)
+
+
+def decided(decision: Decision, **more: Any) -> Any:
+    return record("auth.decisions", decision.decision_id, decision, **more)
+
+
+def entry(**fields: Any) -> ListEntry:
+    return ListEntry(**({"list": "block", "address": "203.0.113.7", "ts": T0, "until": T0 + 60, "reason": "x", "by": "k"} | fields))
+
+
+def test_a_decision_refuses_until_it_is_lifted(standing: Standing, follower: Follower) -> None:
+    """The newest record of a decision is what holds."""
+    decision = ban("203.0.113.7")
+    follower.take(decided(decision, schema="decision/1"))
+    refusal = standing.refusal(ATTEMPT)
+    assert refusal is not None
+    assert refusal.reference == decision.decision_id[:12]
+    follower.take(decided(msgspec.structs.replace(decision, lifted=T0 - 1, lifted_by="anne")))
+    assert standing.refusal(ATTEMPT) is None
+    follower.take(decided(decision))
+    follower.take(record("auth.decisions", decision.decision_id, None))
+    assert standing.refusal(ATTEMPT) is None
+
+
+def test_ended_decisions_are_forgotten(standing: Standing) -> None:
+    """A gate that runs for months does not grow: what ended goes when the next decision comes."""
+    for number in range(100):
+        decision = ban(f"203.0.113.{number}", until=T0 + 1)
+        standing.put_decision(decision.decision_id, decision, T0)
+    later = ban("198.51.100.1", start=T0, until=T0 + 60)
+    standing.put_decision(later.decision_id, later, T0 + 2)
+    assert len(standing._decisions._by_key) == 1
+    shadow = ban("203.0.113.7", mode="shadow")
+    standing.put_decision(shadow.decision_id, shadow, T0)
+    assert len(standing._decisions._by_key) == 1
+
+
+def test_lists_follow_the_control_topic(standing: Standing, follower: Follower) -> None:
+    """Entries by their key; everything else on that topic is somebody else's."""
+    listed = entry()
+    follower.take(record("auth.control", "watermark/3", [1, 2.0]))
+    follower.take(record("auth.control", "service/login_flood", b"\xff"))
+    follower.take(record("auth.control", listed.key, listed, "list-entry/1"))
+    assert standing.refusal(ATTEMPT) is not None
+    assert standing.entries("block", T0) == [listed]
+    follower.take(record("auth.control", listed.key, None))
+    assert standing.refusal(ATTEMPT) is None
+
+
+@pytest.mark.parametrize("schema", ["decision/2", "alert/1", "decision/x"])
+def test_a_record_of_another_kind_takes_back_what_its_key_said(standing: Standing, follower: Follower, schema: str) -> None:
+    """It may be the end of a block in words that this version does not know: in doubt nobody is refused."""
+    decision = ban("203.0.113.7")
+    follower.take(decided(decision))
+    follower.take(decided(decision, schema=schema))
+    assert standing.refusal(ATTEMPT) is None
+
+
+@pytest.mark.parametrize("value", [b"nonsense", b"{}", b"\xff", b'{"list":"block"}'])
+def test_a_damaged_record_takes_back_what_its_key_said(standing: Standing, follower: Follower, value: bytes) -> None:
+    """For decisions and for entries of lists."""
+    decision, listed = ban("203.0.113.7"), entry(address="198.51.100.1")
+    follower.take(decided(decision))
+    follower.take(record("auth.control", listed.key, listed))
+    follower.take(record("auth.decisions", decision.decision_id, value))
+    follower.take(record("auth.control", listed.key, value))
+    assert standing.refusal(ATTEMPT) is None
+    assert standing.refusal(failure(T0, remote="198.51.100.1")) is None
+
+
+def test_nobody_is_refused_before_everything_was_read() -> None:
+    """The compacted topic still holds older states: the end of a block may come later."""
+    standing = Standing(Policy.default())
+    decision = ban("203.0.113.7")
+    standing.put_decision(decision.decision_id, decision, T0)
+    assert standing.refusal(ATTEMPT) is None
+    standing.complete()
+    assert standing.refusal(ATTEMPT) is not None
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), RuntimeError("our own")])
+def test_reading_that_fails_lets_everybody_in_and_begins_anew(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever the failure; what was read before counts no more."""
+    decision = ban("203.0.113.7")
+    standing.put_decision(decision.decision_id, decision, T0)
+    turns: list[bool] = []
+    refused: list[bool] = []
+
+    class Reader:
+        def __init__(self, *_: object) -> None:
+            turns.append(standing.is_ready)
+
+        def caught_up(self) -> bool:
+            return True
+
+        def poll(self) -> list[Any]:
+            if len(turns) == 1:
+                raise error
+            refused.append(standing.refusal(ATTEMPT) is not None)
+            return [decided(decision)]
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(standing_module, "CompactedReader", Reader)
+    monkeypatch.setattr(standing_module, "_AGAIN_S", 0.01)
+    stop = threading.Event()
+    thread = threading.Thread(target=Follower(Settings(), standing, lambda: T0).run, args=(stop,))
+    thread.start()
+    wait_for(lambda: len(refused) > 2, "reading goes on")
+    stop.set()
+    thread.join(10)
+    assert turns == [True, False]
+    assert refused[:2] == [False, True]

@@ -1,0 +1,527 @@
+"""``make truth``: every line of ``../shared/data/parser_truth`` through ingest, judged by what its collectors expect.
+
+A line is *right* if the attempt that comes out has the address, account and outcome that are expected (or if none comes out of a
+line that is no log-in), *wrong* if it has another, *not recognised* if none comes out of a log-in. A log-in that names no address
+is right if it is refused. Each set says something else about its lines, so each has a loader of its own below, with
+what was left out of the judgement and why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from models.addresses import Proxies, normalise
+from models.events import AuthEvent, Refused, decode_event
+from models.geo import Geo
+from streams.ingest import Ingest, Options, Origin
+
+DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
+#: Share of their log-in lines that must be recognised, by set.
+FLOORS: Final = {"fail2ban": 0.97, "crowdsec_parser": 0.97, "wazuh_ossec": 0.95, "postfix_grok": 0.95, "syslogng_patterndb": 0.95}
+#: The year of times without one, in which all of 29 February exists.
+_YEAR: Final = 2020
+#: What lines carry that have no time.
+_AT: Final = 1_600_000_000.0
+#: fail2ban has a line of SOGo behind a proxy at this address.
+_PROXIES: Final = ("10.0.0.1",)
+
+RIGHT, WRONG, MISSED, LEFT_OUT = "right", "wrong", "not recognised", "not judged"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line and what is expected of it.
+
+    Attributes:
+        file: Name of the set.
+        service: The program, as the set calls it.
+        line: The log line.
+        outcome: ``True`` or ``False`` for a log-in; ``None``: it is none.
+        host: The client's address; "" if it is not told.
+        user: The name; ``None`` if it is not told.
+        why_not: Why the line is not judged, else "".
+        literal: Whether address and name, where they are not told, must at least stand in the line.
+    """
+
+    file: str
+    service: str
+    line: str
+    outcome: bool | None
+    host: str = ""
+    user: str | None = None
+    why_not: str = ""
+    literal: bool = True
+
+
+@dataclass
+class Result:
+    """How the lines of one set and service were judged."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    logins: int = 0
+    recognised: int = 0
+
+
+@dataclass
+class Judgement:
+    """Everything that was judged.
+
+    Attributes:
+        results: By set and service.
+        wrong: What came out, with the case.
+        missed: Log-ins of which nothing came out.
+        left_out: Number of lines by set, service and reason.
+    """
+
+    results: dict[tuple[str, str], Result] = field(default_factory=lambda: defaultdict(Result))
+    wrong: list[tuple[Case, str]] = field(default_factory=list)
+    missed: list[Case] = field(default_factory=list)
+    left_out: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def share(self, file: str) -> float:
+        """Of the log-in lines of a set that are judged, how many are recognised."""
+        logins = sum(result.logins for (name, _), result in self.results.items() if name == file)
+        return sum(result.recognised for (name, _), result in self.results.items() if name == file) / max(logins, 1)
+
+
+class Collector:
+    """Keeps what ingest gives."""
+
+    def __init__(self) -> None:
+        self.events: list[AuthEvent] = []
+        self.reasons: list[str] = []
+
+    def event(self, event: AuthEvent, encoded: bytes, origin: Origin) -> None:
+        """As it would be read again."""
+        self.events.append(decode_event(encoded))
+
+    def refused(self, raw: bytes, refusal: Refused, origin: Origin) -> None:
+        """Why."""
+        self.reasons.append(refusal.reason)
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+
+def read(*lines: str) -> Collector:
+    """What ingest makes of a file of ``lines``."""
+    found = Collector()
+    job = Ingest(found, Options(year=_YEAR, at=_AT), Geo(), "truth", live=False, proxies=Proxies(_PROXIES))
+    reading = job.reading("truth", "truth")
+    for number, line in enumerate(lines, start=1):
+        reading.take(line.replace("\n", " ").encode("utf-8", "surrogateescape"), number)
+    reading.close()
+    summary = job.summary
+    total = summary.logins + summary.joined + summary.refused.total() + summary.not_logins
+    assert summary.lines == total, f"{summary} does not add up"
+    return found
+
+
+def judge(cases: Iterator[Case]) -> Judgement:
+    """Judge each case, alone in its file."""
+    judgement = Judgement()
+    for case in cases:
+        result = judgement.results[case.file, case.service]
+        if case.why_not:
+            judgement.left_out[case.file, case.service, case.why_not] += 1
+            result.counts[LEFT_OUT] += 1
+            continue
+        found = read(case.line)
+        is_login = case.outcome is not None
+        result.logins += is_login
+        problem = _problem(case, found)
+        if problem:
+            judgement.wrong.append((case, problem))
+            result.counts[WRONG] += 1
+        elif is_login and not found.events and not _is_rightly_refused(case, found):
+            judgement.missed.append(case)
+            result.counts[MISSED] += 1
+        else:
+            result.counts[RIGHT] += 1
+            result.recognised += is_login
+    return judgement
+
+
+def _problem(case: Case, found: Collector) -> str:
+    """What is wrong, or ""."""
+    for event in found.events:
+        if case.outcome is None:
+            if event.fail_type == "internal" and not event.success:
+                continue  # nobody's fault but ours, which the sets leave out as no failure of the client
+            return f"is no log-in: {event.login} {event.remote} {event.success}"
+        if event.success != case.outcome:
+            return f"success is {event.success}"
+        if case.host and not _is_same_address(case.host, event):
+            return f"address is {event.remote}"
+        if not case.host and case.literal and event.remote.lower() not in case.line.lower():
+            return f"address {event.remote} is not in the line"
+        if case.user is not None and event.login != case.user and not event.login.startswith("~"):
+            return f"account is {event.login!r}"
+        if case.user is None and case.literal and event.login.lower() not in case.line.lower() and not event.login.startswith("~"):
+            return f"account {event.login!r} is not in the line"
+    return ""
+
+
+def _is_same_address(host: str, event: AuthEvent) -> bool:
+    try:
+        return normalise(host) == event.remote
+    except ValueError:
+        return False
+
+
+def _is_rightly_refused(case: Case, found: Collector) -> bool:
+    """Where the address that is expected is none."""
+    try:
+        normalise(case.host)
+    except ValueError:
+        return bool(case.host) and found.reasons in (["bad_remote"], ["no_remote"])
+    return False
+
+
+def _objects(name: str) -> Iterator[dict[str, Any]]:
+    for text in (DATA / "parser_truth" / f"{name}.jsonl").read_text("utf-8").splitlines():
+        yield json.loads(text)
+
+
+def _why(reasons: Mapping[str, str], text: str) -> str:
+    """The reason of the first pattern that is found in ``text``."""
+    return next((reason for pattern, reason in reasons.items() if re.search(pattern, text)), "")
+
+
+# ---------------------------------------------------------------------------------------------------------------- fail2ban
+
+_NO_NAME: Final = "no log-in was tried: no user was named (scans, broken connections)"
+_MAIL: Final = "mail refused, or SMTP misused: no log-in"
+_PROBE: Final = "requests to a web server without a log-in"
+_DATABASE: Final = "databases: no customer logs in to them"
+_TELEPHONY: Final = "telephony"
+_GAMES: Final = "games, chat and voice"
+_NETWORK: Final = "packets, name servers and proxies: no log-in"
+_VPN: Final = "tunnels: keys of machines, not passwords of customers"
+_PANEL: Final = "administration of one machine or appliance"
+_APPLICATION: Final = "web applications of others, which log in elsewhere than a mail provider"
+_JSON: Final = "JSON that no document of ours describes"
+_FORMAT: Final = "made up to show the tool"
+
+#: fail2ban's services that are no source of log-ins for a provider of mail and hosting, and why.
+OUT_OF_SCOPE: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ("apache-badbots apache-botsearch apache-fakegooglebot apache-modsecurity apache-nohome apache-noscript apache-overflows "
+         "apache-pass apache-shellshock php-url-fopen suhosin nginx-bad-request nginx-botsearch nginx-forbidden nginx-limit-req "
+         "monitorix").split(), _PROBE),
+    **dict.fromkeys("exim-spam sendmail-reject qmail".split(), _MAIL),
+    **dict.fromkeys("mongodb-auth mssql-auth mysqld-auth".split(), _DATABASE),
+    **dict.fromkeys("asterisk freeswitch".split(), _TELEPHONY),
+    **dict.fromkeys("counter-strike murmur ejabberd-auth znc-adminlog".split(), _GAMES),
+    **dict.fromkeys("3proxy dante squid named-refused nsd portsentry scanlogd xinetd-fail stunnel recidive slapd".split(), _NETWORK),
+    **dict.fromkeys("openvpn softethervpn".split(), _VPN),
+    **dict.fromkeys(
+        ("centreon monit nagios openhab proxmox routeros-auth screensharingd xrdp zoneminder phpmyadmin-syslog froxlor-auth "
+         "directadmin guacamole").split(), _PANEL),
+    **dict.fromkeys(
+        "bitwarden vaultwarden drupal-auth gitlab grafana traefik-auth haproxy-http-auth lighttpd-auth groupoffice tine20".split(),
+        _APPLICATION),
+    "cowrie": "a honeypot: everybody there is an attacker",
+    "selinux-ssh": "the kernel's audit log repeats sshd's",
+    "oracleims": "XML records of one vendor",
+    "zzz-generic-example": _FORMAT,
+}  # fmt: skip
+#: Lines of services in scope that are no log-in though fail2ban bans for them, and why.
+_FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
+    "sshd": {
+        r"Did not receive identification|Bad protocol version|banner exchange|kex_exchange|[Uu]nable to negotiate|no matching mac": _NO_NAME,
+        r"Connection (?:closed|reset) by \S+(?: port \d+)?(?: \[preauth\])?\s*$|Disconnected from \S+ port \d+ \[preauth\]": _NO_NAME,
+        r"refused connect|dispatch_run_fatal|Timeout before auth|Read from socket failed|Received disconnect from .* ?1[14]: ": _NO_NAME,
+        r"Disconnecting: Too many authentication failures": "the address stands in another line; each failure had a line of its own",
+        r"Accepted password for known from": "the line says 'Accepted'; fail2ban counts the names that the same process named before",
+        r"ruser=\S* rhost=192\.0\.2\.11[2346]\b": "PAM's line before sshd's own, which fail2ban waits for (see test_openssh.py)",
+        r"Disconnecting invalid user xxx .*Too many": "fail2ban counted the same process before",
+        r"Disconnected from authenticating user admin": "fail2ban counts it in mode 'aggressive' only, as another line shows",
+        r"kernel: ?\[": _FORMAT,
+        r"ssh1: ruser ": "a line that sshd never wrote, which could name two addresses: it is refused",
+        r"ssh2: from 10\.10\.1\.2 port 55555 ssh2$": "sshd writes nothing there for a password, so it could name two addresses: refused",
+    },
+    "dovecot": {
+        r"no auth attempts|auth was ready|didn't finish SASL|TLS handshake\)": "no password was given (fail2ban: mode 'aggressive')",
+    },
+    "postfix": {
+        r"NOQUEUE|milter-reject| reject: |pipelining|too many errors|rate limit|does not resolve|lost connection|PREGREET|HANGUP": _MAIL,
+        r"COMMAND (?:TIME|COUNT) LIMIT": _MAIL,
+        r"Invalid authentication mechanism": "no password was given; fail2ban counts it in mode 'aggressive' only",
+    },
+    "exim": {
+        r"sender verify fail|rejected RCPT|synchronization error|dropped: |no MAIL in|closed by DROP|no host name|no IP address": _MAIL,
+        r"dropped by 'connect'": _MAIL,
+    },
+    "apache-auth": {
+        r"client denied|SNI|File does not exist": _PROBE,
+        r"wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown algorithm": "broken protocol, no password was checked",
+        r"Authorization of user .* failed, reason": "the password was right; the file's owner is another",
+    },
+    "nginx-http-auth": {
+        r"SSL_|connect\(\) failed": _PROBE,
+        r'client: 127\.0\.0\.1, server: test, .* client: 192\.0\.2\.2': "could name two addresses: it is refused",
+        r"host nginx: 2025": "two headers, the second cut",
+    },
+    "courier-smtp": {r"User .*unknown|User unknown": _MAIL},
+    "kerio": {r"unknown recipient|Spam attack|DNS blacklist|Relay attempt|no reverse DNS|Message from IP": _MAIL},
+    "domino-smtp": {r"rejected for policy": _MAIL, r"^\[\d+:": "a process number before the time"},
+    "assp": {
+        r"SSL negotiation|RelayAttempt": _MAIL,
+        r"too much AUTH errors": "repeats what the lines before have said",
+        r"Invalid authentication mechanism|Invalid base64": "no password was given",
+    },
+    "openwebmail": {},
+    "perdition": {r"Error reading authentication": _NO_NAME},
+    "pam-generic": {
+        r"pop\(pam_unix\)": "the line tells of a failed log-in; fail2ban's filter does not know that kind of tag",
+        r"ruser= rhost=192\.0\.2\.2 user=test rhost=": "could name two addresses: it is refused",
+    },
+}  # fmt: skip
+_FAIL2BAN_LINES["sshd-journal"] = _FAIL2BAN_LINES["sshd"]
+
+
+def fail2ban() -> Iterator[Case]:
+    """``match``: fail2ban's filter takes the line for a failure of ``host``; ``user`` is told for some. Lines that have both
+    answers depend on the filter's mode."""
+    objects = list(_objects("fail2ban"))
+    answers = defaultdict(set)
+    for case in objects:
+        answers[case["file"], case["line"]].add((case["expect"] or {}).get("match"))
+    for case in objects:
+        service, line, expect = case["file"], case["line"], case["expect"] or {}
+        why_not = OUT_OF_SCOPE.get(service, "")
+        why_not = why_not or _why(_FAIL2BAN_LINES.get(service, {}), line)
+        if not why_not and len(answers[service, line]) > 1:
+            why_not = "fail2ban's mode decides"
+        if expect.get("match") is None:
+            why_not = why_not or "nothing is expected"
+        host = expect.get("host") or expect.get("ip4") or expect.get("ip6") or ""
+        user = expect.get("user")
+        if expect.get("match"):
+            yield Case("fail2ban", service, line, False, host, user, why_not)
+        else:
+            yield Case("fail2ban", service, line, None, why_not=why_not or _succeeds(service, line))
+
+
+def _succeeds(service: str, line: str) -> str:
+    """fail2ban expects no failure; whether the line is a success it does not say."""
+    return "no failure: a success, about which nothing is expected" if re.search(r"Accepted |LOGIN SUCCESS", line) else ""
+
+
+# ---------------------------------------------------------------------------------------------------------- crowdsec_parser
+
+_CROWDSEC_SCOPE: Final[dict[str, str]] = {
+    **dict.fromkeys("mariadb mongodb mssql mysql pgsql".split(), _DATABASE),
+    **dict.fromkeys("asterisk freeswitch teamspeak".split(), _TELEPHONY),
+    **dict.fromkeys("charon fortinet openvpn wireguard".split(), _VPN),
+    **dict.fromkeys("haproxy iis nextcloud-whitelist rocketchat tcpudp".split(), _PROBE),
+    **dict.fromkeys(
+        ("apache-guacamole hestiacp home-assistant mikrotik proxmox synology technitium webmin smb kasm harbor aws "
+         "opensearch").split(), _PANEL),
+    **dict.fromkeys(
+        ("authelia authentik bitwarden gitea gitlab grafana immich jellyfin joplin magento nextcloud odoo vaultwarden teleport "
+         "sftpgo").split(), _APPLICATION),
+    **dict.fromkeys("cowrie endlessh".split(), "a honeypot: everybody there is an attacker"),
+    "mailcow-f2b": "bans that another tool made",
+    "mailu-admin": "a rate limit's message, not a log-in",
+    "postscreen": _MAIL,
+}  # fmt: skip
+_CROWDSEC_LINES: Final[dict[str, str]] = {
+    r"rejected RCPT|rejected connection|sender verify fail": _MAIL,
+    r"NOQUEUE: reject|non-SMTP command": _MAIL,
+    r"Magic value check|Unable to negotiate|Timeout before|dispatch_run_fatal|refused connect": _NO_NAME,
+    r"Connection closed by [\d.]+ port \d+ \[preauth\]|Bad buf_getptr": _NO_NAME,
+    r"handler exception$": "does not say that it is about a log-in",
+    r"pam_tally|rhost=  user": "a log-in at the machine itself, which has no address",
+    r"GET /\S+ HTTP": _PROBE,
+    r"FAILED LOGIN cpaneld: brute force attempt": "a refusal for what was tried before",
+}
+
+
+def crowdsec_parser() -> Iterator[Case]:
+    """``meta`` is what CrowdSec's parser makes of the line: address, name, and in words whether it failed. Lines without such
+    words are of some other kind. ``message`` is what follows the syslog header; nginx's mail proxy is cut more, so its lines
+    are taken from the log beside."""
+    nginx = (DATA / "logs/crowdsec_hub/nginx-mail-logs.log").read_text("utf-8").splitlines()
+    unused = dict.fromkeys(nginx)
+    for case in _objects("crowdsec_parser"):
+        service, meta, line = case["test"], case["meta"], case["message"]
+        if service == "nginx-mail-logs":
+            line = next(text for text in unused if line in text and meta["source_ip"] in text)
+            del unused[line]
+        why_not = next((why for start, why in _CROWDSEC_SCOPE.items() if service.startswith(start)), "")
+        if line is None:
+            why_not = why_not or "the line is not in the set"
+        line = line or ""
+        why_not = why_not or _why(_CROWDSEC_LINES, line)
+        words = f"{meta.get('log_type')} {meta.get('sub_type')} {meta.get('dovecot_login_result')} {meta.get('log_type_enh')}"
+        outcome: bool | None = None
+        if re.search(r"fail|LOGIN_ERROR|spam-attempt|auth_bf|smtp|imap|pop", words):
+            outcome = False
+        elif "success" in words or re.search(r"-login: (?:Info: )?Login: ", line):
+            outcome = True
+        names = ("target_user", "username", "user", "source_user")
+        user = next((meta[name] for name in names if meta.get(name)), None)
+        yield Case("crowdsec_parser", service, line, outcome, meta.get("source_ip", ""), user, why_not)
+
+
+# -------------------------------------------------------------------------------------------------------------- wazuh_ossec
+
+#: Rules that mean a failed or a good log-in; every other rule of these files is about something else.
+_WAZUH_RULES: Final[dict[str, bool]] = {
+    **dict.fromkeys("5710 5712 5716 5718 5719 5758 5760 5762 5763".split(), False),  # sshd
+    **dict.fromkeys("9702 9705 9707 9771".split(), False),  # Dovecot
+    **dict.fromkeys("51003 51093".split(), False),  # Dropbear
+    "51010": True,
+    **dict.fromkeys("87502 13006".split(), False),  # Exim
+    **dict.fromkeys("5503 2502".split(), False),  # PAM
+    "11204": False,  # ProFTPD
+    "11205": True,
+    "11403": False,  # vsftpd
+    "30308": False,  # Apache
+    **dict.fromkeys("11000 11005".split(), False),  # cPanel
+    **dict.fromkeys("11002 11006 11007".split(), True),
+    "92652": True,  # Windows
+}
+_WAZUH_SCOPE: Final[dict[str, str]] = {
+    **dict.fromkeys("apparmor dnsmasq dpkg firewalld named netscreen openbsd openbsd-dhcpd openbsd-httpd pix snort systemd sysmon "
+                    "manage_agents ossec cisco_ios mailscanner modsecurity syslog".split(), "not about log-ins"),
+    **dict.fromkeys("web_appsec web_rules".split(), _PROBE),
+    **dict.fromkeys("asterisk".split(), _TELEPHONY),
+    **dict.fromkeys("openvpn_ldap".split(), _VPN),
+    **dict.fromkeys("su sudo doas rsh".split(), "log-ins at the machine itself, which have no address"),
+    **dict.fromkeys("cimserver samba openldap fortiauth macos api msauth".split(), _PANEL),
+    **dict.fromkeys("github gitlab nextcloud gcp".split(), _APPLICATION),
+    **dict.fromkeys("office365 win_event_channel win_security".split(), "JSON: see tests/streams/documents"),
+    "nginx": "fragments with 'yadda' that nginx does not write",
+    "exchange": "exploits, not log-ins",
+}  # fmt: skip
+_WAZUH_LINES: Final[dict[str, str]] = {
+    r"Authentication Failure:$": "a log-in line with an ending that Dovecot does not write",
+    r"rhost=  user=": "a log-in at the machine itself, which has no address",
+    r"from 183\.106\.179\.x|\[aa\.bb\.vv\.dd\]": "the collector made the address unreadable",
+    r'^46\.118\.10\.79 - paul \[': "the time stands in the middle of the line",
+}
+
+
+def wazuh_ossec() -> Iterator[Case]:
+    """Each case names the rule that its lines trigger (``pass``), and rules stand for an outcome. Which address or name is
+    meant is not told; what comes out must at least stand in the line."""
+    for case in _objects("wazuh_ossec"):
+        service = case["file"].removesuffix(".ini")
+        outcome = _WAZUH_RULES.get(case["expect"].get("rule", ""))
+        for log in case["logs"]:
+            why_not = _WAZUH_SCOPE.get(service, "") or _why(_WAZUH_LINES, log["line"])
+            if not log["pass"]:
+                why_not = why_not or "another rule is meant, which is not named"
+            yield Case("wazuh_ossec", service, log["line"], outcome, why_not=why_not)
+
+
+# ------------------------------------------------------------------------------------------- postfix_grok, syslogng_patterndb
+
+
+def postfix_grok() -> Iterator[Case]:
+    """Captures of smtpd's and other programs' messages; SASL is in the text of a warning."""
+    for case in _objects("postfix_grok"):
+        program = case["file"].partition("_0")[0]
+        expect = case["expect"]
+        is_login = program == "smtpd" and "SASL" in str(expect.get("postfix_message", ""))
+        line = f"Apr 12 06:00:01 mx1 postfix/{program}[7]: {case['line']}"
+        yield Case("postfix_grok", program, line, False if is_login else None, expect.get("postfix_client_ip", "") if is_login else "")
+
+
+#: Messages that are a log-in, and its outcome.
+_PATTERNDB: Final[dict[str, bool]] = {
+    r"^(?:Failed |Invalid user|Illegal user|User \S+ from|Login failed|AUTHENTICATE \S+ failure|FAILED LOGIN|badlogin:)": False,
+    r"authentication failure; logname|\[\w+\] FAIL LOGIN|Login failed\)|no such user found|SECURITY VIOLATION": False,
+    r"Authentication failed for user|: authentication failure for": False,
+    r"^(?:Accepted |Authenticated user=|login: )|OK LOGIN|Login successful|is now logged in|Anonymous user logged in": True,
+}
+_PATTERNDB_SCOPE: Final[dict[str, str]] = {
+    "named": _NETWORK,
+    "DNS": _NETWORK,
+    "sudo": "log-ins at the machine itself, which have no address",
+    "su": "log-ins at the machine itself, which have no address",
+    "Microsoft_Windows_security_auditing.": "the text of a Windows event over several lines; its JSON is read",
+}
+_PATTERNDB_LINES: Final[dict[str, str]] = {
+    r"FROM \(null\)|on '/dev/tty1'|rhost=\s*$": "a log-in at the machine itself, which has no address",
+    r"from UNKNOWN": "sshd did not know the address",
+}
+
+
+def syslogng_patterndb() -> Iterator[Case]:
+    """Fields that syslog-ng's patterns take from a message; that it is a log-in stands in the message."""
+    for case in _objects("syslogng_patterndb"):
+        program, message, expect = case["program"], case["line"], case["expect"]
+        outcome = next((outcome for pattern, outcome in _PATTERNDB.items() if re.search(pattern, message)), None)
+        why_not = _PATTERNDB_SCOPE.get(program, "") or _why(_PATTERNDB_LINES, message)
+        host = next((expect[name] for name in ("usracct.device", "ssh.src.ip", "ssh.src.host", "cyrus.login.ip") if expect.get(name)), "")
+        user = next((expect[name] for name in ("usracct.username", "usracct.name", "ssh.auth.user", "cyrus.login.username") if expect.get(name)), None)
+        user = user.removeprefix("illegal user ") if user else None
+        line = f"Apr 12 06:00:01 mx1 {program}[7]: {message}"
+        yield Case("syslogng_patterndb", program, line, outcome, host if outcome is not None else "", user, why_not)
+
+
+SETS: Final = {
+    "fail2ban": fail2ban,
+    "crowdsec_parser": crowdsec_parser,
+    "wazuh_ossec": wazuh_ossec,
+    "postfix_grok": postfix_grok,
+    "syslogng_patterndb": syslogng_patterndb,
+}
+
+
+def report(name: str, judgement: Judgement) -> None:
+    """Print the judgement on one set."""
+    click.secho(f"\n{name}: {judgement.share(name):.1%} of its log-in lines (floor {FLOORS[name]:.0%})", bold=True)
+    click.echo(f"  {'service':34}{RIGHT:>7}{WRONG:>7}{MISSED:>16}{LEFT_OUT:>12}")
+    for (_, service), result in sorted(judgement.results.items()):
+        counts = result.counts
+        if set(counts) != {LEFT_OUT}:
+            click.echo(f"  {service:34}{counts[RIGHT]:7}{counts[WRONG]:7}{counts[MISSED]:16}{counts[LEFT_OUT]:12}")
+    for case, problem in judgement.wrong:
+        click.secho(f"  WRONG {case.service}: {problem} (expected {case.outcome} {case.host} {case.user}): {case.line!r}", fg="red")
+    for case in judgement.missed:
+        click.echo(f"  not recognised, {case.service} ({case.outcome} {case.host} {case.user}): {case.line!r}")
+
+
+def report_left_out(judgements: Mapping[str, Judgement]) -> None:
+    """Print what was not judged and why."""
+    services: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, judgement in judgements.items():
+        for (_, service, why), count in judgement.left_out.items():
+            services[why][f"{name}/{service}"] = count
+    click.secho("\nnot judged, and why", bold=True)
+    for why, counts in sorted(services.items()):
+        click.echo(f"  {why}: {sum(counts.values())}")
+        click.echo(f"      {', '.join(f'{service} {count}' for service, count in sorted(counts.items()))}")
+
+
+def main() -> int:
+    """Judge all sets; 1 if a line is wrong or a floor is missed."""
+    if not DATA.is_dir():
+        click.echo(f"{DATA}: no such folder; the sets of log lines are kept there", err=True)
+        return 2
+    judgements = {name: judge(cases()) for name, cases in SETS.items()}
+    for name, judgement in judgements.items():
+        report(name, judgement)
+    report_left_out(judgements)
+    wrong = sum(len(judgement.wrong) for judgement in judgements.values())
+    missed = [name for name, judgement in judgements.items() if judgement.share(name) < FLOORS[name]]
+    click.secho(f"\n{wrong} wrong; below their floor: {', '.join(missed) or 'none'}", bold=True)
+    return int(bool(wrong or missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
