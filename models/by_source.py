@@ -49,7 +49,7 @@ _FLOOD_PER_MIN: Final = 300
 _MINUTE_S: Final = 60
 _USAGE_S: Final = 6 * HOUR_S
 _USAGE_CELLS: Final = 5
-_SHARED_BY: Final = 5
+_SHARED_BY: Final = 10
 _IDLE_S: Final = 25 * HOUR_S
 _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
@@ -146,7 +146,7 @@ class SourceRow(Row, array_like=True, gc=False):
     samples: list[str] = msgspec.field(default_factory=list)
 
     def count_success(self, ts: float, account: int, *, under_attack: bool) -> int:
-        """Note a good log-in; returns how many accounts had one within these six hours.
+        """Note a good log-in; returns how many accounts had one within about a day, those of each six hours counted anew.
 
         Who uses this source decides what a block of it would cost. While the source is ``under_attack``, an account that was not
         seen here before has probably just been entered: not counted.
@@ -159,10 +159,10 @@ class SourceRow(Row, array_like=True, gc=False):
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
         if under_attack and not self.knows(account):
-            return len(cell.accounts)
+            return sum([len(cell.accounts) for cell in self.usage.values()])
         add_distinct(cell.accounts, account)
         cell.successes += 1
-        return len(cell.accounts)
+        return sum([len(cell.accounts) for cell in self.usage.values()])
 
     def knows(self, account: int) -> bool:
         """Whether ``account`` has logged in from here in about the last 24 hours (as far as the count remembers)."""

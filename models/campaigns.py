@@ -11,8 +11,8 @@ statistical approach to measuring user authenticity", NDSS 2016).
 
 from __future__ import annotations
 
-from math import log
-from typing import Any, Final
+from math import exp, log
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -43,10 +43,17 @@ REFUSED: Final = -1
 #: What an attempt carries, as it is counted service-wide.
 Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
+#: What of it can be new to an account.
+NOVELTY: Final = COUNTRY | ASN | DEVICE
 _MAX_VALUES: Final = 512
 _SMALLEST: Final = 0.05
-#: Weight of what was never seen: one attempt, spread over this many values.
-_UNSEEN: Final = {"protocol": 8, "country": 250, "asn": 2_000, "device": 2_000}
+#: One attempt more is spread over this many values that were never seen.
+_UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
+#: And this many over the access providers of a country, of which there are so many.
+_PLACES: Final = (10.0, 50.0)
+
+
+Value = TypeVar("Value", str, int, str | int)
 
 
 def is_newcomer(known: int) -> bool:
@@ -69,37 +76,65 @@ def carried_by(attempt: Attempt) -> Carried:
 
 
 class Mix(msgspec.Struct, array_like=True):
-    """How many attempts there were, and how many with which value in each dimension; fading.
+    """How many attempts there were, and how many with which value; fading.
+
+    Attributes:
+        total: All of them.
+        counts: By dimension and value.
+        novelty: By what of it was new to the account, as the bits of what it knew.
 
     >>> mix = Mix()
-    >>> mix.add(("imap", "FR", 64500, "ua:mail"), 3)
-    >>> mix.add(("imap", "DE", 64501, "ua:mail"), 1)
-    >>> mix.total, round(mix.log_share(1, "FR"), 2), round(mix.log_share(1, "XX"), 2)
-    (4.0, -0.51, -7.13)
+    >>> mix.add(("imap", "FR", 64500, "ua:mail"), HISTORY | ASN, 3)
+    >>> mix.add(("imap", "DE", 64501, "ua:other"), HISTORY, 1)
+    >>> told = [mix.log_share(("imap", "FR", 64500, "ua:mail"), known) for known in (HISTORY | ASN, HISTORY, 0)]
+    >>> [round(share, 1) for share in told]
+    [-1.2, -3.7, -2.2]
     """
 
     total: float = 0.0
     counts: list[dict[str | int, float]] = msgspec.field(default_factory=lambda: [{}, {}, {}, {}])
+    novelty: dict[int, float] = msgspec.field(default_factory=dict)
 
-    def add(self, values: Carried, attempts: float) -> None:
-        """Count ``attempts`` that carry ``values``."""
+    def add(self, carried: Carried, known: int, attempts: float) -> None:
+        """Count ``attempts`` that are alike."""
         self.total += attempts
         value: Any
-        for counts, value in zip(self.counts, values, strict=True):
+        for counts, value in zip(self.counts, carried, strict=True):
             if value in counts or len(counts) < _MAX_VALUES:
                 counts[value] = counts.get(value, 0.0) + attempts
+        novelty = known & NOVELTY
+        self.novelty[novelty] = self.novelty.get(novelty, 0.0) + attempts
 
     def fade(self, factor: float) -> None:
         """Let the past count for less, and forget what hardly counts."""
         self.total *= factor
-        self.counts = [
-            {value: faded for value, count in counts.items() if (faded := count * factor) >= _SMALLEST} for counts in self.counts
-        ]
+        self.counts = [_faded(counts, factor) for counts in self.counts]
+        self.novelty = _faded(self.novelty, factor)
 
-    def log_share(self, dimension: int, value: Any) -> float:
-        """Logarithm of the share of attempts with ``value``; what was never seen has a little too."""
-        unseen = 1.0 / _UNSEEN[DIMENSIONS[dimension]]
-        return log((self.counts[dimension].get(value, 0.0) + unseen) / (self.total + 1.0))
+    def log_share(self, carried: Carried, known: int) -> float:
+        """Logarithm of the share of attempts that look like this.
+
+        What is new to the account counts by how common it is; what the account knows is no choice of whoever made the attempt,
+        and counts only as being known. Device and place are taken as independent of each other.
+        """
+        protocol, country, asn, device = carried
+        share = self._log("protocol", self.counts[0], protocol)
+        if known & HISTORY:
+            share += self._log("novelty", self.novelty, known & NOVELTY)
+        if not known & ASN:
+            weight, providers = _PLACES
+            in_country = exp(self._log("country", self.counts[1], country)) / providers
+            share += log((self.counts[2].get(asn, 0.0) + weight * in_country) / (self.total + weight))
+        if not known & DEVICE:
+            share += self._log("device", self.counts[3], device)
+        return share
+
+    def _log(self, dimension: str, counts: dict[Any, float], value: str | int) -> float:
+        return log((counts.get(value, 0.0) + 1.0 / _UNSEEN[dimension]) / (self.total + 1.0))
+
+
+def _faded(counts: dict[Value, float], factor: float) -> dict[Value, float]:
+    return {value: faded for value, count in counts.items() if (faded := count * factor) >= _SMALLEST}
 
 
 class Campaign(msgspec.Struct, array_like=True, frozen=True):

@@ -7,6 +7,7 @@ customers who mistype are hardly ever strangers.
 Rules (all scored), judged when a minute closes:
     * ``credential_stuffing``: strangers who fail with one device, ASN, country or protocol rise far above their own baseline.
     * ``login_flood``: so do all failures together.
+    * ``backend_outage``: far more fail than usual of the log-ins that look like their owners'. Of strangers it says nothing.
     * ``campaign``: something of the first kind goes on; told to every process each minute, with what it looks like.
 """
 
@@ -44,6 +45,9 @@ _SCORE: Final = 0.99
 _NEW_VALUE_MIN: Final = 100
 _MINUTES_IN_A_ROW: Final = 2
 _REMEMBER_ALERTS_H: Final = 26
+#: In an outage most log-ins of owners fail; a forgotten password or a phone that was not told of a new one is seldom.
+_OUTAGE_FAILURES: Final = 20
+_OUTAGE_SHARE: Final = 0.3
 #: Tries per account up to which failing strangers are stuffing or spraying; above, they guess.
 _FEW_TRIES: Final = 3.0
 #: A campaign ends when nothing has stood out for so long.
@@ -97,7 +101,8 @@ class Extra(msgspec.Struct, array_like=True):
     """What the stage knows.
 
     How far each account partition is; the counts of minutes not yet judged; the tallies of the last minutes judged; which values
-    have stood out for how many minutes; the alerts that are out; what strangers look like in quiet times; the campaign.
+    have stood out for how many minutes; the alerts that are out; the usual share of owners' failures; what strangers look like in
+    quiet times; the campaign.
     """
 
     passed: dict[int, int] = msgspec.field(default_factory=dict)
@@ -108,6 +113,7 @@ class Extra(msgspec.Struct, array_like=True):
     closed_minute: int = -1
     judged: int = 0
     quiet_minutes: float = 0.0
+    owners_fail: float = 0.0
     strangers: Mix = msgspec.field(default_factory=Mix)
     newcomers: Mix = msgspec.field(default_factory=Mix)
     campaign: Running | None = None
@@ -149,6 +155,10 @@ class ServiceStage(Stage[NoRow, Pulse]):
 
     def _close(self, minute: int, counts: dict[SeenAs, int], outputs: Outputs) -> None:
         extra = self.extra
+        outage = self._judge_outage(minute, counts)
+        if outage is not None:
+            outputs.alerts += outage
+            return
         extra.judged += 1
         before = extra.streaks if minute == extra.closed_minute + 1 else {}
         extra.streaks = {}
@@ -227,6 +237,24 @@ class ServiceStage(Stage[NoRow, Pulse]):
         alert = self._alert("login_flood", "critical", Subject(), hour, ts, ts - _MINUTE_S, tally, score, reasons)
         return [] if alert is None else [alert]
 
+    def _judge_outage(self, minute: int, counts: dict[SeenAs, int]) -> list[Alert] | None:
+        """The alerts of a minute in which we ourselves fail; ``None`` for any other minute."""
+        owners = [(key[4], attempts) for key, attempts in counts.items() if not (is_stranger(key[5]) or is_newcomer(key[5]))]
+        failures = sum(attempts for outcome, attempts in owners if outcome not in {Fail.NONE, REFUSED})
+        attempts = sum(attempts for outcome, attempts in owners if outcome != REFUSED)
+        share = failures / max(attempts, 1)
+        usual = self.extra.owners_fail
+        if failures < _OUTAGE_FAILURES or share < max(_OUTAGE_SHARE, 3 * usual):
+            self.extra.owners_fail += _RATE_STEP * (share - usual)
+            return None
+        hour = minute * _MINUTE_S // _HOUR_S
+        ts = float((minute + 1) * _MINUTE_S)
+        text = f"{share:.0%} of the log-ins fail that look like their owners', usually {usual:.0%}"
+        reasons = [Reason("owners_fail", text, round(share, 4), _OUTAGE_SHARE)]
+        tally = Tally(attempts, failures)
+        alert = self._alert("backend_outage", "medium", Subject(), hour, ts, ts - _MINUTE_S, tally, None, reasons)
+        return [] if alert is None else [alert]
+
     def _alert(
         self,
         kind: Kind,
@@ -279,9 +307,9 @@ class ServiceStage(Stage[NoRow, Pulse]):
         for key, attempts in counts.items():
             outcome, known = key[4], key[5]
             if outcome == Fail.NONE and is_stranger(known):
-                extra.strangers.add(key[:4], attempts)
+                extra.strangers.add(key[:4], known, attempts)
             elif outcome == Fail.NONE and is_newcomer(known):
-                extra.newcomers.add(key[:4], attempts)
+                extra.newcomers.add(key[:4], known, attempts)
 
     def _conclusion(self, running: Running, ts: float) -> Campaign:
         extra = self.extra
@@ -345,7 +373,7 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
     if failing >= _MIN_FAILURES / _WINDOW_MIN:
         running.failing.fade(_FAILING_FADES)
     for key, attempts in failures:
-        running.failing.add(key[:4], attempts)
+        running.failing.add(key[:4], key[5], attempts)
 
 
 def _reasons(where: str, tally: Tally, score: float | None) -> list[Reason]:

@@ -24,7 +24,7 @@ import msgspec
 
 from models.accounts import Groups
 from models.attempts import Attempt
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, Campaign, carried_by, is_newcomer, is_stranger
+from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
 from models.policy import Policy
 
 __all__ = ["Action", "Verdict", "Verdicts", "log_odds"]
@@ -33,10 +33,6 @@ Action = Literal["accept", "tarpit", "challenge", "refuse"]
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports); more is not assumed.
 _HIT_SHARE: Final = 0.005
-#: Share of owners, among those who bring something new, for whom a given part is new.
-_NEW_SHARE: Final = 0.1
-#: The bit that says whether the account knows what is carried, by dimension; nothing is known of protocols.
-_BITS: Final = (0, COUNTRY, ASN, DEVICE)
 #: What was concluded reaches who judges after this long at most (design section 2).
 _DELAY_S: Final = 5.0
 #: Fewer than this a minute are not told from none.
@@ -122,12 +118,5 @@ def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:
     hits_per_min = _HIT_SHARE * campaign.tries_per_min
     owners_per_min = owners.total / max(campaign.quiet_minutes, 1.0)
     odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
-    for dimension, (bit, carried) in enumerate(zip(_BITS, carried_by(attempt), strict=True)):
-        odds += campaign.failing.log_share(dimension, carried)
-        if known & bit:
-            odds -= log(1 - _NEW_SHARE)
-            continue
-        odds -= owners.log_share(dimension, carried)
-        if bit and known & HISTORY:
-            odds -= log(_NEW_SHARE)
-    return odds
+    carried = carried_by(attempt)
+    return odds + campaign.failing.log_share(carried, known) - owners.log_share(carried, known)
