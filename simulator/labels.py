@@ -17,7 +17,9 @@ class Label(msgspec.Struct, omit_defaults=True, gc=False):
 
     ``actor`` is whoever is behind the attempt: the login of an owner, or an attacker with all his addresses.
     ``campaign`` and ``cause`` name the attack that led to it, so a takeover carries those of the stuffing before it.
-    ``password_ok`` is set on attacks only: did the attacker hold the right password?
+    ``trait`` says why a benign attempt does not look so. ``password_ok``: did the attacker hold the right password of
+    somebody else's mailbox? It is set on attacks, not on log-ins to mailboxes of the attacker's own, and on benign attempts
+    only where they were refused, as the event no longer tells.
     """
 
     label: Kind

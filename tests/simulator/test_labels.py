@@ -35,3 +35,39 @@ def test_attacks_say_whose_campaign_they_are_and_whether_the_password_was_right(
             assert label.cause is not None
             assert label.password_ok == event.success
             assert label.trait is None
+
+
+def test_the_incidents_labels_say_what_each_attack_is(laposte: list[Step]) -> None:
+    """Campaign by campaign: the label, whether somebody enters afterwards, and the trait of every benign surprise."""
+    found: dict[str, set[str]] = {}
+    for event, label in laposte:
+        if label.label == "benign":
+            assert (label.campaign, label.cause) == (None, None)
+            assert label.password_ok is None
+            continue
+        assert label.campaign is not None
+        name = label.campaign.rstrip("-0123456789")
+        found.setdefault(name, set()).add(label.label)
+        assert label.cause == ("credential_stuffing" if label.label == "account_takeover" else label.label)
+        assert not (event.success and label.password_ok is False)
+    stuffing, entered = {"credential_stuffing"}, {"credential_stuffing", "account_takeover"}
+    assert found == {
+        "botnet": entered,
+        "residential": entered,
+        "hosted": entered,
+        "copycat": entered,
+        "pop-botnet": entered,
+        "verified-pairs": entered,
+        "fresh-leak": entered,
+        "posed-fetcher": entered,
+        "slow-training": found["slow-training"],
+        "spray": {"password_spray"},
+        "slow-spray": {"password_spray"},
+        "framed-nat": {"password_spray"},
+        "framed-practices": {"brute_force"},
+        "brute-force": {"brute_force"},
+        "distributed-brute-force": {"brute_force"},
+        "flood": {"login_flood"},
+    }
+    assert found["slow-training"] in (stuffing, entered)
+    assert {label.trait for _, label in laposte} == {None, "stale_password", "shared_source", "backend_outage"}

@@ -5,11 +5,33 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from models.addresses import locate, normalise
-from simulator.networks import ACCESS, BOTS, HOLIDAY, HOSTING, MOBILE, bot, carrier_nat, fetcher, hosting, office
+from simulator.networks import (
+    ACCESS,
+    BOTS,
+    HOLIDAY,
+    HOSTING,
+    MOBILE,
+    bot,
+    carrier_nat,
+    cloud,
+    fetcher,
+    home_line,
+    hosting,
+    monitor,
+    neighbour,
+    office,
+    relatives,
+    utc_offset_h,
+    vpn,
+)
+from simulator.provider import Provider
 from simulator.timeline import Step
 
 _NEVER_BLOCKED = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")]
-_FICTIONAL = [ip_network(text) for text in ("240.0.0.0/4", "198.18.0.0/15", "192.0.2.0/24", "2001:db8::/32")]
+_FICTIONAL = [
+    ip_network(text)
+    for text in ("240.0.0.0/4", "198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+]
 _MOST_SLOTS = 2_048_000
 
 
@@ -55,8 +77,39 @@ def test_bots_are_scattered() -> None:
 
 
 def test_shared_addresses_are_marked() -> None:
-    """A carrier NAT, an office and the fetcher stand for many accounts; a line at home does not."""
+    """A carrier NAT, an office, the fetcher, a cloud and a VPN stand for many accounts; a line at home and a robot do not."""
     assert carrier_nat(MOBILE[0], 0).shared
     assert office(0).shared
     assert fetcher(0).shared
+    assert cloud(0).shared
+    assert vpn(0).shared
+    assert not monitor(0).shared
     assert not ACCESS[0].ipv4(0).shared
+
+
+def test_the_incident_uses_fictional_addresses_only(laposte: list[Step]) -> None:
+    """The clouds, the robots and the VPN too; and every address is written in the normal form."""
+    remotes = {event.remote for event, _ in laposte}
+    for address in map(ip_address, remotes):
+        assert any(address in network for network in _FICTIONAL)
+        assert not any(address in network for network in _NEVER_BLOCKED)
+    assert all(normalise(remote) == remote for remote in remotes)
+
+
+def test_nobodys_line_is_given_twice() -> None:
+    """Customers, their relatives and the neighbours whom a proxy seller sells never have one address, on any day."""
+    lines: dict[str, set[str]] = {
+        "static": {home_line(ACCESS[0], customer, None).remote for customer in range(5000)},
+        "daily": {home_line(ACCESS[0], customer, 7919 * 19_000).remote for customer in range(5000)},
+        "relatives": {relatives(customer).remote for customer in range(5000)},
+        "neighbours": {neighbour(number).remote for number in range(5000)},
+        "ipv6": {account.home(0.0).remote for account in Provider(1, 5000).accounts if account.line == "ipv6"},
+    }
+    assert sum(map(len, lines.values())) == len(set().union(*lines.values()))
+    assert 0.3 < sum(":" in remote for remote in lines["neighbours"]) / 5000 < 0.36
+
+
+def test_summer_time_moves_europe_only() -> None:
+    """An hour there, nothing overseas."""
+    assert utc_offset_h("FR", summer=True) - utc_offset_h("FR", summer=False) == 1
+    assert utc_offset_h("GP", summer=True) == utc_offset_h("GP", summer=False) == -4

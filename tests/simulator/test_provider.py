@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.clients import BROWSERS
-from simulator.provider import DAY_S, Provider, groups, login_of
+from simulator.clients import API_APP, BROWSERS
+from simulator.provider import DAY_S, SHARDS, TOKEN_S, Outage, Provider, groups, login_of, token
 
 _BROWSER = BROWSERS[0]
 
@@ -71,3 +71,60 @@ def test_logins_are_different_and_one_in_fifty_is_protected() -> None:
     rows = list(groups(1000))
     assert len(rows) == 20
     assert {group for _, group in rows} == {"health"}
+
+
+def test_a_token_opens_for_an_hour() -> None:
+    """Then it fails by the token, whatever the password is; the event names the OAuth client."""
+    provider = Provider(seed=1, accounts=10)
+    account = provider.accounts[2]
+    good, late = (
+        provider.attempt(ts, account.login, token(1000.0), account.home(ts), API_APP)
+        for ts in (1000.0 + TOKEN_S - 1, 1000.0 + TOKEN_S)
+    )
+    assert (good.success, good.fail_type) == (True, None)
+    assert (late.success, late.fail_type) == (False, "token")
+    assert good.credential_id == late.credential_id == API_APP.credential_id
+
+
+def test_a_programs_own_password_opens_whatever_becomes_of_the_owners() -> None:
+    """The event names it; the owner's old password is wrong by then."""
+    provider = Provider(seed=1, accounts=10)
+    account = provider.accounts[2]
+    account.app_password, account.new_password_ts = "of the program", 100.0
+    event = provider.attempt(200.0, account.login, "of the program", account.home(200.0), API_APP._replace(mech="PLAIN"))
+    assert event.success
+    assert event.credential_id == "app:2"
+    assert provider.opens(200.0, account.login, "of the program")
+    assert not provider.opens(200.0, account.login, account.first_password)
+
+
+def test_an_alias_opens_the_same_mailbox_and_says_which() -> None:
+    """Only where the name that was typed is not the mailbox's."""
+    provider = Provider(seed=1, accounts=10)
+    account = provider.accounts[2]
+    provider.give_alias(account, "somebody@courrier.example")
+    home, password = account.home(0.0), account.password(0.0)
+    alias, own = (provider.attempt(0.0, login, password, home, _BROWSER) for login in ("somebody@courrier.example", account.login))
+    assert alias.success
+    assert own.success
+    assert (alias.account, own.account) == (account.login, None)
+    assert alias.pwhash != own.pwhash  # a pwhash covers the login as typed
+
+
+def test_whether_a_password_is_right_does_not_depend_on_the_service() -> None:
+    """During an outage the log-in fails, and the attacker still holds the password."""
+    provider = Provider(seed=1, accounts=10)
+    account = provider.accounts[2]
+    provider.outages = (Outage(0.0, 10.0, SHARDS, "internal"),)
+    assert provider.attempt(5.0, account.login, account.password(5.0), account.home(5.0), _BROWSER).fail_type == "internal"
+    assert provider.attempt(5.0, login_of(99), "x", account.home(5.0), _BROWSER).fail_type == "internal"
+    assert provider.opens(5.0, account.login, account.password(5.0))
+    assert provider.attempt(10.0, account.login, account.password(10.0), account.home(10.0), _BROWSER).success
+
+
+def test_a_registered_mailbox_is_no_customers() -> None:
+    """It opens, and is not among the accounts."""
+    provider = Provider(seed=1, accounts=10)
+    mailbox = provider.register("robot@mail.example")
+    assert provider.attempt(0.0, mailbox.login, mailbox.password(0.0), mailbox.home(0.0), _BROWSER).success
+    assert len(provider.accounts) == 10

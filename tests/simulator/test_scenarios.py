@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections import deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.events import decode_event, encode_event
+from models.events import AuthEvent, decode_event, device_of, encode_event
 from simulator import SCENARIOS, simulate
 from simulator.timeline import Step
+from tests.simulator.plays import LAPOSTE_ACCOUNTS, made
 
 _ROOT = Path(__file__).parents[2]
 _DIGEST = """
@@ -118,3 +120,103 @@ def test_wrong_calls_are_refused() -> None:
         simulate("nowhere", seed=1)
     with pytest.raises(ValueError, match="0 accounts"):
         simulate("demo", seed=1, accounts=0)
+
+
+def test_the_incident_is_in_order_and_reads_back(laposte: list[Step]) -> None:
+    """(ts, event_id) rises strictly over eight days; the reader of the contract finds nothing to repair."""
+    keys = [(event.ts, event.event_id) for event, _ in laposte]
+    assert all(before < after for before, after in pairwise(keys))
+    plan = SCENARIOS["laposte-2022"]
+    assert plan.start_ts <= keys[0][0]
+    assert plan.judged_ts + 23.9 * 3600 < keys[-1][0] < plan.judged_ts + 24 * 3600
+    assert all(decode_event(encode_event(event)) == event for event, _ in laposte[::7])
+
+
+def test_a_quiet_week_is_the_incident_without_its_attackers(laposte: list[Step]) -> None:
+    """Customers, robots and outages are the same."""
+
+    def customers(steps: Iterable[Step]) -> list[tuple[float, str, str]]:
+        return [(event.ts, event.login, event.remote) for event, label in steps if label.label == "benign"]
+
+    quiet = list(simulate("quiet-week", seed=7, accounts=LAPOSTE_ACCOUNTS, hours=192))
+    assert customers(quiet) == customers(laposte)
+    assert {label.label for _, label in quiet} == {"benign"}
+
+
+@pytest.mark.parametrize(("hours", "history_h"), [(30, 6), (24, 0), (10, 0)])
+def test_fewer_hours_shorten_the_history_first(hours: float, history_h: float) -> None:
+    """The judged day begins where it did; what was under way before it moves closer, and nothing happens before the start."""
+    plan = SCENARIOS["laposte-2022"].over(hours)
+    judged_ts = SCENARIOS["laposte-2022"].judged_ts
+    assert plan.start_ts == judged_ts - history_h * 3600
+    steps = list(simulate("laposte-2022", seed=1, accounts=300, hours=hours))
+    assert plan.start_ts <= steps[0][0].ts
+    assert plan.start_ts + (hours - 0.5) * 3600 < steps[-1][0].ts < plan.start_ts + hours * 3600
+    first = min(event.ts for event, label in steps if label.campaign == "slow-training")
+    assert abs(first - (plan.start_ts + history_h * 3600 * 0.5 / 7)) < 1
+
+
+def test_the_poisoned_week_begins_with_two_weeks_of_lessons() -> None:
+    """The same Monday, and before it as many lessons as there are accounts, none of which exposes anybody."""
+    steps = list(simulate("poisoned", seed=1, accounts=500))
+    judged_ts = SCENARIOS["poisoned"].judged_ts
+    assert judged_ts == SCENARIOS["laposte-2022"].judged_ts
+    lessons = [(event, label) for event, label in steps if label.campaign == "long-training" and event.ts < judged_ts]
+    assert 450 < len(lessons) <= 500
+    assert lessons[0][0].ts == judged_ts - 14 * 86_400
+    assert not any(label.password_ok for _, label in lessons)
+    assert len({label.campaign for event, label in steps if event.ts >= judged_ts}) > 20
+
+
+def test_memory_does_not_grow_over_the_history() -> None:
+    """Six days more of a small provider cost less than one event in ten would."""
+    stream = simulate("quiet-week", seed=1, accounts=300)
+    start_ts = SCENARIOS["quiet-week"].start_ts
+    tracemalloc.start()
+    try:
+        next(step for step in stream if step[0].ts > start_ts + 86_400)
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        deque(stream, maxlen=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before < 300_000
+
+
+def test_in_a_closed_loop_refused_pairs_come_back_from_elsewhere_with_another_client() -> None:
+    """Refuse one attacker's servers: nearly each pair is tried again, from a server that is not refused, as somebody else."""
+    servers = {event.remote for event in made(list(simulate("laposte-2022", 3, 500, 24)), "hosted", "credential_stuffing")}
+    closed = list(simulate("laposte-2022", 3, 500, 24, refused=lambda event: event.remote in servers))
+    tries: dict[tuple[str, str | None], list[AuthEvent]] = defaultdict(list)
+    for event in made(closed, "hosted", "credential_stuffing"):
+        tries[event.login, event.pwhash].append(event)
+    refused = [events for events in tries.values() if events[0].policy_reject]
+    answered = [events for events in refused if not events[-1].policy_reject]
+    assert len(refused) > 20
+    assert len(answered) > 0.8 * len(refused)
+    for events in answered:
+        assert events[0].remote in servers
+        assert events[-1].remote not in servers
+        assert device_of(events[0]) != device_of(events[-1])
+
+
+def test_in_a_closed_loop_a_refused_customer_tries_again() -> None:
+    """Refuse one owner all day: her clients ask more often than they would have, and the label says she was right."""
+    plain = list(simulate("quiet-week", 3, 500, 24))
+    owner = Counter(label.actor for _, label in plain if label.trait is None).most_common(20)[-1][0]
+    closed = [
+        step
+        for step in simulate("quiet-week", 3, 500, 24, refused=lambda event: owner in {event.login, event.account})
+        if step[1].actor == owner
+    ]
+    assert len(closed) > sum(label.actor == owner for _, label in plain) > 0
+    assert all(event.policy_reject and not event.success for event, _ in closed)
+    assert all(label.password_ok is not None for _, label in closed)
+    assert any(label.password_ok for _, label in closed)
+
+
+def test_who_is_never_refused_plays_the_open_loop() -> None:
+    """Asking changes nothing."""
+    asked = list(simulate("laposte-2022", seed=3, accounts=200, hours=24, refused=lambda _event: False))
+    assert asked == list(simulate("laposte-2022", seed=3, accounts=200, hours=24))

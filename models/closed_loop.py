@@ -1,0 +1,78 @@
+"""The loop closed: each attempt is answered by what has been decided about those before it.
+
+A simulation in which nobody notices that he is refused shows what decisions would have stopped, not what they do: refused
+pairs come back from elsewhere, refused customers try again. Here the stages and the ledger of the live service answer while
+the events are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from models.accounts import Groups
+from models.alerts import Alert
+from models.decisions import DecisionIndex, Ledger
+from models.events import AuthEvent
+from models.pipeline import Pipeline
+from models.policy import Policy
+
+__all__ = ["ClosedLoop"]
+
+#: More events than this are not kept waiting, however close together they are.
+_MOST_WAITING: Final = 2_000
+
+
+class ClosedLoop:
+    """Detection, decisions and enforcement in event time.
+
+    Ask :meth:`refuses` about an attempt first, then tell :meth:`saw` the event that became of it; :meth:`finish` at the end.
+
+    Args:
+        pipeline: All stages.
+        policy: What may be enforced, and how long after its alert a decision holds (``enforce_delay_s``).
+        groups: Who is in a protected group.
+        on_alert: Told every alert, in the order in which they are raised.
+
+    Example:
+        >>> from models.accounts import AccountDirectory
+        >>> from models.attempts import Resolver
+        >>> from models.geo import Geo
+        >>> loop = ClosedLoop(Pipeline(Resolver(AccountDirectory(), Geo())), Policy.enforcing(), Groups())
+        >>> for n in range(60):
+        ...     event = AuthEvent(ts=1e9 + n, login="anne", remote="192.0.2.7", success=False, fail_type="credentials")
+        ...     event.policy_reject = loop.refuses(event)
+        ...     loop.saw(event)
+        >>> event.policy_reject
+        True
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, policy: Policy, groups: Groups, on_alert: Callable[[Alert], None] = lambda _alert: None
+    ) -> None:
+        self.pipeline, self.ledger = pipeline, Ledger(policy, groups)
+        self._index, self._delay_s, self._on_alert = DecisionIndex(policy), policy.enforce_delay_s, on_alert
+        self._waiting: list[AuthEvent] = []
+
+    def refuses(self, event: AuthEvent) -> bool:
+        """Whether a decision that holds at the time of ``event`` refuses it.
+
+        What happened less than ``enforce_delay_s`` ago cannot have led to one, so it may wait: taking events in
+        together changes no answer, and is four times as fast.
+        """
+        waiting = self._waiting
+        if waiting and (event.ts - waiting[0].ts > self._delay_s or len(waiting) >= _MOST_WAITING):
+            self.finish()
+        return self._index.refusing(self.pipeline.resolver.attempt(event)) is not None
+
+    def saw(self, event: AuthEvent) -> None:
+        """Take in ``event`` as it ended."""
+        self._waiting.append(event)
+
+    def finish(self) -> None:
+        """Take in what is waiting."""
+        waiting, self._waiting = self._waiting, []
+        for alert in self.pipeline.apply(waiting):
+            self._on_alert(alert)
+            for decision in self.ledger.apply(alert, alert.ts):
+                self._index.put(decision)
