@@ -361,18 +361,22 @@ def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
 
 
 def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
-    """Add a minute to a campaign. What we refused is its presence, for a day at most, and tells nothing of what it looks like."""
-    failures = [
-        (key, attempts) for key, attempts in counts.items() if key[4] in GUESSES and (is_stranger(key[5]) or is_newcomer(key[5]))
+    """Add a minute to a campaign.
+
+    What we refused is no evidence: alone it keeps a campaign for a day at most. But it is the campaign's presence, and belongs to
+    its looks; else the campaign would soon look like those whom we do not refuse, who are mostly customers.
+    """
+    tries = [
+        (key, attempts)
+        for key, attempts in counts.items()
+        if (key[4] in GUESSES or key[4] == REFUSED) and (is_stranger(key[5]) or is_newcomer(key[5]))
     ]
-    failing = sum(attempts for _, attempts in failures)
-    refused = sum(attempts for key, attempts in counts.items() if key[4] == REFUSED)
-    running.tries_per_min += _RATE_STEP * (failing + refused - running.tries_per_min)
+    refused = sum(attempts for key, attempts in tries if key[4] == REFUSED)
     if refused >= _MIN_FAILURES / _WINDOW_MIN and ts - running.evident_ts < _PRESENCE_S:
         running.last_ts = ts
-    if failing >= _MIN_FAILURES / _WINDOW_MIN:
-        running.failing.fade(_FAILING_FADES)
-    for key, attempts in failures:
+    running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
+    running.failing.fade(_FAILING_FADES)
+    for key, attempts in tries:
         running.failing.add(key[:4], key[5], attempts)
 
 
