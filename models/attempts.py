@@ -52,7 +52,8 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     ``address`` and ``network`` are "" where only a proxy of ours is known: such an attempt counts for its account alone.
     ``guess`` identifies the password that was tried (32 bits; equal for a repeated password), or the event itself where
     no usable ``pwhash`` exists. ``try_id`` identifies the try. Both are 0 for a success. ``attack`` is set by the source
-    stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`).
+    stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so is ``shared``: several
+    people have logged in from its address within some hours.
     """
 
     ts: float
@@ -73,6 +74,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     repeats_password: bool
     event_id: str
     attack: int = 0
+    shared: bool = False
 
 
 class Resolver:

@@ -7,6 +7,8 @@ Rules:
     * ``stale_password`` (scored): a familiar network keeps trying one old password.
 
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
+
+It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from models.accounts import Groups
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt
 from models.by_source import ATTACK_BITS, GUESSES
+from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, carried_by, is_newcomer, is_stranger
 from models.detectors import AccountDetector, Detector
 from models.geo import state_of
 from models.ids import hash32
-from models.stage import Outputs, Stage
+from models.stage import Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
-__all__ = ["BRUTE_RULES", "AccountRow", "AccountStage"]
+__all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity"]
 
 #: People try up to about six variants of a forgotten password; ten different ones in ten minutes is a list.
 BRUTE_RULES: Final = (
@@ -57,6 +60,10 @@ _TRAVEL_COUNTRIES_S: Final = 900
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
 _LEARN_EVERY: Final = 64
+#: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
+#: client's claim, and a record is bounded).
+_PULSE_SLOT_S: Final = 30
+_PULSE_LARGE: Final = 256
 
 Key = TypeVar("Key", str, int)
 
@@ -150,6 +157,8 @@ class AccountStage(Stage[AccountRow, Attempt]):
     def __init__(self, groups: Groups | None = None, max_rows: int = 1_000_000) -> None:
         self.groups = groups or Groups()
         self.detector: Detector = AccountDetector()
+        self.pulse = Pulse(0, {})
+        self.pulse_attempts = 0
         super().__init__(max_rows)
 
     @staticmethod
@@ -158,11 +167,15 @@ class AccountStage(Stage[AccountRow, Attempt]):
         return AccountRow
 
     def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+        if attempt.policy_reject:
+            self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, outputs)
+            return
         row = self.hot.get(attempt.account) or self.row(attempt.account)
         if attempt.ts > row.newest_ts:
             row.newest_ts = attempt.ts
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
+        self._count_in_pulse(row, attempt, outputs)
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 outputs.alerts += self._judge_success(row, attempt)
@@ -174,6 +187,25 @@ class AccountStage(Stage[AccountRow, Attempt]):
                 outputs.alerts += self._judge_stale(row, attempt)
 
     # -- counting ----------------------------------------------------------------------------------------------------
+
+    def _count_in_pulse(self, row: AccountRow, attempt: Attempt, outputs: Outputs) -> None:
+        """Count an attempt for the service-wide stage, and pass on what does not look like the owner's."""
+        second = int(attempt.ts)
+        pulse = self.pulse
+        if second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S or self.pulse_attempts >= _PULSE_LARGE:
+            if pulse.counts:
+                outputs.pulses.append((self.meta.applied, pulse))
+            pulse = self.pulse = Pulse(max(second, pulse.second), {})
+            self.pulse_attempts = 0
+        self.pulse_attempts += 1
+        known = familiarity(row, attempt)
+        outcome = REFUSED if attempt.policy_reject else attempt.fail
+        if outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
+            outputs.strangers.append((attempt, known))
+        if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
+            known |= FIRST
+        seen_as = (*carried_by(attempt), outcome, known)
+        pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
 
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -316,10 +348,35 @@ class AccountStage(Stage[AccountRow, Attempt]):
         return (float(max((habit.days for habit in row.countries.values()), default=0)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
-        return compress(self.detector.dump(), 1)
+        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, compress(self.detector.dump(), 1)))
 
     def _load_extra(self, packed: bytes) -> None:
-        self.detector = Detector.load("account", decompress(packed)) if packed else AccountDetector()
+        if packed:
+            self.pulse, self.pulse_attempts, detector = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, bytes])
+            self.detector = Detector.load("account", decompress(detector))
+        else:
+            self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, AccountDetector()
+
+
+def familiarity(row: AccountRow, attempt: Attempt) -> int:
+    """What the account knows of an attempt, as bits (see :mod:`models.campaigns`); 0 for an account without a past.
+
+    Known is what had a good log-in on an earlier day: what was new today may be the attack itself.
+    """
+    today = int(attempt.ts) // _DAY_S
+    countries = row.countries
+    if not countries or not any(habit.first_day < today for habit in countries.values()):
+        return 0
+    known = HISTORY
+    if (habit := row.networks.get(attempt.network)) is not None and habit.first_day < today:
+        known |= NETWORK
+    if (habit := row.asns.get(attempt.asn)) is not None and habit.first_day < today:
+        known |= ASN
+    if (habit := countries.get(attempt.country)) is not None and habit.first_day < today:
+        known |= COUNTRY
+    if (habit := row.devices.get(hash32(attempt.device))) is not None and habit.first_day < today:
+        known |= DEVICE
+    return known
 
 
 _MARK_HOUR_SHIFT: Final = 36
@@ -356,15 +413,18 @@ def _addresses(count: int) -> str:
 
 
 def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """Why a success is perhaps not its owner's; none from a network that the owner uses."""
-    if attempt.network in row.networks:
+    """Why a success is perhaps not its owner's; none from a network, or an access provider and a device, that the owner uses."""
+    knows_asn, knows_device = attempt.asn in row.asns, hash32(attempt.device) in row.devices
+    if attempt.network in row.networks or (knows_asn and knows_device):
         return []
     reasons = []
-    if attempt.attack:
+    if attempt.attack and not attempt.shared:  # behind a shared address are customers too
         kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:
-        reasons += _after_failures(row, attempt) + _impossible_travel(row, attempt)
+        reasons += _after_failures(row, attempt)
+        if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
+            reasons += _impossible_travel(row, attempt)
     return reasons
 
 

@@ -1,7 +1,7 @@
 """The source stage: what one partition of ``auth.events`` knows about addresses and their networks.
 
 Each attempt updates two rows, that of its address and that of its network (/24, /48), then goes on to the account stage with a
-note on what its source is under (``Attempt.attack``), and is counted in the pulse of its second.
+note on what its source is under (``Attempt.attack``).
 
 Rules:
     * ``password_spray`` (instant): many different accounts fail from one address or network.
@@ -22,7 +22,7 @@ from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Seve
 from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import hash32
-from models.stage import Outputs, Pulse, Stage
+from models.stage import Outputs, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["ATTACK_BITS", "GUESSES", "NETWORK_RULES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
@@ -49,16 +49,13 @@ _FLOOD_PER_MIN: Final = 300
 _MINUTE_S: Final = 60
 _USAGE_S: Final = 6 * HOUR_S
 _USAGE_CELLS: Final = 5
+_SHARED_BY: Final = 10
 _IDLE_S: Final = 25 * HOUR_S
 _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
 #: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
 _LEARN_EVERY: Final = 64
-#: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
-#: client's claim, and a record is bounded).
-_PULSE_SLOT_S: Final = 30
-_PULSE_LARGE: Final = 256
 
 #: Failures that are guesses; the rest (expired, disabled, policy, our own fault, OAuth) are not wrong passwords.
 GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
@@ -148,10 +145,11 @@ class SourceRow(Row, array_like=True, gc=False):
     minute_failures: int = 0
     samples: list[str] = msgspec.field(default_factory=list)
 
-    def count_success(self, ts: float, account: int, *, under_attack: bool) -> None:
-        """Note a good log-in: who uses this source decides what a block of it would cost.
+    def count_success(self, ts: float, account: int, *, under_attack: bool) -> int:
+        """Note a good log-in; returns how many accounts had one within about a day, those of each six hours counted anew.
 
-        While the source is ``under_attack``, an account that was not seen here before has probably just been entered: not counted.
+        Who uses this source decides what a block of it would cost. While the source is ``under_attack``, an account that was not
+        seen here before has probably just been entered: not counted.
         """
         index = int(ts) // _USAGE_S
         cell = self.usage.get(index)
@@ -161,9 +159,10 @@ class SourceRow(Row, array_like=True, gc=False):
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
         if under_attack and not self.knows(account):
-            return
+            return sum([len(cell.accounts) for cell in self.usage.values()])
         add_distinct(cell.accounts, account)
         cell.successes += 1
+        return sum([len(cell.accounts) for cell in self.usage.values()])
 
     def knows(self, account: int) -> bool:
         """Whether ``account`` has logged in from here in about the last 24 hours (as far as the count remembers)."""
@@ -181,8 +180,6 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
     """See the module's text."""
 
     def __init__(self, max_rows: int = 1_000_000) -> None:
-        self.pulse = Pulse(0, {})
-        self.pulse_attempts = 0
         self.detector: Detector = SourceDetector()
         super().__init__(max_rows)
 
@@ -199,13 +196,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             row.newest_ts = ts
             if ts > meta.newest_ts:
                 meta.newest_ts = ts
-        pulse = self.pulse
-        if int(ts) > pulse.second or self.pulse_attempts >= _PULSE_LARGE:
-            pulse = self._next_pulse(int(ts), offset, outputs)
-        self.pulse_attempts += 1
-        seen_as = (attempt.protocol, attempt.country, attempt.asn, attempt.device, -1 if attempt.policy_reject else attempt.fail)
-        pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
-        if attempt.policy_reject or not attempt.account:  # our own refusal is presence, not evidence; a master log-in is nobody's
+        if not attempt.account:  # a master log-in is nobody's
+            return
+        if attempt.policy_reject:  # our own refusal is presence, not evidence
+            outputs.forwards.append((offset, attempt))
             return
         if not attempt.address:  # a proxy of ours is not the source, and nobody knows who is
             outputs.forwards.append((offset, attempt))
@@ -214,7 +208,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             attempt.attack = row.attacks(ts)
         account = hash32(attempt.account)
         if attempt.success:
-            row.count_success(ts, account, under_attack=bool(attempt.attack))
+            attempt.shared = row.count_success(ts, account, under_attack=bool(attempt.attack)) >= _SHARED_BY
         elif attempt.fail in GUESSES:
             if self._count_at_address(row, attempt, account):
                 outputs.alerts += self._judge_address(row, attempt)
@@ -225,16 +219,6 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         outputs.forwards.append((offset, attempt))
 
     # -- counting ----------------------------------------------------------------------------------------------------
-
-    def _next_pulse(self, second: int, offset: int, outputs: Outputs) -> Pulse:
-        """The pulse in which ``second`` counts; sends the open one off when that is full or its slot is over."""
-        pulse = self.pulse
-        if self.pulse_attempts >= _PULSE_LARGE or second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S:
-            if pulse.counts:
-                outputs.pulses.append((offset, pulse))
-            pulse = self.pulse = Pulse(second, {})
-            self.pulse_attempts = 0
-        return pulse
 
     def _count_at_address(self, row: SourceRow, attempt: Attempt, account: int) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -367,15 +351,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
-        return msgspec.msgpack.encode((self.pulse, self.pulse_attempts, compress(self.detector.dump(), 1)))
+        return compress(self.detector.dump(), 1)
 
     def _load_extra(self, packed: bytes) -> None:
-        if packed:
-            extra = msgspec.msgpack.decode(packed, type=tuple[Pulse, int, bytes])
-            self.pulse, self.pulse_attempts, detector = extra
-            self.detector = Detector.load("source", decompress(detector))
-        else:
-            self.pulse, self.pulse_attempts, self.detector = Pulse(0, {}), 0, SourceDetector()
+        self.detector = Detector.load("source", decompress(packed)) if packed else SourceDetector()
 
 
 def _spray(

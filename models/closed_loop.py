@@ -16,6 +16,7 @@ from models.decisions import DecisionIndex, Ledger
 from models.events import AuthEvent
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.verdicts import Verdict
 
 __all__ = ["ClosedLoop"]
 
@@ -53,9 +54,10 @@ class ClosedLoop:
         self.pipeline, self.ledger = pipeline, Ledger(policy, groups)
         self._index, self._delay_s, self._on_alert = DecisionIndex(policy), policy.enforce_delay_s, on_alert
         self._waiting: list[AuthEvent] = []
+        self.verdicts: list[Verdict] = []
 
     def refuses(self, event: AuthEvent) -> bool:
-        """Whether a decision that holds at the time of ``event`` refuses it.
+        """Whether a decision that holds at the time of ``event``, or a verdict, refuses it.
 
         What happened less than ``enforce_delay_s`` ago cannot have led to one, so it may wait: taking events in
         together changes no answer, and is four times as fast.
@@ -63,7 +65,14 @@ class ClosedLoop:
         waiting = self._waiting
         if waiting and (event.ts - waiting[0].ts > self._delay_s or len(waiting) >= _MOST_WAITING):
             self.finish()
-        return self._index.refusing(self.pipeline.resolver.attempt(event)) is not None
+        attempt = self.pipeline.resolver.attempt(event)
+        if self._index.refusing(attempt) is not None:
+            return True
+        verdict = self.pipeline.verdict(attempt)
+        if verdict is None:
+            return False
+        self.verdicts.append(verdict)
+        return True
 
     def saw(self, event: AuthEvent) -> None:
         """Take in ``event`` as it ended."""
@@ -72,6 +81,7 @@ class ClosedLoop:
     def finish(self) -> None:
         """Take in what is waiting."""
         waiting, self._waiting = self._waiting, []
+        self.pipeline.verdicts.clear()  # said of attempts that have been answered
         for alert in self.pipeline.apply(waiting):
             self._on_alert(alert)
             for decision in self.ledger.apply(alert, alert.ts):

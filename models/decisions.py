@@ -59,6 +59,8 @@ KEEP_S: Final = 30 * DAY_S
 MAX_DECISIONS: Final = 200_000
 #: Share of failures that the listed addresses must hold for blocking them to stop a guessing attack.
 LISTED_SHARE: Final = 0.8
+#: Reasons that are not enough alone: a VPN, a mobile gateway and a cloud client beat any plane.
+_TRAVEL: Final = frozenset({"two_countries", "impossible_travel"})
 #: End times are spread by this share so that blocks do not all end together.
 JITTER: Final = 0.2
 #: A month of hourly alerts; older ones than the newest 720 leave ``alert_ids``.
@@ -443,7 +445,9 @@ class Ledger:
         ]
         if any(_covers(network, address) for network in self._exempt_networks(account, now)):
             return drafts
-        return [_Draft(type="ban", scope="account_ip", value=join_value(address, account), impact=impact), *drafts]
+        only_travel = all(reason.code in _TRAVEL for reason in alert.reasons)
+        pair = join_value(address, account)
+        return [_Draft(type="ban", scope="account_ip", value=pair, impact=impact, by_a_person=only_travel), *drafts]
 
     def _withdraw_pair(self, alert: Alert, now: float) -> list[Decision]:
         """Lift what holds on an account and network pair that turned out to be an old password."""

@@ -1,6 +1,6 @@
 """The internal records between the stages: many events a record, each with where it stems from (contract section 2).
 
-``auth.by-account`` carries attempts of one source partition for one account partition, ``auth.pulse`` one second of one source
+``auth.by-account`` carries attempts of one source partition for one account partition, ``auth.pulse`` half a minute of one account
 partition. An event record holds exactly one event, so its (source partition, offset) names it and the index within the record is
 always 0 and not written.
 """
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
-PULSE_SCHEMA: Final = "pulse-frame/1"
+PULSE_SCHEMA: Final = "pulse-frame/2"
 #: An attempt takes at most about 2.4 kB (its strings are cut at ingest, to 256 characters), so a frame stays under Kafka's 1 MB.
 MAX_ATTEMPTS: Final = 250
 
@@ -40,10 +40,10 @@ class AttemptFrame(msgspec.Struct, array_like=True):
 
 
 class PulseFrame(msgspec.Struct, array_like=True):
-    """``offset`` is that of the event which ended the second."""
+    """``number`` grows with each pulse of the account partition ``source_partition``."""
 
     source_partition: int
-    offset: int
+    number: int
     pulse: Pulse
 
 

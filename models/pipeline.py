@@ -14,12 +14,13 @@ import numpy as np
 from models.accounts import Groups
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
-from models.by_account import AccountStage
+from models.by_account import AccountStage, familiarity
 from models.by_source import SourceStage
 from models.events import AuthEvent
 from models.partition import partitions_of
 from models.service import ServiceStage
 from models.stage import Batch, Outputs, Pulse, Stage
+from models.verdicts import Verdict, Verdicts
 
 __all__ = ["Pipeline"]
 
@@ -36,13 +37,21 @@ class Pipeline:
         resolver: Account keys and places.
         groups: Groups of accounts, for alerts.
         partitions: P; instant alerts do not depend on it.
+        judge: Gives the verdicts.
+
+    Attributes:
+        verdicts: What ``judge`` has said so far, for the caller to take.
     """
 
-    def __init__(self, resolver: Resolver, groups: Groups | None = None, partitions: int = 16) -> None:
+    def __init__(
+        self, resolver: Resolver, groups: Groups | None = None, partitions: int = 16, judge: Verdicts | None = None
+    ) -> None:
         self.resolver, self.partitions = resolver, partitions
         self.sources = [SourceStage() for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
+        self.judge = judge
+        self.verdicts: list[Verdict] = []
         self._position = 0
         self._unpacked = 0
 
@@ -59,14 +68,24 @@ class Pipeline:
     def apply(self, events: list[AuthEvent]) -> list[Alert]:
         """One turn of the loop: the alerts that ``events`` lead to, by time and id."""
         outputs = self._by_source(events)
-        alerts = outputs.alerts
-        alerts += self._by_account(outputs)
-        alerts += self._service(outputs)
+        alerts, pulses = outputs.alerts, self._by_account(outputs)
+        service = self._service(pulses)
+        alerts += service.alerts
+        if self.judge is not None:
+            self.verdicts += self.judge.run(service.conclusions, outputs.strangers)
         self._unpacked += len(events)
         if self._unpacked >= _PACK_EVENTS * self.partitions:
             self._pack()
         alerts.sort(key=lambda alert: (alert.ts, alert.alert_id))
         return alerts
+
+    def verdict(self, attempt: Attempt) -> Verdict | None:
+        """The verdict on an attempt that is not applied yet; what came before it is."""
+        if self.judge is None:
+            return None
+        (partition,) = partitions_of([attempt.account], self.partitions)
+        row = self.accounts[partition].peek(attempt.account)
+        return self.judge.judge(attempt, familiarity(row, attempt) if row else 0)
 
     def _by_source(self, events: list[AuthEvent]) -> Outputs:
         attempt_of = self.resolver.attempt
@@ -78,28 +97,31 @@ class Pipeline:
             outputs = self.sources[partition].apply(batch)
             merged.alerts += outputs.alerts
             merged.forwards += outputs.forwards
-            for _, pulse in outputs.pulses:
-                pulse.source = partition
-            merged.pulses += outputs.pulses
         merged.forwards.sort(key=lambda forward: forward[0])
-        merged.pulses.sort(key=lambda pulse: pulse[0])
         return merged
 
-    def _by_account(self, outputs: Outputs) -> list[Alert]:
+    def _by_account(self, outputs: Outputs) -> list[tuple[int, Pulse]]:
+        """Adds its alerts to those of ``outputs``; returns the pulses in the order of time."""
         positions = [offset for offset, _ in outputs.forwards]
         attempts = [attempt for _, attempt in outputs.forwards]
-        alerts: list[Alert] = []
+        pulses: list[tuple[int, Pulse]] = []
         for partition, batch in _split(attempts, positions, [attempt.account for attempt in attempts], self.partitions):
-            alerts += self.accounts[partition].apply(batch).alerts
-        return alerts
+            found = self.accounts[partition].apply(batch)
+            outputs.alerts += found.alerts
+            outputs.strangers += found.strangers
+            for _, pulse in found.pulses:
+                pulse.source = partition
+            pulses += found.pulses
+        pulses.sort(key=lambda numbered: (numbered[1].second, numbered[1].source, numbered[0]))
+        return pulses
 
-    def _service(self, outputs: Outputs) -> list[Alert]:
-        if not outputs.pulses:
-            return []
-        batch: Batch[Pulse] = Batch(outputs.pulses[-1][0])
-        for offset, pulse in outputs.pulses:
-            batch.add(pulse, "replay", offset, offset)
-        return self.service.apply(batch).alerts
+    def _service(self, pulses: list[tuple[int, Pulse]]) -> Outputs:
+        if not pulses:
+            return Outputs()
+        batch: Batch[Pulse] = Batch(self._position)
+        for number, pulse in pulses:
+            batch.add(pulse, str(pulse.source), number, self._position)
+        return self.service.apply(batch)
 
     def _pack(self) -> None:
         self._unpacked = 0

@@ -73,7 +73,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``duration_s`` is by alert kind and scope, ``default_duration_s`` holds elsewhere. ``never_block`` adds to
     :data:`NEVER_BLOCK`: own prefixes, trusted proxies, partners. Accounts of ``protected_groups`` are met only by pair scopes.
     A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
-    ``max_evidence_age_s``, is only proposed.
+    ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
+    ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'
@@ -90,6 +91,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     protected_groups: frozenset[str] = frozenset()
     max_legit_accounts: NotNegative = 3
     max_evidence_age_s: Positive = 300
+    verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
+    verdict_min_odds: Annotated[float, msgspec.Meta(gt=1.0)] = 2.0
 
     def __post_init__(self) -> None:
         for text in self.never_block:

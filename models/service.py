@@ -1,15 +1,19 @@
 """The service-wide stage: what the one partition of ``auth.pulse`` knows about the service as a whole.
 
 Counters by protocol, country, ASN and device live only here. They see what no address and no account shows: a botnet whose
-thousands of addresses try one pair each.
+thousands of addresses try one pair each. What is watched are strangers and newcomers (see :mod:`models.campaigns`), because
+customers who mistype are hardly ever strangers.
 
-Rules (both scored), judged when a minute closes:
-    * ``credential_stuffing``: failures that carry one device, ASN, country or protocol rise far above their own baseline.
+Rules (all scored), judged when a minute closes:
+    * ``credential_stuffing``: strangers who fail with one device, ASN, country or protocol rise far above their own baseline.
     * ``login_flood``: so do all failures together.
+    * ``backend_outage``: far more fail than usual of the log-ins that look like their owners'. Of strangers it says nothing.
+    * ``campaign``: something of the first kind goes on; told to every process each minute, with what it looks like.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from math import log1p
 from typing import Any, Final
 
@@ -18,51 +22,101 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Fail
 from models.by_source import GUESSES
+from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Mix, is_newcomer, is_stranger
 from models.detectors import RateBaseline
-from models.stage import Outputs, Pulse, Stage
+from models.stage import Outputs, Pulse, SeenAs, Stage
 
 __all__ = ["ServiceStage", "Tally"]
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
-#: A minute is judged when the slowest source partition has passed its end, and the fastest by a minute. On history partitions
+#: A minute is judged when the slowest account partition has passed its end, and the fastest by a minute. On history partitions
 #: may be five minutes apart; one that is silent for longer is not waited for.
 _LATE_S: Final = 60
 _SKEW_S: Final = 360
-#: Below this a rise is people, not a tool.
-_MIN_FAILURES_PER_MIN: Final = 60
+#: Strangers' failures are summed over this many minutes: ten an hour are people, ten in a few minutes are not.
+_WINDOW_MIN: Final = 10
+_MIN_FAILURES: Final = 30
 _MIN_FAILURE_SHARE: Final = 0.5
 _FLOOD_FAILURES_PER_MIN: Final = 600
 #: Score of the baseline from which a minute is not ordinary: one of a hundred ordinary minutes reaches it.
 _SCORE: Final = 0.99
-_MINUTES_IN_A_ROW: Final = 3
+#: A value never seen before is judged once so many minutes have been.
+_NEW_VALUE_MIN: Final = 100
+_MINUTES_IN_A_ROW: Final = 2
 _REMEMBER_ALERTS_H: Final = 26
+#: In an outage most log-ins of owners fail; a forgotten password or a phone that was not told of a new one is seldom.
+_OUTAGE_FAILURES: Final = 20
+_OUTAGE_SHARE: Final = 0.3
+#: Tries per account up to which failing strangers are stuffing or spraying; above, they guess.
+_FEW_TRIES: Final = 3.0
+#: A campaign ends when nothing has stood out for so long.
+_CAMPAIGN_QUIET_S: Final = 1_800
+#: Per minute: what a campaign looked like an hour ago hardly counts; what quiet strangers look like is learnt over days.
+_FAILING_FADES: Final = 0.97
+_QUIET_FADES: Final = 0.9998
+_RATE_STEP: Final = 0.1
+#: How long our own refusals alone keep a campaign going.
+_PRESENCE_S: Final = 86_400
 #: Combinations that one minute keeps: a device name is the client's claim, so there can be any number of them.
-_MAX_KEYS_PER_MIN: Final = 2_000
-#: Values watched per minute, those with the most attempts.
+_MAX_KEYS_PER_MIN: Final = 4_000
+#: Values watched per minute, those with the most failures.
 _MAX_VALUES: Final = 200
+
+_Value = tuple[str, str]
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
-    """Attempts of one value in one minute."""
+    """Attempts of strangers and newcomers with one value: all, failures, with no such account, first on their account."""
 
     attempts: int = 0
     failures: int = 0
     unknown: int = 0
+    first: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add ``other``."""
+        self.attempts += other.attempts
+        self.failures += other.failures
+        self.unknown += other.unknown
+        self.first += other.first
 
 
 class NoRow(msgspec.Struct, array_like=True):
     """The stage keeps nothing by key."""
 
 
+class Running(msgspec.Struct, array_like=True):
+    """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``."""
+
+    campaign_id: str
+    first_ts: float
+    last_ts: float
+    evident_ts: float
+    failing: Mix
+    tries_per_min: float = 0.0
+
+
 class Extra(msgspec.Struct, array_like=True):
-    """What the stage knows: how far each source partition is, the counts of minutes not yet judged, and what it has judged."""
+    """What the stage knows.
+
+    How far each account partition is; the counts of minutes not yet judged; the tallies of the last minutes judged; which values
+    have stood out for how many minutes; the alerts that are out; the usual share of owners' failures; what strangers look like in
+    quiet times; the campaign.
+    """
 
     passed: dict[int, int] = msgspec.field(default_factory=dict)
-    open: dict[int, dict[tuple[str, str, int, str, int], int]] = msgspec.field(default_factory=dict)
-    streaks: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    open: dict[int, dict[SeenAs, int]] = msgspec.field(default_factory=dict)
+    window: dict[int, dict[_Value, Tally]] = msgspec.field(default_factory=dict)
+    streaks: dict[_Value, int] = msgspec.field(default_factory=dict)
     alerted: dict[str, int] = msgspec.field(default_factory=dict)
     closed_minute: int = -1
+    judged: int = 0
+    quiet_minutes: float = 0.0
+    owners_fail: float = 0.0
+    strangers: Mix = msgspec.field(default_factory=Mix)
+    newcomers: Mix = msgspec.field(default_factory=Mix)
+    campaign: Running | None = None
     baseline: bytes = b""
 
 
@@ -94,58 +148,183 @@ class ServiceStage(Stage[NoRow, Pulse]):
         newest = int(self.meta.newest_ts)
         last_closable = min(newest - _LATE_S, max(min(extra.passed.values()), newest - _SKEW_S)) // _MINUTE_S
         for closing in sorted(index for index in extra.open if index < last_closable):
-            outputs.alerts += self._close(closing, _tallies(extra.open.pop(closing)))
+            self._close(closing, extra.open.pop(closing), outputs)
             extra.closed_minute = closing
 
-    def _close(self, minute: int, tallies: dict[tuple[str, str], Tally]) -> list[Alert]:
-        alerts: list[Alert] = []
-        before = self.extra.streaks if minute == self.extra.closed_minute + 1 else {}
-        self.extra.streaks = {}
-        for key, tally in sorted(tallies.items()):
-            streak = before.get(key, 0)
-            high = tally.failures >= _MIN_FAILURES_PER_MIN and tally.failures >= _MIN_FAILURE_SHARE * tally.attempts
-            score = self.baseline.observe("\0".join(key), log1p(tally.failures), learn=not high)
-            if high and (score is None or score >= _SCORE):
-                self.extra.streaks[key] = streak + 1
-                alerts += self._judge(minute, key, tally, score, streak + 1)
-        return alerts
+    # -- judging a minute --------------------------------------------------------------------------------------------
 
-    def _judge(self, minute: int, key: tuple[str, str], tally: Tally, score: float | None, streak: int) -> list[Alert]:
-        if streak < _MINUTES_IN_A_ROW:
+    def _close(self, minute: int, counts: dict[SeenAs, int], outputs: Outputs) -> None:
+        extra = self.extra
+        outage = self._judge_outage(minute, counts)
+        if outage is not None:
+            outputs.alerts += outage
+            return
+        extra.judged += 1
+        before = extra.streaks if minute == extra.closed_minute + 1 else {}
+        extra.streaks = {}
+        ts = float((minute + 1) * _MINUTE_S)
+        for value, tally in self._tallies_of_window(minute, counts).items():
+            score = self._unusual(value, tally)
+            if score is not None and score < _SCORE:
+                continue
+            if tally.failures < _MIN_FAILURES or tally.failures < _MIN_FAILURE_SHARE * tally.attempts:
+                continue
+            streak = extra.streaks[value] = before.get(value, 0) + 1
+            if streak >= _MINUTES_IN_A_ROW:
+                outputs.alerts += self._alerts(value, tally, score, ts)
+        outputs.alerts += self._judge_flood(minute, counts)
+        self._learn(minute, counts)
+        if extra.campaign is not None:
+            outputs.conclusions.append(self._conclusion(extra.campaign, ts))
+
+    def _tallies_of_window(self, minute: int, counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
+        window = self.extra.window
+        window[minute] = _tallies(counts)
+        for old in [old for old in window if old <= minute - _WINDOW_MIN]:
+            del window[old]
+        summed: dict[_Value, Tally] = {}
+        for tallies in window.values():
+            for value, tally in tallies.items():
+                (summed.get(value) or summed.setdefault(value, Tally())).add(tally)
+        return dict(sorted(summed.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
+
+    def _unusual(self, value: _Value, tally: Tally) -> float | None:
+        """The score of a value's failures against its own past; ``None`` while the service as a whole has too little of it."""
+        key, rate = "\0".join(value), log1p(tally.failures)
+        score = self.baseline.score(key, rate)
+        if score is None and self.extra.judged > _NEW_VALUE_MIN and self.baseline.learnt >= self.baseline.min_history:
+            score = 1.0 - 1.0 / self.extra.judged
+        if score is None or score < _SCORE:
+            self.baseline.observe(key, rate)
+        return score
+
+    def _alerts(self, value: _Value, tally: Tally, score: float | None, ts: float) -> list[Alert]:
+        dimension, which = value
+        hour = (int(ts) - 1) // _HOUR_S
+        kind: Kind = "credential_stuffing"
+        first_ts = float(min(index for index, tallies in self.extra.window.items() if value in tallies) * _MINUTE_S)
+        where = f"with {dimension} {which}" if dimension else "in all"
+        reasons = _reasons(where, tally, score)
+        alerts: list[Alert] = []
+        running = self.extra.campaign
+        if dimension and tally.failures <= _FEW_TRIES * max(tally.first, 1):
+            alert = self._alert(kind, "high", _subject(dimension, which), hour, ts, first_ts, tally, score, reasons)
+            if alert is not None:
+                alerts.append(alert)
+        if score is None:
+            return alerts
+        if running is None:
+            first_id = alerts[0].alert_id if alerts else alert_id(kind, _subject(dimension, which), hour)
+            running = self.extra.campaign = Running(first_id, first_ts, ts, ts, Mix())
+        running.last_ts = running.evident_ts = ts
+        subject = Subject(campaign=running.campaign_id)
+        campaign = self._alert("campaign", "high", subject, hour, ts, running.first_ts, tally, score, reasons)
+        return alerts if campaign is None else [*alerts, campaign]
+
+    def _judge_flood(self, minute: int, counts: dict[SeenAs, int]) -> list[Alert]:
+        failures = sum(attempts for key, attempts in counts.items() if key[4] in GUESSES)
+        attempts = sum(attempts for key, attempts in counts.items() if key[4] != REFUSED)
+        score = self.baseline.score("flood", log1p(failures))
+        if score is None or score < _SCORE:
+            self.baseline.observe("flood", log1p(failures))
+        if failures < _FLOOD_FAILURES_PER_MIN or failures < _MIN_FAILURE_SHARE * attempts or (score is not None and score < _SCORE):
             return []
-        dimension, value = key
-        flood = not dimension
-        if flood and tally.failures < _FLOOD_FAILURES_PER_MIN:
-            return []
-        kind: Kind = "login_flood" if flood else "credential_stuffing"
-        severity: Severity = "critical" if flood else "high"
-        subject = _subject(dimension, value)
+        ts = float((minute + 1) * _MINUTE_S)
+        text = f"{failures} failures a minute in all"
+        reasons = [Reason("failures_per_min", text, failures, _FLOOD_FAILURES_PER_MIN)]
+        tally = Tally(attempts, failures)
         hour = minute * _MINUTE_S // _HOUR_S
+        alert = self._alert("login_flood", "critical", Subject(), hour, ts, ts - _MINUTE_S, tally, score, reasons)
+        return [] if alert is None else [alert]
+
+    def _judge_outage(self, minute: int, counts: dict[SeenAs, int]) -> list[Alert] | None:
+        """The alerts of a minute in which we ourselves fail; ``None`` for any other minute."""
+        owners = [(key[4], attempts) for key, attempts in counts.items() if not (is_stranger(key[5]) or is_newcomer(key[5]))]
+        failures = sum(attempts for outcome, attempts in owners if outcome not in {Fail.NONE, REFUSED})
+        attempts = sum(attempts for outcome, attempts in owners if outcome != REFUSED)
+        share = failures / max(attempts, 1)
+        usual = self.extra.owners_fail
+        if failures < _OUTAGE_FAILURES or share < max(_OUTAGE_SHARE, 3 * usual):
+            self.extra.owners_fail += _RATE_STEP * (share - usual)
+            return None
+        hour = minute * _MINUTE_S // _HOUR_S
+        ts = float((minute + 1) * _MINUTE_S)
+        text = f"{share:.0%} of the log-ins fail that look like their owners', usually {usual:.0%}"
+        reasons = [Reason("owners_fail", text, round(share, 4), _OUTAGE_SHARE)]
+        tally = Tally(attempts, failures)
+        alert = self._alert("backend_outage", "medium", Subject(), hour, ts, ts - _MINUTE_S, tally, None, reasons)
+        return [] if alert is None else [alert]
+
+    def _alert(
+        self,
+        kind: Kind,
+        severity: Severity,
+        subject: Subject,
+        hour: int,
+        ts: float,
+        first_ts: float,
+        tally: Tally,
+        score: float | None,
+        reasons: list[Reason],
+    ) -> Alert | None:
+        """The alert, unless it is out already."""
         identity = alert_id(kind, subject, hour)
         if identity in self.extra.alerted:
-            return []
+            return None
         self.extra.alerted = {old: at for old, at in self.extra.alerted.items() if at > hour - _REMEMBER_ALERTS_H} | {
             identity: hour
         }
-        ts = float((minute + 1) * _MINUTE_S)
-        where = f"with {dimension} {value}" if dimension else "in all"
-        return [
-            Alert(
-                alert_id=identity,
-                kind=kind,
-                severity=severity,
-                score=round(score if score is not None else tally.failures / tally.attempts, 4),
-                ts=ts,
-                first_ts=ts - streak * _MINUTE_S,
-                last_ts=ts,
-                subject=subject,
-                reasons=_reasons(where, tally, score, streak),
-                evidence=Evidence(counts={"attempts": tally.attempts, "failures": tally.failures, "unknown": tally.unknown}),
-                attack=KINDS[kind].attack,
-                model=None if score is None else ModelScore(RateBaseline.name, RateBaseline.version, round(score, 4)),
-                cold=score is None,
-            )
-        ]
+        return Alert(
+            alert_id=identity,
+            kind=kind,
+            severity=severity,
+            score=round(score if score is not None else tally.failures / tally.attempts, 4),
+            ts=ts,
+            first_ts=first_ts,
+            last_ts=ts,
+            subject=subject,
+            campaign_id=self.extra.campaign.campaign_id if self.extra.campaign else None,
+            reasons=reasons,
+            evidence=Evidence(counts={"attempts": tally.attempts, "failures": tally.failures, "unknown": tally.unknown}),
+            attack=KINDS[kind].attack,
+            model=None if score is None else ModelScore(RateBaseline.name, RateBaseline.version, round(score, 4)),
+            cold=score is None,
+        )
+
+    # -- the campaign ------------------------------------------------------------------------------------------------
+
+    def _learn(self, minute: int, counts: dict[SeenAs, int]) -> None:
+        """What strangers look like: those who fail while a campaign runs, those who succeed while none does."""
+        extra, ts = self.extra, float((minute + 1) * _MINUTE_S)
+        if extra.campaign is not None and ts - extra.campaign.last_ts > _CAMPAIGN_QUIET_S:
+            extra.campaign = None
+        if extra.campaign is not None:
+            _follow(extra.campaign, counts, ts)
+            return
+        extra.quiet_minutes = extra.quiet_minutes * _QUIET_FADES + 1
+        extra.strangers.fade(_QUIET_FADES)
+        extra.newcomers.fade(_QUIET_FADES)
+        for key, attempts in counts.items():
+            outcome, known = key[4], key[5]
+            if outcome == Fail.NONE and is_stranger(known):
+                extra.strangers.add(key[:4], known, attempts)
+            elif outcome == Fail.NONE and is_newcomer(known):
+                extra.newcomers.add(key[:4], known, attempts)
+
+    def _conclusion(self, running: Running, ts: float) -> Campaign:
+        extra = self.extra
+        return Campaign(
+            campaign_id=running.campaign_id,
+            kind="credential_stuffing",
+            first_ts=running.first_ts,
+            ts=max(ts, self.meta.newest_ts),
+            until_ts=running.last_ts + _CAMPAIGN_QUIET_S,
+            failing=deepcopy(running.failing),
+            tries_per_min=running.tries_per_min,
+            strangers=deepcopy(extra.strangers),
+            newcomers=deepcopy(extra.newcomers),
+            quiet_minutes=extra.quiet_minutes,
+        )
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
@@ -167,32 +346,47 @@ class ServiceStage(Stage[NoRow, Pulse]):
         self.baseline = RateBaseline.load("service", self.extra.baseline) if packed else RateBaseline()
 
 
-def _tallies(counts: dict[tuple[str, str, int, str, int], int]) -> dict[tuple[str, str], Tally]:
-    """Sum a minute's counts by (dimension, value); ``("", "")`` is the whole."""
-    tallies: dict[tuple[str, str], Tally] = {}
-    for (protocol, country, asn, device, outcome), attempts in counts.items():
-        if outcome < 0:  # refused by us
+def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
+    """Sum a minute's strangers by (dimension, value); ``("", "")`` is the whole."""
+    tallies: dict[_Value, Tally] = {}
+    for key, attempts in counts.items():
+        outcome, known = key[4], key[5]
+        if outcome == REFUSED or not (is_stranger(known) or is_newcomer(known)):
             continue
-        for key in (("", ""), ("protocol", protocol), ("country", country), ("asn", str(asn or "")), ("device", device)):
-            if key[0] and not key[1]:
-                continue
-            tally = tallies.get(key) or tallies.setdefault(key, Tally())
-            tally.attempts += attempts
-            tally.failures += attempts if outcome in GUESSES else 0
-            tally.unknown += attempts if outcome == Fail.ACCOUNT else 0
-    return dict(sorted(tallies.items(), key=lambda item: (-item[1].attempts, item[0]))[:_MAX_VALUES])
+        failures = attempts if outcome in GUESSES else 0
+        tally = Tally(attempts, failures, attempts if outcome == Fail.ACCOUNT else 0, failures if known & FIRST else 0)
+        for value in (("", ""), *((name, str(carried)) for name, carried in zip(DIMENSIONS, key, strict=False) if carried)):
+            (tallies.get(value) or tallies.setdefault(value, Tally())).add(tally)
+    return dict(sorted(tallies.items(), key=lambda item: (-item[1].failures, item[0]))[: 4 * _MAX_VALUES])
 
 
-def _reasons(where: str, tally: Tally, score: float | None, streak: int) -> list[Reason]:
+def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
+    """Add a minute to a campaign.
+
+    What we refused is no evidence: alone it keeps a campaign for a day at most. But it is the campaign's presence, and belongs to
+    its looks; else the campaign would soon look like those whom we do not refuse, who are mostly customers.
+    """
+    tries = [
+        (key, attempts)
+        for key, attempts in counts.items()
+        if (key[4] in GUESSES or key[4] == REFUSED) and (is_stranger(key[5]) or is_newcomer(key[5]))
+    ]
+    refused = sum(attempts for key, attempts in tries if key[4] == REFUSED)
+    if refused >= _MIN_FAILURES / _WINDOW_MIN and ts - running.evident_ts < _PRESENCE_S:
+        running.last_ts = ts
+    running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
+    running.failing.fade(_FAILING_FADES)
+    for key, attempts in tries:
+        running.failing.add(key[:4], key[5], attempts)
+
+
+def _reasons(where: str, tally: Tally, score: float | None) -> list[Reason]:
+    text = f"{tally.failures} failures of strangers within {_WINDOW_MIN} minutes {where}"
+    share = tally.failures / tally.attempts
     reasons = [
-        Reason("failures_per_min", f"{tally.failures} failures a minute {where}", tally.failures, _MIN_FAILURES_PER_MIN),
-        Reason(
-            "failure_share",
-            f"{tally.failures / tally.attempts:.0%} of the attempts",
-            tally.failures / tally.attempts,
-            _MIN_FAILURE_SHARE,
-        ),
-        Reason("minutes_in_a_row", f"for {streak} minutes", streak, _MINUTES_IN_A_ROW),
+        Reason("stranger_failures", text, tally.failures, _MIN_FAILURES),
+        Reason("failure_share", f"{share:.0%} of their attempts", round(share, 4), _MIN_FAILURE_SHARE),
+        Reason("kind_ambiguous", "where accounts are tried once each, this can be password spraying as well"),
     ]
     if score is not None:
         reasons.append(Reason("above_baseline", "such minutes are rare in its own past", round(score, 4), _SCORE))

@@ -21,8 +21,9 @@ from zlib import crc32
 import msgspec
 
 from models.alerts import Alert
+from models.attempts import Attempt
 
-__all__ = ["SLICES", "Batch", "Checkpoint", "Outputs", "Pulse", "Stage"]
+__all__ = ["SLICES", "Batch", "Checkpoint", "Outputs", "Pulse", "SeenAs", "Stage"]
 
 #: Rows are kept in this many slices by a hash of their key: the unit of housekeeping and of the rolling snapshot.
 SLICES: Final = 64
@@ -59,24 +60,31 @@ class Batch(Generic[Item]):
         self.offsets.append(offset)
 
 
-class Pulse(msgspec.Struct, array_like=True):
-    """What one source partition saw from ``second`` on: (protocol, country, asn, device, outcome) -> attempts.
+#: What an attempt carries (see ``models.campaigns``), its outcome, and what its account knows of it.
+SeenAs = tuple[str, str, int, str, int, int]
 
-    ``source`` is the partition, set by who carries the pulse.
-    """
+
+class Pulse(msgspec.Struct, array_like=True):
+    """What one account partition saw from ``second`` on; ``source`` is the partition, set by who carries the pulse."""
 
     second: int
-    counts: dict[tuple[str, str, int, str, int], int]
+    counts: dict[SeenAs, int]
     source: int = 0
 
 
 @dataclass(slots=True)
 class Outputs:
-    """What a batch led to, in input order; ``forwards`` and ``pulses`` carry the offset they stem from."""
+    """What a batch led to, in input order.
+
+    ``forwards`` carry the offset they stem from, ``pulses`` a number that grows with each of the partition, ``strangers`` what the
+    account knows of an attempt that does not look like its owner's; ``conclusions`` are the service-wide stage's, for everybody.
+    """
 
     alerts: list[Alert] = field(default_factory=list)
     forwards: list[tuple[int, Any]] = field(default_factory=list)
     pulses: list[tuple[int, Pulse]] = field(default_factory=list)
+    strangers: list[tuple[Attempt, int]] = field(default_factory=list)
+    conclusions: list[Any] = field(default_factory=list)
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,7 @@ from models.decisions import Decision, Ledger
 from models.events import parse_time
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.verdicts import Verdict, Verdicts
 from streams.cli import print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import create
@@ -53,6 +55,11 @@ class Replay:
                 self.decisions[decision.decision_id] = decision
             yield alert
 
+    def take_verdicts(self) -> list[Verdict]:
+        """The verdicts since the last call."""
+        taken, self.pipeline.verdicts = self.pipeline.verdicts, []
+        return taken
+
 
 class _Time(click.ParamType):
     name = "time"
@@ -74,6 +81,7 @@ def _is_number(text: str) -> bool:
 @click.option(
     "--decisions", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the decisions here (NDJSON)."
 )
+@click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="Write the verdicts here (NDJSON).")
 @click.option("--groups", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Groups of accounts (login,group).")
 @click.option(
     "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one."
@@ -87,6 +95,7 @@ def command(
     sources: tuple[str, ...],
     alerts: Path,
     decisions: Path,
+    verdicts: Path | None,
     groups: Path | None,
     policy: Path | None,
     geo: tuple[Path, ...],
@@ -105,18 +114,24 @@ def command(
     resolver = load_resolver(settings)
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
     rules = Policy.load(policy) if policy else Policy.enforcing()
-    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions)
+    judge = Verdicts(rules, known_groups)
+    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge)
     replay = Replay(pipeline, Ledger(rules, known_groups))
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
-    with create(alerts, sources) as alerts_file, create(decisions, sources) as decisions_file:
+    refused = 0
+    with ExitStack() as files:
+        alerts_file, decisions_file = (files.enter_context(create(path, sources)) for path in (alerts, decisions))
+        verdicts_file = files.enter_context(create(verdicts, sources)) if verdicts else None
         for alert in replay.run(events):
             kinds[alert.kind] += 1
             cold[alert.kind] += alert.cold
             alerts_file.write(_encode(alert) + b"\n")
+            refused += _write_verdicts(verdicts_file, replay.take_verdicts())
+        refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         _write_decisions(decisions_file, replay.decisions)
-    _report(events, kinds, cold, replay.decisions, as_json=as_json)
+    _report(events, kinds, cold, replay.decisions, refused, as_json=as_json)
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
@@ -124,10 +139,27 @@ def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
         file.write(_encode(decision) + b"\n")
 
 
-def _report(events: Sources, kinds: Counter[str], cold: Counter[str], decisions: dict[str, Decision], *, as_json: bool) -> None:
+def _write_verdicts(file: IO[bytes] | None, verdicts: list[Verdict]) -> int:
+    if file is not None:
+        file.writelines(_encode(verdict) + b"\n" for verdict in verdicts)
+    return len(verdicts)
+
+
+def _report(
+    events: Sources, kinds: Counter[str], cold: Counter[str], decisions: dict[str, Decision], refused: int, *, as_json: bool
+) -> None:
     modes = Counter(decision.mode for decision in decisions.values())
     if as_json:
-        print_json({"events": events.read, "refused": events.refused, "alerts": kinds, "cold": cold, "decisions": modes})
+        print_json(
+            {
+                "events": events.read,
+                "refused": events.refused,
+                "alerts": kinds,
+                "cold": cold,
+                "decisions": modes,
+                "verdicts": refused,
+            }
+        )
         return
     console = Console()
     alerts = table(f"{events.read:,} events")
@@ -140,6 +172,7 @@ def _report(events: Sources, kinds: Counter[str], cold: Counter[str], decisions:
             alerts.add_row(kind, known.title, f"{kinds[kind]:,}", f"{cold[kind]:,}" if cold[kind] else "")
     console.print(alerts)
     console.print("decisions: " + (", ".join(f"{count:,} {mode}" for mode, count in sorted(modes.items())) or "none"))
+    console.print(f"attempts refused by a verdict: {refused:,}")
     if events.refused:
         first = printable(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}")
         console.print(first)

@@ -27,6 +27,7 @@ from models.events import encode_event
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.verdicts import Verdicts
 from simulator import SCENARIOS, Marginals, encode_label, groups, simulate
 from simulator.timeline import Step
 from streams.cli import print_json, standard_options
@@ -55,6 +56,7 @@ _encode: Final = msgspec.json.Encoder().encode
 @click.option("--policy", type=_INPUT, help="Its policy (TOML); else the enforcing one.")
 @click.option("--alerts", type=_FILE, help="Alerts of the closed loop, NDJSON.")
 @click.option("--decisions", type=_FILE, help="Decisions of the closed loop, NDJSON.")
+@click.option("--verdicts", type=_FILE, help="Verdicts of the closed loop, NDJSON.")
 @standard_options
 def command(
     scenario: str,
@@ -68,20 +70,21 @@ def command(
     policy: Path | None,
     alerts: Path | None,
     decisions: Path | None,
+    verdicts: Path | None,
     settings: Settings,
     as_json: bool,
 ) -> None:
     """Write labelled log-in attempts of a made-up mail provider under attack."""
-    if not closed_loop and (policy or alerts or decisions):
-        raise InputError("--policy, --alerts and --decisions are about the closed loop", hint="add --closed-loop")
+    if not closed_loop and (policy or alerts or decisions or verdicts):
+        raise InputError("--policy, --alerts, --decisions and --verdicts are about the closed loop", hint="add --closed-loop")
     plan = SCENARIOS[scenario] if hours is None else SCENARIOS[scenario].over(hours)
     accounts, hours = accounts or plan.accounts, plan.hours
     marginals = Marginals(accounts, hours)
     with _said_in_one_line(), ExitStack() as opened:
         if groups_file:
             _write_groups(groups_file, accounts)
-        write_event, write_label, write_alert, write_decision = (
-            opened.enter_context(_ndjson(path)) for path in (out, labels, alerts, decisions)
+        write_event, write_label, write_alert, write_decision, write_verdict = (
+            opened.enter_context(_ndjson(path)) for path in (out, labels, alerts, decisions, verdicts)
         )
         loop = _loop(accounts, policy, settings.kafka.partitions, write_alert) if closed_loop else None
         steps = simulate(scenario, seed, accounts, hours, refused=loop.refuses if loop else None)
@@ -99,6 +102,8 @@ def command(
             loop.finish()
             for decision in sorted(loop.ledger, key=lambda each: (each.start, each.decision_id)):
                 write_decision(_encode(decision))
+            for verdict in loop.verdicts:
+                write_verdict(_encode(verdict))
     if as_json:
         print_json(
             {
@@ -147,7 +152,7 @@ def _loop(accounts: int, policy: Path | None, partitions: int, write_alert: Call
     def write(alert: Alert) -> None:
         write_alert(_encode(alert))
 
-    return ClosedLoop(Pipeline(resolver, members, partitions), rules, members, write)
+    return ClosedLoop(Pipeline(resolver, members, partitions, Verdicts(rules, members)), rules, members, write)
 
 
 def _with_progress(steps: Iterator[Step], start_ts: float, hours: float) -> Iterator[Step]:

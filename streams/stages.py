@@ -1,7 +1,7 @@
 """What each stage reads from Kafka and writes to it: the glue between bytes and the pure stages.
 
 auth.events -> by_source -> auth.by-account -> by_account -> auth.alerts
-                        \\-> auth.pulse -> service -> auth.alerts, auth.control
+                                                         \\-> auth.pulse -> service -> auth.alerts, auth.control
 """
 
 from __future__ import annotations
@@ -66,12 +66,10 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return _read_events(resolver, records)
 
     def write_by_source(partition: int, outputs: Outputs) -> list[Send]:
-        sends = alerts(outputs.alerts)
-        sends += _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
-        return sends + [_pulse(topic["auth.pulse"], partition, offset, pulse) for offset, pulse in outputs.pulses]
+        return alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
-    def write_by_account(_: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts)
+    def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
+        return alerts(outputs.alerts) + [_pulse(topic["auth.pulse"], partition, *numbered) for numbered in outputs.pulses]
 
     def write_service(_: int, outputs: Outputs) -> list[Send]:
         return alerts(outputs.alerts) + [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]
@@ -166,7 +164,7 @@ def _read_pulses(records: Sequence[Record]) -> tuple[Batch[Pulse], list[DeadLett
             refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
         else:
             frame.pulse.source = frame.source_partition
-            batch.add(frame.pulse, str(frame.source_partition), frame.offset, record.offset)
+            batch.add(frame.pulse, str(frame.source_partition), frame.number, record.offset)
     return batch, refused
 
 
@@ -198,8 +196,8 @@ def _frame(topic: str, partition: int, frame: AttemptFrame) -> Send:
     return Send(topic, encode(frame), ATTEMPTS_SCHEMA, partition, max(attempt.ts for attempt in frame.attempts))
 
 
-def _pulse(topic: str, source_partition: int, offset: int, pulse: Pulse) -> Send:
-    return Send(topic, encode(PulseFrame(source_partition, offset, pulse)), PULSE_SCHEMA, partition=0, ts=float(pulse.second))
+def _pulse(topic: str, account_partition: int, number: int, pulse: Pulse) -> Send:
+    return Send(topic, encode(PulseFrame(account_partition, number, pulse)), PULSE_SCHEMA, partition=0, ts=float(pulse.second))
 
 
 def _conclusion(topic: str, alert: Alert) -> Send:

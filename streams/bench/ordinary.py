@@ -75,8 +75,6 @@ def app_for(settings: Settings) -> faust.App:
             for at, forwarded in outputs.forwards:
                 frame = encode(AttemptFrame(partition, [at], [forwarded]))
                 await by_account.send(key=forwarded.account.encode(), value=frame)
-            for at, pulse in outputs.pulses:
-                await pulses.send(value=encode(PulseFrame(partition, at, pulse)))
 
     @app.agent(by_account)
     async def by_owner(stream: Any) -> None:
@@ -87,12 +85,14 @@ def app_for(settings: Settings) -> faust.App:
             _write(accounts, stage, attempt.account)
             for alert in outputs.alerts:
                 await alerts.send(value=_encode_alert(alert))
+            for number, pulse in outputs.pulses:
+                await pulses.send(value=encode(PulseFrame(event.message.partition, number, pulse)))
 
     @app.agent(pulses)
     async def service_wide(stream: Any) -> None:
         async for event in stream.events():
             frame = decode_pulse(event.value)
-            outputs = service.apply(_one(frame.pulse, str(frame.source_partition), frame.offset, event.message.offset))
+            outputs = service.apply(_one(frame.pulse, str(frame.source_partition), frame.number, event.message.offset))
             for key, packed in service.checkpoint().rows:
                 if packed:
                     scopes[key.encode()] = packed

@@ -1,0 +1,165 @@
+"""Campaigns: what the attack on the service as a whole looks like, told by the strangers who fail.
+
+A *stranger* is an attempt on an account from where and with what its owner was never seen: no network of the owner's, and not an
+access provider together with a device of the owner's either (the contract's definition of what guard lets through). Customers
+who mistype a password are hardly ever strangers; attackers nearly always are. A *newcomer* is one on an account that has no past.
+
+The mixes below say what share of strangers carries which device, ASN, country and protocol: those who fail while a campaign runs,
+and those who succeed in quiet times. Their ratio tells a stolen password from a new phone (Freeman et al., "Who are you? A
+statistical approach to measuring user authenticity", NDSS 2016).
+"""
+
+from __future__ import annotations
+
+from math import exp, log
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from models.alerts import Kind
+from models.attempts import Attempt
+
+__all__ = [
+    "ASN",
+    "COUNTRY",
+    "DEVICE",
+    "DIMENSIONS",
+    "FIRST",
+    "HISTORY",
+    "NETWORK",
+    "REFUSED",
+    "Campaign",
+    "Carried",
+    "Mix",
+    "carried_by",
+    "is_newcomer",
+    "is_stranger",
+]
+
+#: Bits of what an account knows of an attempt; ``FIRST``: nobody has failed on it for an hour.
+HISTORY, NETWORK, ASN, COUNTRY, DEVICE, FIRST = 1, 2, 4, 8, 16, 32
+#: Outcome of what we refused; the others are those of ``Fail``.
+REFUSED: Final = -1
+#: What an attempt carries, as it is counted service-wide.
+Carried = tuple[str, str, int, str]
+DIMENSIONS: Final = ("protocol", "country", "asn", "device")
+#: What of it can be new to an account.
+NOVELTY: Final = COUNTRY | ASN | DEVICE
+_MAX_VALUES: Final = 512
+_SMALLEST: Final = 0.05
+#: One attempt more is spread over this many values that were never seen.
+_UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
+#: And this many over the access providers of a country, of which there are so many.
+_PLACES: Final = (10.0, 50.0)
+
+
+Value = TypeVar("Value", str, int, str | int)
+
+
+def is_newcomer(known: int) -> bool:
+    """Whether the account has no past."""
+    return not known & HISTORY
+
+
+def is_stranger(known: int) -> bool:
+    """Whether the account has a past that the attempt does not belong to.
+
+    >>> is_stranger(HISTORY | ASN), is_stranger(HISTORY | ASN | DEVICE), is_stranger(HISTORY | NETWORK), is_stranger(0)
+    (True, False, False, False)
+    """
+    return bool(known & HISTORY) and not known & NETWORK and known & (ASN | DEVICE) != ASN | DEVICE
+
+
+def carried_by(attempt: Attempt) -> Carried:
+    """What is counted of an attempt service-wide, in the order of :data:`DIMENSIONS`."""
+    return attempt.protocol, attempt.country, attempt.asn, attempt.device
+
+
+class Mix(msgspec.Struct, array_like=True):
+    """How many attempts there were, and how many with which value; fading.
+
+    Attributes:
+        total: All of them.
+        counts: By dimension and value.
+        novelty: By what of it was new to the account, as the bits of what it knew.
+
+    >>> mix = Mix()
+    >>> mix.add(("imap", "FR", 64500, "ua:mail"), HISTORY | ASN, 3)
+    >>> mix.add(("imap", "DE", 64501, "ua:other"), HISTORY, 1)
+    >>> told = [mix.log_share(("imap", "FR", 64500, "ua:mail"), known) for known in (HISTORY | ASN, HISTORY, 0)]
+    >>> [round(share, 1) for share in told]
+    [-1.2, -3.7, -2.2]
+    """
+
+    total: float = 0.0
+    counts: list[dict[str | int, float]] = msgspec.field(default_factory=lambda: [{}, {}, {}, {}])
+    novelty: dict[int, float] = msgspec.field(default_factory=dict)
+
+    def add(self, carried: Carried, known: int, attempts: float) -> None:
+        """Count ``attempts`` that are alike."""
+        self.total += attempts
+        value: Any
+        for counts, value in zip(self.counts, carried, strict=True):
+            if value in counts or len(counts) < _MAX_VALUES:
+                counts[value] = counts.get(value, 0.0) + attempts
+        novelty = known & NOVELTY
+        self.novelty[novelty] = self.novelty.get(novelty, 0.0) + attempts
+
+    def fade(self, factor: float) -> None:
+        """Let the past count for less, and forget what hardly counts."""
+        self.total *= factor
+        self.counts = [_faded(counts, factor) for counts in self.counts]
+        self.novelty = _faded(self.novelty, factor)
+
+    def log_share(self, carried: Carried, known: int) -> float:
+        """Logarithm of the share of attempts that look like this.
+
+        What is new to the account counts by how common it is; what the account knows is no choice of whoever made the attempt,
+        and counts only as being known. Device and place are taken as independent of each other.
+        """
+        protocol, country, asn, device = carried
+        share = self._log("protocol", self.counts[0], protocol)
+        if known & HISTORY:
+            share += self._log("novelty", self.novelty, known & NOVELTY)
+        if not known & ASN:
+            weight, providers = _PLACES
+            in_country = exp(self._log("country", self.counts[1], country)) / providers
+            share += log((self.counts[2].get(asn, 0.0) + weight * in_country) / (self.total + weight))
+        if not known & DEVICE:
+            share += self._log("device", self.counts[3], device)
+        return share
+
+    def _log(self, dimension: str, counts: dict[Any, float], value: str | int) -> float:
+        return log((counts.get(value, 0.0) + 1.0 / _UNSEEN[dimension]) / (self.total + 1.0))
+
+
+def _faded(counts: dict[Value, float], factor: float) -> dict[Value, float]:
+    return {value: faded for value, count in counts.items() if (faded := count * factor) >= _SMALLEST}
+
+
+class Campaign(msgspec.Struct, array_like=True, frozen=True):
+    """What the service-wide stage knows of the running campaign at ``ts``, for those who judge single log-ins.
+
+    Attributes:
+        campaign_id: ``alert_id`` of its first member.
+        kind: What its members are.
+        first_ts: Begin of the first minute that stood out.
+        ts: Event time of this knowledge.
+        until_ts: Until when it holds unless renewed.
+        failing: The strangers and newcomers that fail, by what they carry.
+        tries_per_min: Strangers and newcomers that fail or are refused, a minute.
+        strangers: The strangers that succeed in quiet times.
+        newcomers: The newcomers that succeed in quiet times.
+        quiet_minutes: How many minutes these two stand for.
+    """
+
+    campaign_id: str
+    kind: Kind
+    first_ts: float
+    ts: float
+    until_ts: float
+    failing: Mix
+    tries_per_min: float
+    strangers: Mix
+    newcomers: Mix
+    quiet_minutes: float

@@ -1,0 +1,122 @@
+"""Verdicts: is this attempt the campaign's or the owner's? Answered while the client waits, before the password is looked at.
+
+Asked only about strangers and newcomers while a campaign runs, and answered by weighing two explanations of the attempt:
+
+    odds = right passwords of the campaign that look like this / owners who look like this
+
+The campaign's strangers who fail tell what its attempts look like; what the account knows, and the strangers who succeed in quiet
+times, tell what owners look like (the likelihood ratio of Freeman et al., "Who are you? A statistical approach to measuring user
+authenticity", NDSS 2016, with the attack's own distribution in place of a general one). Refused is where the first explanation is
+far more likely than the second, so that a list of leaked pairs is stopped, its right ones with the wrong ones, and what is told to
+the client says nothing about the password.
+
+Fails where the attacker uses the owner's own device and access provider; and where a campaign looks like everybody, on accounts
+without a past. Needs a week of log-ins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import exp, log
+from typing import Final, Literal
+
+import msgspec
+
+from models.accounts import Groups
+from models.attempts import Attempt
+from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
+from models.policy import Policy
+
+__all__ = ["Action", "Verdict", "Verdicts", "log_odds"]
+
+Action = Literal["accept", "tarpit", "challenge", "refuse"]
+
+#: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports); more is not assumed.
+_HIT_SHARE: Final = 0.005
+#: What was concluded reaches who judges after this long at most (design section 2).
+_DELAY_S: Final = 5.0
+#: Fewer than this a minute are not told from none.
+_SMALLEST_RATE: Final = 1e-3
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's."""
+
+    session_id: str = ""
+    account: str
+    remote: str
+    phase: Literal["before", "after"]
+    ts: float
+    action: Action
+    reasons: tuple[str, ...]
+    alert_id: str
+    event_id: str | None = None
+
+
+class Verdicts:
+    """Judges attempts, in order of time.
+
+    Args:
+        policy: Says over which protocols, from which odds, and whether at all.
+        groups: Accounts of protected groups are not judged.
+    """
+
+    def __init__(self, policy: Policy, groups: Groups) -> None:
+        self._policy, self._groups = policy, groups
+        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
+        self._min_log_odds = log(policy.verdict_min_odds)
+        self._campaign: Campaign | None = None
+
+    def conclude(self, campaign: Campaign) -> None:
+        """Take over what is known of the running campaign."""
+        self._campaign = campaign
+
+    def judge(self, attempt: Attempt, known: int) -> Verdict | None:
+        """The verdict on an attempt; ``None`` accepts it.
+
+        Args:
+            attempt: Whether it succeeded is not looked at.
+            known: What its account knows of it, of earlier attempts (see :mod:`models.campaigns`).
+        """
+        campaign = self._campaign
+        if campaign is None or attempt.ts > campaign.until_ts or attempt.protocol not in self._protocols:
+            return None
+        if not (is_stranger(known) or is_newcomer(known)):
+            return None
+        odds = log_odds(campaign, attempt, known)
+        if odds < self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
+            return None
+        return Verdict(
+            account=attempt.account,
+            remote=attempt.address,
+            phase="before",
+            ts=attempt.ts,
+            action="refuse",
+            reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
+            alert_id=campaign.campaign_id,
+            event_id=attempt.event_id,
+        )
+
+    def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:
+        """The verdicts on ``strangers``, each with what had been concluded five seconds before."""
+        waiting = sorted(conclusions, key=lambda campaign: -campaign.ts)
+        verdicts = []
+        for attempt, known in sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id)):
+            while waiting and waiting[-1].ts + _DELAY_S < attempt.ts:
+                self.conclude(waiting.pop())
+            verdict = self.judge(attempt, known)
+            if verdict is not None:
+                verdicts.append(verdict)
+        for campaign in reversed(waiting):
+            self.conclude(campaign)
+        return verdicts
+
+
+def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:
+    """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
+    owners = campaign.newcomers if is_newcomer(known) else campaign.strangers
+    hits_per_min = _HIT_SHARE * campaign.tries_per_min
+    owners_per_min = owners.total / max(campaign.quiet_minutes, 1.0)
+    odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
+    carried = carried_by(attempt)
+    return odds + campaign.failing.log_share(carried, known) - owners.log_share(carried, known)
