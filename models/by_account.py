@@ -368,7 +368,8 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     if not countries or not any(habit.first_day < today for habit in countries.values()):
         return 0
     known = HISTORY
-    if (habit := row.networks.get(attempt.network)) is not None and habit.first_day < today:
+    network = row.networks.get(attempt.network)
+    if not attempt.address or (network is not None and network.first_day < today):  # behind a proxy of ours nobody is a stranger
         known |= NETWORK
     if (habit := row.asns.get(attempt.asn)) is not None and habit.first_day < today:
         known |= ASN

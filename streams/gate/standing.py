@@ -6,6 +6,7 @@ record that cannot be understood takes back what its key said before.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -145,6 +146,9 @@ class Follower:
                 for record in reader.poll():
                     self.take(record)
                 if not self._standing.is_ready and reader.caught_up():
+                    # All this stays. Otherwise the collector looks at it every now and then, while log-ins wait.
+                    gc.collect()
+                    gc.freeze()
                     self._standing.complete()
                     telemetry.info("service.started", service="gate")
         finally:
