@@ -147,9 +147,7 @@ class LogReader:
         self._of_tag[tag] = tuple(found)
         return self._of_tag[tag]
 
-    def _matched(
-        self, step: _Step, match: re.Match[str], line: int, frame: Frame, times: int, *, is_text: bool
-    ) -> list[Located]:
+    def _matched(self, step: _Step, match: re.Match[str], line: int, frame: Frame, times: int, *, is_text: bool) -> list[Located]:
         """The events that are ready, this line's among them if it is the first to tell of its attempt."""
         rule, joiner = step.rule, self._joiner
         if rule.ambiguous is not None and rule.ambiguous.search(match.string):

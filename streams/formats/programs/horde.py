@@ -45,7 +45,8 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            'Apr 12 06:00:01 web1 HORDE: [imp] FAILED LOGIN for anna (192.0.2.170) to {imap://localhost/} [pid 77 on line 156 of "/x/Auth.php"]',
+            "Apr 12 06:00:01 web1 HORDE: [imp] FAILED LOGIN for anna (192.0.2.170) to {imap://localhost/} [pid 77 on "
+            'line 156 of "/x/Auth.php"]',
             {"login": "anna", "remote": "192.0.2.170", "success": False, "protocol": "http"},
         ),
         Sample(

@@ -20,7 +20,8 @@ _REASONS: Final = {
 FORMAT: Final = Format(
     name="login",
     provenance="util-linux's login-utils/login.c (loginpam_err, loginpam_auth) and shadow's src/login.c",
-    gaps="Log-ins at a terminal of the machine itself show no address and are left out, and so are successes, which do not say theirs.",
+    gaps="Log-ins at a terminal of the machine itself show no address and are left out, and so are successes, which "
+    "do not say theirs.",
     protocol="other",
     tags=re.compile("login|remote"),
     words=("FAILED LOGIN ",),
@@ -28,7 +29,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"FAILED LOGIN (?:SESSION |\d+ )?FROM (?P<remote>{ADDRESS}) FOR (?P<login>.*), (?P<fail_type>[\w ;]*\w)\s*$", re.DOTALL
+                rf"FAILED LOGIN (?:SESSION |\d+ )?FROM (?P<remote>{ADDRESS}) FOR (?P<login>.*), (?P<fail_type>[\w ;]*\w)\s*$",
+                re.DOTALL,
             ),
             {"success": False},
             _REASONS,
@@ -36,7 +38,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"FAILED LOGIN \(\d+\) on '[^']*' from '(?P<remote>{ADDRESS})' FOR '(?P<login>.*)', (?P<fail_type>[\w ;]*\w)\s*$", re.DOTALL
+                rf"FAILED LOGIN \(\d+\) on '[^']*' from '(?P<remote>{ADDRESS})' FOR '(?P<login>.*)', (?P<fail_type>[\w ;]*\w)\s*$",
+                re.DOTALL,
             ),
             {"success": False},
             _REASONS,
