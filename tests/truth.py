@@ -160,14 +160,26 @@ def _problem(case: Case, found: Collector) -> str:
             return f"is no log-in: {event.login} {event.remote} {event.success}"
         if event.success != case.outcome:
             return f"success is {event.success}"
-        if case.host and not _is_same_address(case.host, event):
-            return f"address is {event.remote}"
-        if not case.host and case.literal and event.remote.lower() not in case.line.lower():
-            return f"address {event.remote} is not in the line"
-        if case.user is not None and event.login != case.user and not event.login.startswith("~"):
-            return f"account is {event.login!r}"
-        if case.user is None and case.literal and event.login.lower() not in case.line.lower() and not event.login.startswith("~"):
-            return f"account {event.login!r} is not in the line"
+        if problem := _address_problem(case, event) or _account_problem(case, event):
+            return problem
+    return ""
+
+
+def _address_problem(case: Case, event: AuthEvent) -> str:
+    if case.host and not _is_same_address(case.host, event):
+        return f"address is {event.remote}"
+    if not case.host and case.literal and event.remote.lower() not in case.line.lower():
+        return f"address {event.remote} is not in the line"
+    return ""
+
+
+def _account_problem(case: Case, event: AuthEvent) -> str:
+    if event.login.startswith("~"):
+        return ""
+    if case.user is not None and event.login != case.user:
+        return f"account is {event.login!r}"
+    if case.user is None and case.literal and event.login.lower() not in case.line.lower():
+        return f"account {event.login!r} is not in the line"
     return ""
 
 
@@ -215,17 +227,30 @@ _FORMAT: Final = "made up to show the tool"
 #: fail2ban's services that are no source of log-ins for a provider of mail and hosting, and why.
 OUT_OF_SCOPE: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ["apache-badbots", "apache-botsearch", "apache-fakegooglebot", "apache-modsecurity", "apache-nohome", "apache-noscript", "apache-overflows", "apache-pass", "apache-shellshock", "php-url-fopen", "suhosin", "nginx-bad-request", "nginx-botsearch", "nginx-forbidden", "nginx-limit-req", "monitorix"], _PROBE),
+        [
+            "apache-badbots", "apache-botsearch", "apache-fakegooglebot", "apache-modsecurity", "apache-nohome",
+            "apache-noscript", "apache-overflows", "apache-pass", "apache-shellshock", "php-url-fopen", "suhosin",
+            "nginx-bad-request", "nginx-botsearch", "nginx-forbidden", "nginx-limit-req", "monitorix",
+        ], _PROBE),
     **dict.fromkeys(["exim-spam", "sendmail-reject", "qmail"], _MAIL),
     **dict.fromkeys(["mongodb-auth", "mssql-auth", "mysqld-auth"], _DATABASE),
     **dict.fromkeys(["asterisk", "freeswitch"], _TELEPHONY),
     **dict.fromkeys(["counter-strike", "murmur", "ejabberd-auth", "znc-adminlog"], _GAMES),
-    **dict.fromkeys(["3proxy", "dante", "squid", "named-refused", "nsd", "portsentry", "scanlogd", "xinetd-fail", "stunnel", "recidive", "slapd"], _NETWORK),
+    **dict.fromkeys([
+            "3proxy", "dante", "squid", "named-refused", "nsd", "portsentry", "scanlogd", "xinetd-fail", "stunnel", "recidive",
+            "slapd",
+        ], _NETWORK),
     **dict.fromkeys(["openvpn", "softethervpn"], _VPN),
     **dict.fromkeys(
-        ["centreon", "monit", "nagios", "openhab", "proxmox", "routeros-auth", "screensharingd", "xrdp", "zoneminder", "phpmyadmin-syslog", "froxlor-auth", "directadmin", "guacamole"], _PANEL),
+        [
+            "centreon", "monit", "nagios", "openhab", "proxmox", "routeros-auth", "screensharingd", "xrdp", "zoneminder",
+            "phpmyadmin-syslog", "froxlor-auth", "directadmin", "guacamole",
+        ], _PANEL),
     **dict.fromkeys(
-        ["bitwarden", "vaultwarden", "drupal-auth", "gitlab", "grafana", "traefik-auth", "haproxy-http-auth", "lighttpd-auth", "groupoffice", "tine20"],
+        [
+            "bitwarden", "vaultwarden", "drupal-auth", "gitlab", "grafana", "traefik-auth", "haproxy-http-auth", "lighttpd-auth",
+            "groupoffice", "tine20",
+        ],
         _APPLICATION),
     "cowrie": "a honeypot: everybody there is an attacker",
     "selinux-ssh": "the kernel's audit log repeats sshd's",
@@ -241,21 +266,21 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
         r"\[preauth\]": _NO_NAME,
         "refused connect|dispatch_run_fatal|Timeout before auth|Read from socket failed|Received disconnect from "
         ".* ?1[14]: ": _NO_NAME,
-        "Disconnecting: Too many authentication failur"
-        "es": "the address stands in another line; each failure had a line of its own",
-        r"Accepted password for known from": "the line says 'Accepted'; fail2ban counts the names that the same process named "
-            "before",
+        "Disconnecting: Too many authentication failures":
+            "the address stands in another line; each failure had a line of its own",
+        r"Accepted password for known from":
+            "the line says 'Accepted'; fail2ban counts the names that the same process named before",
         r"ruser=\S* rhost=192\.0\.2\.11[2346]\b": "PAM's line before sshd's own, which fail2ban waits for (see test_openssh.py)",
         r"Disconnecting invalid user xxx .*Too many": "fail2ban counted the same process before",
         r"Disconnected from authenticating user admin": "fail2ban counts it in mode 'aggressive' only, as another line shows",
         r"kernel: ?\[": _FORMAT,
         r"ssh1: ruser ": "a line that sshd never wrote, which could name two addresses: it is refused",
-        r"ssh2: from 10\.10\.1\.2 port 55555 ssh"
-        "2$": "sshd writes nothing there for a password, so it could name two addresses: refused",
+        r"ssh2: from 10\.10\.1\.2 port 55555 ssh2$":
+            "sshd writes nothing there for a password, so it could name two addresses: refused",
     },
     "dovecot": {
-        "no auth attempts|auth was ready|didn't finish SASL|TLS "
-        r"handshake\)": "no password was given (fail2ban: mode 'aggressive')",
+        "no auth attempts|auth was ready|didn't finish SASL|TLS handshake\\)":
+            "no password was given (fail2ban: mode 'aggressive')",
     },
     "postfix": {
         "NOQUEUE|milter-reject| reject: |pipelining|too many errors|rate limit|does not resolve|lost "
@@ -270,8 +295,8 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
     },
     "apache-auth": {
         r"client denied|SNI|File does not exist": _PROBE,
-        "wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown "
-        "algorithm": "broken protocol, no password was checked",
+        "wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown algorithm":
+            "broken protocol, no password was checked",
         r"Authorization of user .* failed, reason": "the password was right; the file's owner is another",
     },
     "nginx-http-auth": {
@@ -333,9 +358,15 @@ _CROWDSEC_SCOPE: Final[dict[str, str]] = {
     **dict.fromkeys(["charon", "fortinet", "openvpn", "wireguard"], _VPN),
     **dict.fromkeys(["haproxy", "iis", "nextcloud-whitelist", "rocketchat", "tcpudp"], _PROBE),
     **dict.fromkeys(
-        ["apache-guacamole", "hestiacp", "home-assistant", "mikrotik", "proxmox", "synology", "technitium", "webmin", "smb", "kasm", "harbor", "aws", "opensearch"], _PANEL),
+        [
+            "apache-guacamole", "hestiacp", "home-assistant", "mikrotik", "proxmox", "synology", "technitium", "webmin", "smb",
+            "kasm", "harbor", "aws", "opensearch",
+        ], _PANEL),
     **dict.fromkeys(
-        ["authelia", "authentik", "bitwarden", "gitea", "gitlab", "grafana", "immich", "jellyfin", "joplin", "magento", "nextcloud", "odoo", "vaultwarden", "teleport", "sftpgo"], _APPLICATION),
+        [
+            "authelia", "authentik", "bitwarden", "gitea", "gitlab", "grafana", "immich", "jellyfin", "joplin", "magento",
+            "nextcloud", "odoo", "vaultwarden", "teleport", "sftpgo",
+        ], _APPLICATION),
     **dict.fromkeys(["cowrie", "endlessh"], "a honeypot: everybody there is an attacker"),
     "mailcow-f2b": "bans that another tool made",
     "mailu-admin": "a rate limit's message, not a log-in",
@@ -399,7 +430,10 @@ _WAZUH_RULES: Final[dict[str, bool]] = {
     "92652": True,  # Windows
 }
 _WAZUH_SCOPE: Final[dict[str, str]] = {
-    **dict.fromkeys(["apparmor", "dnsmasq", "dpkg", "firewalld", "named", "netscreen", "openbsd", "openbsd-dhcpd", "openbsd-httpd", "pix", "snort", "systemd", "sysmon", "manage_agents", "ossec", "cisco_ios", "mailscanner", "modsecurity", "syslog"], "not about log-ins"),
+    **dict.fromkeys([
+            "apparmor", "dnsmasq", "dpkg", "firewalld", "named", "netscreen", "openbsd", "openbsd-dhcpd", "openbsd-httpd", "pix",
+            "snort", "systemd", "sysmon", "manage_agents", "ossec", "cisco_ios", "mailscanner", "modsecurity", "syslog",
+        ], "not about log-ins"),
     **dict.fromkeys(["web_appsec", "web_rules"], _PROBE),
     **dict.fromkeys(["asterisk"], _TELEPHONY),
     **dict.fromkeys(["openvpn_ldap"], _VPN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from streams.formats.format import ADDRESS, Format, Rule, Sample
@@ -11,7 +12,7 @@ __all__ = ["FORMAT"]
 
 _START: Final = r"(?:HORDE )?(?:\[\w+\] )?"
 _OUTCOME: Final = "(?P<success>FAILED LOGIN|Login success)"
-_OUTCOMES: Final = {"success": {"FAILED LOGIN": False, "Login success": True}}
+_OUTCOMES: Final[Mapping[str, Mapping[str | None, object]]] = {"success": {"FAILED LOGIN": False, "Login success": True}}
 _CLIENT: Final = rf"[\[(](?P<remote>{ADDRESS})(?:[, ]+\(?forwarded for \[?(?P<forwarded>[^\[\]()]*)[\])]*)?[\])]"
 _PLACE: Final = r"(?: \[(?:pid \d+ )?on line \d+ of \"?[^\"]*\"?\])?\s*$"
 

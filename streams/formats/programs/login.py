@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-_REASONS: Final = {
+_REASONS: Final[Mapping[str, Mapping[str | None, object]]] = {
     "fail_type": {
         "User not known to the underlying authentication module": "account",
         "Authentication token is no longer valid; new one required": "expired",

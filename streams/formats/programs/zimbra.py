@@ -15,7 +15,7 @@ _CONTEXT: Final = (
     rf"\[(?:(?!oip=|ua=)[^;\]]*;)*oip=(?P<remote>{ADDRESS});(?:o?port=\d+;)?(?:oproto=(?P<protocol>\w+);)?[^\]]*\] ",
     rf"\[(?:(?!o?ip=|ua=)[^;\]]*;)*ip=(?P<remote>{ADDRESS});(?:(?!oip=)[^;\]]*;)*\] ",
 )
-_TWO: Final = re.compile(r"\A(?:(?!oip=).)*oip=.*oip=|\A(?:(?![\[;]ip=).)*[\[;]ip=.*;ip=", re.DOTALL)
+_TWO: Final = re.compile(r"oip=.*oip=", re.DOTALL)
 _FAILED: Final = r"authentication failed for \[(?P<login>[^\[\]]*)\](?:, (?P<fail_type>[\w ()-]*[\w)]))?"
 _PROTOCOLS: Final[dict[str | None, object]] = {"smtp": "smtp", "imap": "imap", "pop3": "pop3", "soap": "http", "http_basic": "http"}
 _REASONS: Final[dict[str | None, object]] = {
