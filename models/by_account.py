@@ -168,14 +168,14 @@ class AccountStage(Stage[AccountRow, Attempt]):
 
     def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         if attempt.policy_reject:
-            self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, outputs)
+            self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, offset, outputs)
             return
         row = self.hot.get(attempt.account) or self.row(attempt.account)
         if attempt.ts > row.newest_ts:
             row.newest_ts = attempt.ts
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
-        self._count_in_pulse(row, attempt, outputs)
+        self._count_in_pulse(row, attempt, offset, outputs)
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 outputs.alerts += self._judge_success(row, attempt)
@@ -188,13 +188,14 @@ class AccountStage(Stage[AccountRow, Attempt]):
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
-    def _count_in_pulse(self, row: AccountRow, attempt: Attempt, outputs: Outputs) -> None:
+    def _count_in_pulse(self, row: AccountRow, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         """Count an attempt for the service-wide stage, and pass on what does not look like the owner's."""
         second = int(attempt.ts)
         pulse = self.pulse
         if second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S or self.pulse_attempts >= _PULSE_LARGE:
             if pulse.counts:
-                outputs.pulses.append((self.meta.applied, pulse))
+                pulse.until_ts = max(attempt.ts, float(pulse.second))
+                outputs.pulses.append((offset, self.meta.applied, pulse))
             pulse = self.pulse = Pulse(max(second, pulse.second), {})
             self.pulse_attempts = 0
         self.pulse_attempts += 1

@@ -16,7 +16,7 @@ from models.decisions import DecisionIndex, Ledger
 from models.events import AuthEvent
 from models.pipeline import Pipeline
 from models.policy import Policy
-from models.verdicts import Verdict
+from models.verdicts import DELAY_S, Verdict
 
 __all__ = ["ClosedLoop"]
 
@@ -52,14 +52,15 @@ class ClosedLoop:
         self, pipeline: Pipeline, policy: Policy, groups: Groups, on_alert: Callable[[Alert], None] = lambda _alert: None
     ) -> None:
         self.pipeline, self.ledger = pipeline, Ledger(policy, groups)
-        self._index, self._delay_s, self._on_alert = DecisionIndex(policy), policy.enforce_delay_s, on_alert
+        self._index, self._on_alert = DecisionIndex(policy), on_alert
+        self._delay_s = min(policy.enforce_delay_s, DELAY_S)
         self._waiting: list[AuthEvent] = []
         self.verdicts: list[Verdict] = []
 
     def refuses(self, event: AuthEvent) -> bool:
         """Whether a decision that holds at the time of ``event``, or a verdict, refuses it.
 
-        What happened less than ``enforce_delay_s`` ago cannot have led to one, so it may wait: taking events in
+        What happened less than ``enforce_delay_s`` and ``DELAY_S`` ago cannot have led to one, so it may wait: taking events in
         together changes no answer, and is four times as fast.
         """
         waiting = self._waiting

@@ -100,26 +100,26 @@ class Pipeline:
         merged.forwards.sort(key=lambda forward: forward[0])
         return merged
 
-    def _by_account(self, outputs: Outputs) -> list[tuple[int, Pulse]]:
-        """Adds its alerts to those of ``outputs``; returns the pulses in the order of time."""
+    def _by_account(self, outputs: Outputs) -> list[tuple[int, int, Pulse]]:
+        """Adds its alerts to those of ``outputs``; returns the pulses in the order in which they closed."""
         positions = [offset for offset, _ in outputs.forwards]
         attempts = [attempt for _, attempt in outputs.forwards]
-        pulses: list[tuple[int, Pulse]] = []
+        pulses: list[tuple[int, int, Pulse]] = []
         for partition, batch in _split(attempts, positions, [attempt.account for attempt in attempts], self.partitions):
             found = self.accounts[partition].apply(batch)
             outputs.alerts += found.alerts
             outputs.strangers += found.strangers
-            for _, pulse in found.pulses:
+            for _, _, pulse in found.pulses:
                 pulse.source = partition
             pulses += found.pulses
-        pulses.sort(key=lambda numbered: (numbered[1].second, numbered[1].source, numbered[0]))
+        pulses.sort(key=lambda closed: closed[0])
         return pulses
 
-    def _service(self, pulses: list[tuple[int, Pulse]]) -> Outputs:
+    def _service(self, pulses: list[tuple[int, int, Pulse]]) -> Outputs:
         if not pulses:
             return Outputs()
         batch: Batch[Pulse] = Batch(self._position)
-        for number, pulse in pulses:
+        for _, number, pulse in pulses:
             batch.add(pulse, str(pulse.source), number, self._position)
         return self.service.apply(batch)
 

@@ -139,10 +139,13 @@ class ServiceStage(Stage[NoRow, Pulse]):
     def _fold(self, item: Pulse, offset: int, outputs: Outputs) -> None:
         minute = item.second // _MINUTE_S
         extra = self.extra
-        self.meta.newest_ts = max(self.meta.newest_ts, float(item.second))
-        extra.passed[item.source] = max(extra.passed.get(item.source, 0), item.second)
+        passed_ts = max(item.until_ts, float(item.second))
+        self.meta.newest_ts = max(self.meta.newest_ts, passed_ts)
+        extra.passed[item.source] = max(extra.passed.get(item.source, 0), int(passed_ts))
         if minute <= extra.closed_minute:
             self.meta.late_events += sum(item.counts.values())
+            if extra.campaign is None:
+                self._learn_quiet(item.counts)  # where log-ins are few, those of a partition come when its next one does
             return
         counts = extra.open.setdefault(minute, {})
         for key, attempts in item.counts.items():
@@ -318,12 +321,15 @@ class ServiceStage(Stage[NoRow, Pulse]):
         extra.quiet_minutes = extra.quiet_minutes * _QUIET_FADES + 1
         extra.strangers.fade(_QUIET_FADES)
         extra.newcomers.fade(_QUIET_FADES)
+        self._learn_quiet(counts)
+
+    def _learn_quiet(self, counts: dict[SeenAs, int]) -> None:
         for key, attempts in counts.items():
             outcome, known = key[4], key[5]
             if outcome == Fail.NONE and is_stranger(known):
-                extra.strangers.add(key[:4], known, attempts)
+                self.extra.strangers.add(key[:4], known, attempts)
             elif outcome == Fail.NONE and is_newcomer(known):
-                extra.newcomers.add(key[:4], known, attempts)
+                self.extra.newcomers.add(key[:4], known, attempts)
 
     def _conclusion(self, running: Running, ts: float) -> Campaign:
         extra = self.extra

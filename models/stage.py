@@ -65,24 +65,29 @@ SeenAs = tuple[str, str, int, str, int, int]
 
 
 class Pulse(msgspec.Struct, array_like=True):
-    """What one account partition saw from ``second`` on; ``source`` is the partition, set by who carries the pulse."""
+    """What one account partition saw from ``second`` on; at ``until_ts`` it came to something later.
+
+    ``source`` is the partition, set by who carries the pulse.
+    """
 
     second: int
     counts: dict[SeenAs, int]
     source: int = 0
+    until_ts: float = 0.0
 
 
 @dataclass(slots=True)
 class Outputs:
     """What a batch led to, in input order.
 
-    ``forwards`` carry the offset they stem from, ``pulses`` a number that grows with each of the partition, ``strangers`` what the
-    account knows of an attempt that does not look like its owner's; ``conclusions`` are the service-wide stage's, for everybody.
+    ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
+    the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``conclusions`` are the
+    service-wide stage's, for everybody.
     """
 
     alerts: list[Alert] = field(default_factory=list)
     forwards: list[tuple[int, Any]] = field(default_factory=list)
-    pulses: list[tuple[int, Pulse]] = field(default_factory=list)
+    pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
     conclusions: list[Any] = field(default_factory=list)
 

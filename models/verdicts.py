@@ -16,6 +16,7 @@ without a past. Needs a week of log-ins.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from math import exp, log
 from typing import Final, Literal
@@ -27,14 +28,14 @@ from models.attempts import Attempt
 from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
 from models.policy import Policy
 
-__all__ = ["Action", "Verdict", "Verdicts", "log_odds"]
+__all__ = ["DELAY_S", "Action", "Verdict", "Verdicts", "log_odds"]
 
 Action = Literal["accept", "tarpit", "challenge", "refuse"]
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports); more is not assumed.
 _HIT_SHARE: Final = 0.005
-#: What was concluded reaches who judges after this long at most (design section 2).
-_DELAY_S: Final = 5.0
+#: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
+DELAY_S: Final = 5.0
 #: Fewer than this a minute are not told from none.
 _SMALLEST_RATE: Final = 1e-3
 
@@ -66,10 +67,11 @@ class Verdicts:
         self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
         self._min_log_odds = log(policy.verdict_min_odds)
         self._campaign: Campaign | None = None
+        self._concluded: deque[Campaign] = deque()
 
     def conclude(self, campaign: Campaign) -> None:
-        """Take over what is known of the running campaign."""
-        self._campaign = campaign
+        """Take over what is known of the running campaign; it is used from ``DELAY_S`` after ``campaign.ts`` on."""
+        self._concluded.append(campaign)
 
     def judge(self, attempt: Attempt, known: int) -> Verdict | None:
         """The verdict on an attempt; ``None`` accepts it.
@@ -78,6 +80,8 @@ class Verdicts:
             attempt: Whether it succeeded is not looked at.
             known: What its account knows of it, of earlier attempts (see :mod:`models.campaigns`).
         """
+        while self._concluded and self._concluded[0].ts + DELAY_S < attempt.ts:
+            self._campaign = self._concluded.popleft()
         campaign = self._campaign
         if campaign is None or attempt.ts > campaign.until_ts or attempt.protocol not in self._protocols:
             return None
@@ -98,18 +102,10 @@ class Verdicts:
         )
 
     def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:
-        """The verdicts on ``strangers``, each with what had been concluded five seconds before."""
-        waiting = sorted(conclusions, key=lambda campaign: -campaign.ts)
-        verdicts = []
-        for attempt, known in sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id)):
-            while waiting and waiting[-1].ts + _DELAY_S < attempt.ts:
-                self.conclude(waiting.pop())
-            verdict = self.judge(attempt, known)
-            if verdict is not None:
-                verdicts.append(verdict)
-        for campaign in reversed(waiting):
-            self.conclude(campaign)
-        return verdicts
+        """The verdicts on ``strangers``, in order of time, each with what had been concluded by then."""
+        self._concluded.extend(conclusions)
+        in_order = sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id))
+        return [verdict for attempt, known in in_order if (verdict := self.judge(attempt, known)) is not None]
 
 
 def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:

@@ -69,7 +69,9 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
     def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts) + [_pulse(topic["auth.pulse"], partition, *numbered) for numbered in outputs.pulses]
+        return alerts(outputs.alerts) + [
+            _pulse(topic["auth.pulse"], partition, number, pulse) for _, number, pulse in outputs.pulses
+        ]
 
     def write_service(_: int, outputs: Outputs) -> list[Send]:
         return alerts(outputs.alerts) + [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]

@@ -85,7 +85,7 @@ def app_for(settings: Settings) -> faust.App:
             _write(accounts, stage, attempt.account)
             for alert in outputs.alerts:
                 await alerts.send(value=_encode_alert(alert))
-            for number, pulse in outputs.pulses:
+            for _, number, pulse in outputs.pulses:
                 await pulses.send(value=encode(PulseFrame(event.message.partition, number, pulse)))
 
     @app.agent(pulses)
