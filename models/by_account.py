@@ -201,7 +201,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
         self.pulse_attempts += 1
         known = familiarity(row, attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
-        if outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
+        if not known & NETWORK and outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
             outputs.strangers.append((attempt, known))
         if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
             known |= FIRST
@@ -362,16 +362,18 @@ class AccountStage(Stage[AccountRow, Attempt]):
 def familiarity(row: AccountRow, attempt: Attempt) -> int:
     """What the account knows of an attempt, as bits (see :mod:`models.campaigns`); 0 for an account without a past.
 
-    Known is what had a good log-in on an earlier day: what was new today may be the attack itself.
+    Known is what had a good log-in on an earlier day: what was new today may be the attack itself. From a known network, where
+    nearly all attempts come from, nothing else is asked.
     """
     today = int(attempt.ts) // _DAY_S
+    if (habit := row.networks.get(attempt.network)) is not None and habit.first_day < today:
+        return HISTORY | NETWORK
     countries = row.countries
     if not countries or not any(habit.first_day < today for habit in countries.values()):
         return 0
+    if not attempt.address:  # behind a proxy of ours nobody is a stranger
+        return HISTORY | NETWORK
     known = HISTORY
-    network = row.networks.get(attempt.network)
-    if not attempt.address or (network is not None and network.first_day < today):  # behind a proxy of ours nobody is a stranger
-        known |= NETWORK
     if (habit := row.asns.get(attempt.asn)) is not None and habit.first_day < today:
         known |= ASN
     if (habit := countries.get(attempt.country)) is not None and habit.first_day < today:

@@ -46,9 +46,11 @@ Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
 #: What of it can be new to an account.
 NOVELTY: Final = COUNTRY | ASN | DEVICE
-#: A client can name itself at length, and what is kept of a minute has to fit into one record.
-_DEVICE_LENGTH: Final = 96
+#: A client can name itself at length, and what is kept of all clients has to fit into one record.
+_DEVICE_BYTES: Final = 128
+#: Values kept in each dimension, the most frequent ones; and how many more may come before the others go.
 _MAX_VALUES: Final = 256
+_SLACK: Final = 64
 _SMALLEST: Final = 0.05
 #: One attempt more is spread over this many values that were never seen.
 _UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
@@ -76,9 +78,17 @@ def is_stranger(known: int) -> bool:
 def carried_by(attempt: Attempt) -> Carried:
     """What is counted of an attempt service-wide, in the order of :data:`DIMENSIONS`; of a long device name the end is a hash."""
     device = attempt.device
-    if len(device) > _DEVICE_LENGTH:
-        device = f"{device[:_DEVICE_LENGTH]}~{hash64(device):016x}"
+    if len(device) > _DEVICE_BYTES or not device.isascii():
+        device = _short(device)
     return attempt.protocol, attempt.country, attempt.asn, device
+
+
+def _short(device: str) -> str:
+    packed = device.encode("utf-8", "ignore")
+    if len(packed) <= _DEVICE_BYTES:
+        return device
+    mark = f"~{hash64(device):016x}"
+    return packed[: _DEVICE_BYTES - len(mark)].decode("utf-8", "ignore") + mark
 
 
 class Mix(msgspec.Struct, array_like=True):
@@ -106,8 +116,9 @@ class Mix(msgspec.Struct, array_like=True):
         self.total += attempts
         value: Any
         for counts, value in zip(self.counts, carried, strict=True):
-            if value in counts or len(counts) < _MAX_VALUES:
-                counts[value] = counts.get(value, 0.0) + attempts
+            counts[value] = counts.get(value, 0.0) + attempts
+            if len(counts) > _MAX_VALUES + _SLACK:
+                _forget_rare(counts)
         novelty = known & NOVELTY
         self.novelty[novelty] = self.novelty.get(novelty, 0.0) + attempts
 
@@ -143,13 +154,19 @@ def _faded(counts: dict[Value, float], factor: float) -> dict[Value, float]:
     return {value: faded for value, count in counts.items() if (faded := count * factor) >= _SMALLEST}
 
 
+def _forget_rare(counts: dict[Any, float]) -> None:
+    """Keep the most frequent values, of equals the oldest: names that a client invents do not push out those that many share."""
+    for value in sorted(counts, key=lambda value: -counts[value])[_MAX_VALUES:]:
+        del counts[value]
+
+
 class Campaign(msgspec.Struct, array_like=True, frozen=True):
     """What the service-wide stage knows of the running campaign at ``ts``, for those who judge single log-ins.
 
     Attributes:
         campaign_id: ``alert_id`` of its first member.
-        kind: What its members are.
-        first_ts: Begin of the first minute that stood out.
+        kind: What its first member is.
+        first_ts: Begin of the first minute in what stood out.
         ts: Event time of this knowledge.
         until_ts: Until when it holds unless renewed.
         failing: The strangers and newcomers that fail, by what they carry.

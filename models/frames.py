@@ -2,7 +2,7 @@
 
 ``auth.by-account`` carries attempts of one source partition for one account partition, ``auth.pulse`` half a minute of one account
 partition. An event record holds exactly one event, so its (source partition, offset) names it and the index within the record is
-always 0 and not written.
+always 0 and not written. ``auth.control`` carries what is known of the running campaign.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from typing import Final
 import msgspec
 
 from models.attempts import Attempt
+from models.campaigns import Campaign
 from models.stage import Pulse
 
 __all__ = [
     "ATTEMPTS_SCHEMA",
+    "CAMPAIGN_SCHEMA",
     "MAX_ATTEMPTS",
     "PULSE_SCHEMA",
     "AttemptFrame",
     "PulseFrame",
     "decode_attempts",
+    "decode_campaign",
     "decode_pulse",
     "encode",
 ]
 
 ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
 PULSE_SCHEMA: Final = "pulse-frame/2"
+CAMPAIGN_SCHEMA: Final = "campaign/1"
 #: An attempt takes at most about 2.4 kB (its strings are cut at ingest, to 256 characters), so a frame stays under Kafka's 1 MB.
 MAX_ATTEMPTS: Final = 250
 
@@ -50,3 +54,4 @@ class PulseFrame(msgspec.Struct, array_like=True):
 encode = msgspec.msgpack.Encoder().encode
 decode_attempts = msgspec.msgpack.Decoder(AttemptFrame).decode
 decode_pulse = msgspec.msgpack.Decoder(PulseFrame).decode
+decode_campaign = msgspec.msgpack.Decoder(Campaign).decode

@@ -8,7 +8,7 @@ Rules (all scored), judged when a minute closes:
     * ``credential_stuffing``: strangers who fail with one device, ASN, country or protocol rise far above their own baseline.
     * ``login_flood``: so do all failures together.
     * ``backend_outage``: far more fail than usual of the log-ins that look like their owners'. Of strangers it says nothing.
-    * ``campaign``: something of the first kind goes on; told to every process each minute, with what it looks like.
+    * ``campaign``: strangers fail so, however often each account is tried; told to every process each minute, with its looks.
 """
 
 from __future__ import annotations
@@ -60,11 +60,17 @@ _QUIET_FADES: Final = 0.9998
 _RATE_STEP: Final = 0.1
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
-#: Combinations of strangers that one minute keeps, and then only their outcomes: a device name is the client's claim, so there can
-#: be any number of them.
-_MAX_KEYS_PER_MIN: Final = 1_500
-#: Values watched per minute, those with the most failures.
+#: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
+#: them: they get this many places, the last of which only without it, and then nothing but their outcome is counted.
+_MAX_KEYS: Final = 3_500
+_KEYS_WITHOUT_DEVICE: Final = 1_000
+_SOME_DEVICE: Final = "~"
+#: Values watched per minute, those with the most failures; and alerts about them in an hour, as an attacker can invent values.
 _MAX_VALUES: Final = 100
+_MAX_ALERTS_PER_H: Final = 64
+
+#: What tells nothing of an attempt: the client did not say, nobody knows, or there was no room.
+_NOTHING: Final = ("", 0, _SOME_DEVICE)
 
 _Value = tuple[str, str]
 
@@ -93,6 +99,7 @@ class Running(msgspec.Struct, array_like=True):
     """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``."""
 
     campaign_id: str
+    kind: Kind
     first_ts: float
     last_ts: float
     evident_ts: float
@@ -147,20 +154,27 @@ class ServiceStage(Stage[NoRow, Pulse]):
             if extra.campaign is None:
                 self._learn_quiet(item.counts)  # where log-ins are few, those of a partition come when its next one does
             return
-        counts = extra.open.setdefault(minute, {})
-        for key, attempts in item.counts.items():
-            outcome, known = key[4], key[5]
-            is_watched = is_stranger(known) or is_newcomer(known)
-            if not is_watched or (key not in counts and len(counts) >= _MAX_KEYS_PER_MIN):
-                kept: SeenAs = ("", "", 0, "", outcome, known)
-            else:
-                kept = key
-            counts[kept] = counts.get(kept, 0) + attempts
+        self._count(extra.open.setdefault(minute, {}), item.counts)
         newest = int(self.meta.newest_ts)
         last_closable = min(newest - _LATE_S, max(min(extra.passed.values()), newest - _SKEW_S)) // _MINUTE_S
         for closing in sorted(index for index in extra.open if index < last_closable):
             self._close(closing, extra.open.pop(closing), outputs)
             extra.closed_minute = closing
+
+    def _count(self, counts: dict[SeenAs, int], more: dict[SeenAs, int]) -> None:
+        """Add to the counts of a minute: of strangers what they carry as long as there is room, of owners how it ended."""
+        room = _MAX_KEYS - sum(map(len, self.extra.open.values()))
+        for key, attempts in more.items():
+            outcome, known = key[4], key[5]
+            kept = key
+            if not (is_stranger(known) or is_newcomer(known)):
+                kept = ("", "", 0, "", outcome, known)
+            elif key not in counts and room <= _KEYS_WITHOUT_DEVICE:
+                kept = (*key[:3], _SOME_DEVICE, outcome, known)
+                if kept not in counts and room <= 0:
+                    kept = ("", "", 0, _SOME_DEVICE, outcome, known)
+            room -= kept not in counts
+            counts[kept] = counts.get(kept, 0) + attempts
 
     # -- judging a minute --------------------------------------------------------------------------------------------
 
@@ -216,27 +230,32 @@ class ServiceStage(Stage[NoRow, Pulse]):
         return score
 
     def _alerts(self, value: _Value, tally: Tally, score: float | None, ts: float) -> list[Alert]:
+        """What a value that stands out is told as: stuffing, where accounts are tried once or so; and, unless cold, the campaign.
+
+        Guessing is the account stage's to tell, but for what a campaign begins with: that is its first member.
+        """
         dimension, which = value
+        subject = _subject(dimension, which)
         hour = (int(ts) - 1) // _HOUR_S
-        kind: Kind = "credential_stuffing"
+        is_stuffing = tally.failures <= _FEW_TRIES * max(tally.first, 1)
+        kind: Kind = "credential_stuffing" if is_stuffing else "brute_force"
         first_ts = float(min(index for index, tallies in self.extra.window.items() if value in tallies) * _MINUTE_S)
         where = f"with {dimension} {which}" if dimension else "in all"
         reasons = _reasons(where, tally, score)
-        alerts: list[Alert] = []
+        begins = score is not None and self.extra.campaign is None
+        if begins:
+            self.extra.campaign = Running(alert_id(kind, subject, hour), kind, first_ts, ts, ts, Mix())
+        is_told = begins or (is_stuffing and self._may_alert(hour))
+        alerts = [self._alert(kind, "high", subject, hour, ts, first_ts, tally, score, reasons)] if is_told else []
         running = self.extra.campaign
-        if tally.failures <= _FEW_TRIES * max(tally.first, 1):
-            alert = self._alert(kind, "high", _subject(dimension, which), hour, ts, first_ts, tally, score, reasons)
-            if alert is not None:
-                alerts.append(alert)
-        if score is None:
-            return alerts
-        if running is None:
-            first_id = alerts[0].alert_id if alerts else alert_id(kind, _subject(dimension, which), hour)
-            running = self.extra.campaign = Running(first_id, first_ts, ts, ts, Mix())
-        running.last_ts = running.evident_ts = ts
-        subject = Subject(campaign=running.campaign_id)
-        campaign = self._alert("campaign", "high", subject, hour, ts, running.first_ts, tally, score, reasons)
-        return alerts if campaign is None else [*alerts, campaign]
+        if running is not None and score is not None:
+            running.last_ts = running.evident_ts = ts
+            about = Subject(campaign=running.campaign_id)
+            alerts.append(self._alert("campaign", "high", about, hour, ts, running.first_ts, tally, score, reasons))
+        return [alert for alert in alerts if alert is not None]
+
+    def _may_alert(self, hour: int) -> bool:
+        return sum(at == hour for at in self.extra.alerted.values()) < _MAX_ALERTS_PER_H
 
     def _judge_flood(self, minute: int, counts: dict[SeenAs, int]) -> list[Alert]:
         failures = sum(attempts for key, attempts in counts.items() if key[4] in GUESSES)
@@ -335,7 +354,7 @@ class ServiceStage(Stage[NoRow, Pulse]):
         extra = self.extra
         return Campaign(
             campaign_id=running.campaign_id,
-            kind="credential_stuffing",
+            kind=running.kind,
             first_ts=running.first_ts,
             ts=max(ts, self.meta.newest_ts),
             until_ts=running.last_ts + _CAMPAIGN_QUIET_S,
@@ -375,7 +394,8 @@ def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
             continue
         failures = attempts if outcome in GUESSES else 0
         tally = Tally(attempts, failures, attempts if outcome == Fail.ACCOUNT else 0, failures if known & FIRST else 0)
-        for value in (("", ""), *((name, str(carried)) for name, carried in zip(DIMENSIONS, key, strict=False) if carried)):
+        told = [(name, str(carried)) for name, carried in zip(DIMENSIONS, key, strict=False) if carried not in _NOTHING]
+        for value in (("", ""), *told):
             (tallies.get(value) or tallies.setdefault(value, Tally())).add(tally)
     return dict(sorted(tallies.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
 

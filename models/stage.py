@@ -22,6 +22,7 @@ import msgspec
 
 from models.alerts import Alert
 from models.attempts import Attempt
+from models.campaigns import Campaign
 
 __all__ = ["SLICES", "Batch", "Checkpoint", "Outputs", "Pulse", "SeenAs", "Stage"]
 
@@ -89,7 +90,7 @@ class Outputs:
     forwards: list[tuple[int, Any]] = field(default_factory=list)
     pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
-    conclusions: list[Any] = field(default_factory=list)
+    conclusions: list[Campaign] = field(default_factory=list)
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

@@ -17,10 +17,12 @@ from models.alerts import Alert
 from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage
 from models.by_source import SourceStage
+from models.campaigns import Campaign
 from models.events import SCHEMA as EVENT_SCHEMA
 from models.events import Refused, decode_event
 from models.frames import (
     ATTEMPTS_SCHEMA,
+    CAMPAIGN_SCHEMA,
     MAX_ATTEMPTS,
     PULSE_SCHEMA,
     AttemptFrame,
@@ -36,10 +38,11 @@ from streams import telemetry, topics
 from streams.partitions import DeadLetter, Record, Send, StageSpec
 from streams.settings import Settings
 
-__all__ = ["SERVICE_PREFIX", "stage_specs"]
+__all__ = ["CAMPAIGN_KEY", "SERVICE_PREFIX", "stage_specs"]
 
-#: Keys of ``auth.control`` under which the service-wide stage says what it concludes.
+#: Keys of ``auth.control`` under which the service-wide stage says what it concludes: alerts by kind, and the running campaign.
 SERVICE_PREFIX: Final = "service/"
+CAMPAIGN_KEY: Final = "campaign/running"
 
 _EVENT_SCHEMA: Final = EVENT_SCHEMA.encode()
 #: What fits into a signed 64-bit number whatever its digits.
@@ -74,7 +77,9 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         ]
 
     def write_service(_: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts) + [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]
+        told = [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]
+        told += [_campaign(topic["auth.control"], campaign) for campaign in outputs.conclusions[-1:]]  # the newest holds
+        return alerts(outputs.alerts) + told
 
     return [
         StageSpec(
@@ -205,3 +210,8 @@ def _pulse(topic: str, account_partition: int, number: int, pulse: Pulse) -> Sen
 def _conclusion(topic: str, alert: Alert) -> Send:
     """What the service-wide stage concludes is for every process: the newest alert of each kind, by name."""
     return Send(topic, _encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())
+
+
+def _campaign(topic: str, campaign: Campaign) -> Send:
+    """What is known of the running campaign, for those who judge single log-ins; it ends by itself (``until_ts``)."""
+    return Send(topic, encode(campaign), CAMPAIGN_SCHEMA, ts=campaign.ts, key=CAMPAIGN_KEY.encode())

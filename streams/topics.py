@@ -20,9 +20,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from models.campaigns import Campaign
 from models.changelog import Frame
 from models.errors import CribleError, InputError
-from models.frames import AttemptFrame, PulseFrame
+from models.frames import CAMPAIGN_SCHEMA, AttemptFrame, PulseFrame
 from streams import telemetry
 from streams.cli import print_json, standard_options
 from streams.settings import Settings
@@ -108,6 +109,8 @@ _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
     "auth.account-state": Frame,
     "auth.service-state": Frame,
 }
+#: The records that are frames in a topic of other records, by their schema.
+_FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {CAMPAIGN_SCHEMA.encode(): Campaign}
 
 
 def topic(settings: Settings, name: str) -> str:
@@ -282,7 +285,7 @@ def peek(name: str, partition: int, last: int, settings: Settings, as_json: bool
             "ts": record.timestamp / _MS_PER_S,
             "key": record.key.decode("utf-8", "backslashreplace") if record.key else None,
             "headers": {key: value.decode("utf-8", "backslashreplace") for key, value in record.headers},
-            "value": _decoded(name, record.value),
+            "value": _decoded(name, dict(record.headers).get("crible-schema", b""), record.value),
         }
         click.echo(json.dumps(shown, default=_plain))
 
@@ -303,9 +306,9 @@ def _newest(settings: Settings, name: str, number: int, last: int) -> Iterator[A
         consumer.close()
 
 
-def _decoded(name: str, value: bytes | None) -> object:
+def _decoded(name: str, schema: bytes, value: bytes | None) -> object:
     """What a record says: a frame, JSON, or text."""
-    frame = _FRAMES.get(name)
+    frame = _FRAMES.get(name) or _FRAME_OF_SCHEMA.get(schema)
     try:
         return None if value is None else msgspec.msgpack.decode(value, type=frame) if frame else json.loads(value)
     except (msgspec.DecodeError, ValueError):
@@ -321,4 +324,6 @@ def _plain(part: object) -> object:
 
 
 def _plain_keys(value: object) -> object:
-    return {"/".join(map(str, key)): count for key, count in value.items()} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {"/".join(map(str, key)) if isinstance(key, tuple) else key: count for key, count in value.items()}

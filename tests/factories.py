@@ -17,7 +17,21 @@ from models.events import AuthEvent
 from models.geo import Geo
 from models.stage import Batch, Pulse, Stage
 
-__all__ = ["DAY_S", "HOUR_S", "OWNER", "RESOLVER", "T0", "batch_of", "copies", "failure", "pulses", "raised", "success", "traffic"]
+__all__ = [
+    "DAY_S",
+    "HOUR_S",
+    "OWNER",
+    "RESOLVER",
+    "T0",
+    "batch_of",
+    "campaign_pulses",
+    "copies",
+    "failure",
+    "pulses",
+    "raised",
+    "success",
+    "traffic",
+]
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -115,4 +129,27 @@ def pulses(seed: int, minutes: int = 30) -> list[Pulse]:
         if half_minute > 4 * minutes // 3:
             counts["imap", "BR", 64502, "ua:curl", 3, HISTORY | FIRST] = draw.randrange(300, 500)
         made.append(Pulse(second, counts))
+    return made
+
+
+def campaign_pulses(seed: int, quiet_min: int = 180, attack_min: int = 20, sources: int = 2) -> list[Pulse]:
+    """A pulse a minute and partition: a quiet service, with customers who travel, then a botnet with one program and invented ones.
+
+    The quiet is as long as the baselines need, so that a campaign is seen.
+    """
+    draw, made = Random(seed), []
+    for minute in range(quiet_min + attack_min):
+        for source in range(sources):
+            second = int(T0) + 60 * minute + draw.randrange(30)
+            counts = {("imap", "FR", 64500, "ua:mail", 0, HISTORY | NETWORK): draw.randrange(50, 150)}
+            counts["imap", "FR", 64500, "ua:mail", 2, HISTORY | NETWORK] = draw.randrange(1, 5)
+            for country, asn in (("FR", 64500), ("DE", 64501), ("ES", 64503)):
+                counts["imap", country, asn, f"ua:phone {draw.randrange(9)}", draw.choice((0, 0, 0, 2)), HISTORY | ASN] = 1
+            counts["pop3", "FR", 64500, "ua:mail", 0, 0] = 1
+            if minute >= quiet_min:
+                for number in range(draw.randrange(20, 40)):
+                    counts["imap", "BR", 64502, f"ua:{minute}/{source}/{number}", 2, HISTORY | FIRST] = 1
+                counts["imap", "BR", 64502, "ua:curl", 2, HISTORY | FIRST] = draw.randrange(50, 90)
+                counts["imap", "BR", 64502, "ua:curl", -1, HISTORY] = draw.randrange(20)
+            made.append(Pulse(second, counts, source, second + draw.random() * 30))
     return made

@@ -254,7 +254,7 @@ class TestTopics:
         spec, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
         attempts = [failure(T0 + number, f"user{number}") for number in range(40)]
         outputs = Outputs([an_alert()], [(number, attempt) for number, attempt in enumerate(attempts)])
-        sends = spec.write(5, outputs) + by_account.write(5, Outputs([], [], [(39, Pulse(int(T0), {}))]))
+        sends = spec.write(5, outputs) + by_account.write(5, Outputs([], [], [(39, 7, Pulse(int(T0), {}))]))
         assert all(send.key is None for send in sends)
         found = []
         for send in sends:

@@ -16,8 +16,8 @@ from models.alerts import KINDS, Alert, alert_id
 from models.attempts import Attempt
 from models.by_account import AccountStage
 from models.by_source import ATTACK_BITS
-from models.campaigns import FIRST, HISTORY, REFUSED
-from tests.factories import DAY_S, HOUR_S, OWNER, T0, batch_of, copies, failure, raised, success, traffic
+from models.campaigns import FIRST, HISTORY, NETWORK, REFUSED
+from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
 HOME, ABROAD = "192.0.2.7", "203.0.113.50"
@@ -341,9 +341,11 @@ class TestPulse:
             success(T0 + DAY_S + 90, **known),
         ]
         pulses = stage.apply(batch_of(attempts, stage.offset + 1)).pulses
-        assert len({number for number, _ in pulses}) == len(pulses)
-        assert pulses[-1][1].counts == {
-            ("imap", "FR", 64500, "ua:mail", 0, OWNER): 3,
+        assert len({number for _, number, _ in pulses}) == len(pulses)
+        closing, _, pulse = pulses[-1]
+        assert (closing, pulse.second, pulse.until_ts) == (stage.offset, int(T0 + DAY_S), attempts[-1].ts)
+        assert pulse.counts == {
+            ("imap", "FR", 64500, "ua:mail", 0, HISTORY | NETWORK): 3,
             ("imap", "BR", 64502, "ua:curl", 1, HISTORY | FIRST): 1,
             ("imap", "BR", 64502, "ua:curl", 1, HISTORY): 1,
             ("imap", "", 0, "", 3, FIRST): 1,
@@ -363,10 +365,10 @@ class TestPulse:
         attempts = [attempt for attempt in traffic(5, attempts=3000, hours=0.1) if attempt.account]
         attempts += [failure(T0 + HOUR_S / 2, user_agent=f"{number:0250}") for number in range(1000)]
         outputs = AccountStage().apply(batch_of([*attempts, success(T0 + HOUR_S)]))
-        assert sum(sum(pulse.counts.values()) for _, pulse in outputs.pulses) == len(attempts)
+        assert sum(sum(pulse.counts.values()) for _, _, pulse in outputs.pulses) == len(attempts)
         assert len(outputs.pulses) > 10
-        assert max(len(pulse.counts) for _, pulse in outputs.pulses) <= 256
-        assert len({number for number, _ in outputs.pulses}) == len(outputs.pulses)
+        assert max(len(pulse.counts) for _, _, pulse in outputs.pulses) <= 256
+        assert len({number for _, number, _ in outputs.pulses}) == len(outputs.pulses)
 
 
 class TestState:

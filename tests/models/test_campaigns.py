@@ -30,11 +30,19 @@ def test_who_is_a_stranger(known: int, stranger: bool, newcomer: bool) -> None:
     assert (is_stranger(known), is_newcomer(known)) == (stranger, newcomer)
 
 
-def test_long_device_names_are_cut_and_told_apart() -> None:
-    """A record holds the names of a whole minute."""
-    one, other = (carried_by(failure(T0, user_agent="x" * 200 + end))[3] for end in "ab")
+@pytest.mark.parametrize("character", ["x", "é", "\U0001f600"])
+def test_long_device_names_are_cut_and_told_apart(character: str) -> None:
+    """In bytes: a record holds the names of all minutes that are not yet judged."""
+    one, other = (carried_by(failure(T0, user_agent=character * 200 + end))[3] for end in "ab")
     assert one != other
-    assert len(one) < 120
+    assert 120 < len(one.encode()) <= 128
+
+
+@pytest.mark.parametrize("name", ["", "x" * 125, "é" * 62])
+def test_other_device_names_are_whole(name: str) -> None:
+    """An alert names what the client said."""
+    attempt = failure(T0, user_agent=name or None)
+    assert carried_by(attempt)[3] == attempt.device
 
 
 def test_shares_add_up_to_one() -> None:
@@ -74,10 +82,24 @@ def test_the_past_fades_and_is_forgotten() -> None:
 
 
 def test_a_million_invented_names_do_not_grow_it() -> None:
-    """It keeps the first few hundred, and those fade."""
+    """It keeps a few hundred."""
     mix = Mix()
     for number in range(1_000_000):
         mix.add(("imap", "FR", number, f"ua:{number}"), HISTORY, 1)
-    assert max(map(len, mix.counts)) <= 256
+    assert max(map(len, mix.counts)) <= 320
     assert mix.total == 1_000_000
     assert len(msgspec.msgpack.encode(mix)) < 20_000
+
+
+def test_invented_names_do_not_hide_what_many_share() -> None:
+    """Who comes with a thousand names first, and then with one program, is known by the program."""
+    mix = Mix()
+    for number in range(1_000):
+        mix.add(("imap", "BR", number, f"ua:{number}"), HISTORY, 1)
+    for _ in range(50):
+        mix.fade(0.97)
+        mix.add(("imap", "BR", 64502, "ua:curl"), HISTORY, 20)
+        for number in range(500):
+            mix.add(("imap", "BR", 64502, f"ua:again {number}"), HISTORY, 1)
+    assert max(mix.counts[3], key=mix.counts[3].__getitem__) == "ua:curl"
+    assert mix.counts[3]["ua:curl"] > 500

@@ -19,6 +19,7 @@ from models.events import AuthEvent, decode_event, set_client
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.stage import Stage
+from models.verdicts import Verdicts
 from simulator.scenarios import simulate
 from tests.factories import RESOLVER, T0
 
@@ -115,16 +116,34 @@ def test_a_quiet_morning() -> None:
     assert {alert.kind for alert in raised} <= {"stale_password", "account_takeover"}
 
 
-def test_state_is_the_same_however_often_it_is_packed(short: list[AuthEvent]) -> None:
-    """Dumps of all stages after runs with other turns are equal, byte for byte."""
-    dumps = []
-    for turn in (500, 6_000):
-        pipeline = Pipeline(RESOLVER, partitions=2)
+@pytest.mark.parametrize("partitions", [2, 16])
+def test_neither_verdicts_nor_state_depend_on_the_turns(short: list[AuthEvent], partitions: int) -> None:
+    """However many events are taken at a time, and packed: verdicts and dumps of all stages are equal, byte for byte."""
+    verdicts, dumps = [], []
+    for turn in (37, 500, 6_000, 100_000):
+        pipeline = Pipeline(RESOLVER, partitions=partitions, judge=Verdicts(Policy.enforcing(), Groups()))
         for place in range(0, len(short), turn):
             pipeline.apply(short[place : place + turn])
-        stages: list[Stage[Any, Any]] = [*pipeline.sources, *pipeline.accounts]
+        stages: list[Stage[Any, Any]] = [*pipeline.sources, *pipeline.accounts, pipeline.service]
+        for stage in stages:
+            stage.offset = 0  # of the last turn that had something for it
+        verdicts.append(msgspec.json.encode(pipeline.verdicts))
         dumps.append([stage.dump() for stage in stages])
-    assert dumps[0] == dumps[1]
+    assert verdicts.count(verdicts[0]) == dumps.count(dumps[0]) == 4
+    assert verdicts[0].count(b"refuse") > 100
+
+
+def test_a_verdict_knows_nothing_of_its_attempt_or_of_later_ones(short: list[AuthEvent]) -> None:
+    """What is said of an attempt that has not been taken in yet is what is said of it afterwards."""
+    before, after = (Pipeline(RESOLVER, partitions=2, judge=Verdicts(Policy.enforcing(), Groups())) for _ in range(2))
+    told = []
+    for event in short:
+        verdict = before.verdict(RESOLVER.attempt(event))
+        told += [verdict] if verdict is not None else []
+        before.apply([event])
+    after.apply(short)
+    assert told == after.verdicts
+    assert len(told) > 100
 
 
 def test_rows_are_packed_now_and_then(demo: list[AuthEvent]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from models.alerts import Alert, Subject, alert_id
 from models.campaigns import DEVICE, FIRST, HISTORY, REFUSED, Campaign
 from models.service import ServiceStage
 from models.stage import Outputs, Pulse, SeenAs
-from tests.factories import DAY_S, HOUR_S, OWNER, T0, batch_of, pulses, raised
+from tests.factories import DAY_S, HOUR_S, OWNER, T0, batch_of, campaign_pulses, pulses, raised
 
 OK, UNKNOWN, CREDENTIALS, ACCOUNT, TOKEN, INTERNAL = 0, 1, 2, 3, 4, 8
 MINUTE_S = 60
@@ -156,6 +155,20 @@ class TestCampaign:
         assert last.campaign_id in members
         assert [alert.subject.campaign for alert in outputs.alerts if alert.kind == "campaign"] == [last.campaign_id]
 
+    def test_its_first_member_is_an_alert_also_where_it_guesses(self) -> None:
+        """Many tries on each of many accounts: no stuffing, but the campaign can be looked up by its id."""
+        outputs = told(warm(), minutes(*[CUSTOMERS | bots(290, known=STRANGER) | bots(10)] * 4, start=LATER))
+        assert about(outputs.alerts) == {("brute_force", str({}))}
+        first = outputs.alerts[0]
+        assert {campaign.campaign_id for campaign in outputs.conclusions} == {first.alert_id} == {first.campaign_id}
+        assert {campaign.kind for campaign in outputs.conclusions} == {"brute_force"}
+
+    def test_its_members_say_so(self) -> None:
+        """All of them, the first one included."""
+        alerts = raised(warm(), minutes(*[CUSTOMERS | bots(200)] * 4, start=LATER))
+        (campaign,) = (alert for alert in alerts if alert.kind == "campaign")
+        assert {alert.campaign_id for alert in alerts} == {campaign.subject.campaign}
+
     def test_a_cold_service_has_none(self) -> None:
         """Without a past nobody knows what is unusual."""
         assert told(ServiceStage(), minutes(*[CUSTOMERS | bots(200)] * 10)).conclusions == []
@@ -179,6 +192,27 @@ class TestCampaign:
         assert stage.extra.campaign is not None
         told(stage, [Pulse(begin + n * MINUTE_S, refused) for n in range(day - 60, day + 120)])
         assert stage.extra.campaign is None
+
+    def test_what_comes_late_is_learnt_in_quiet_times_only(self) -> None:
+        """Where log-ins are few, a partition's pulse comes when its next log-in does."""
+        stage = warm()
+        owners = stage.extra.strangers.total
+        late = Pulse(int(LATER) - 20 * MINUTE_S, CUSTOMERS)
+        told(stage, [late])
+        assert stage.extra.strangers.total == owners + 5
+        told(stage, minutes(*[CUSTOMERS | bots(200)] * 5, start=LATER))
+        owners = stage.extra.strangers.total
+        told(stage, [late])
+        assert stage.extra.strangers.total == owners
+        assert stage.meta.late_events == 2 * sum(CUSTOMERS.values())
+
+    def test_what_is_known_is_dated_by_the_log_in_that_told_it(self) -> None:
+        """Nobody acts on a minute before it could be known: a pulse is sent when the next half minute has begun."""
+        stage = warm()
+        story = [Pulse(int(LATER) + n * 30, bots(100), 0, LATER + n * 30 + 41.5) for n in range(20)]
+        conclusions = told(stage, story).conclusions
+        assert [(campaign.ts - 41.5 - LATER) % 30 for campaign in conclusions] == [0.0] * len(conclusions)
+        assert len(conclusions) >= 5
 
     def test_an_attack_is_not_learnt_as_quiet(self) -> None:
         """Good log-ins of strangers while it runs may be its hits."""
@@ -295,11 +329,50 @@ class TestState:
         assert len(alerts) >= 3
         assert restored.dump() == one.dump()
 
-    def test_devices_that_nobody_has_counted_before_cost_bounded_memory(self) -> None:
-        """A client can call itself anything: of a hundred thousand names an attacker invents in an hour few are kept."""
+    def test_a_million_devices_that_a_client_invents_cost_bounded_memory(self) -> None:
+        """A client can call itself anything: the state stays within one frame of the changelog, also while a partition is late."""
         stage = warm()
-        for minute in range(60):
-            names: Any = {("imap", "FR", 0, f"ua:{minute}/{number:094}", CREDENTIALS, STRANGER): 1 for number in range(2_000)}
-            stage.apply(batch_of([Pulse(int(LATER) + minute * MINUTE_S, names)], stage.offset + 1))
+        told(stage, [Pulse(int(LATER), {}, source=1)])
+        largest = 0
+        for half_minute in range(100):
+            names = [f"ua:{half_minute * 10_000 + number:0125}" for number in range(10_000)]
+            assert len(names[0]) == 128  # as long as any
+            counts: Counts = {
+                ("imap", f"{number % 250:02x}", number, name, (CREDENTIALS, OK)[number % 3 == 0], STRANGER | FIRST): 1
+                for number, name in enumerate(names)
+            }
+            told(stage, [Pulse(int(LATER) + half_minute * 30, counts)])
+            largest = max(largest, len(stage.dump()))
         assert stage.extra.campaign is not None
-        assert len(stage.dump()) < 900_000
+        assert largest < 900_000
+
+    def test_invented_devices_do_not_hide_the_rest(self) -> None:
+        """Where there is no room for their names, their providers, countries and outcomes are still counted."""
+        invented: Counts = {("imap", "BR", 64502, f"ua:{number}", CREDENTIALS, STRANGER | FIRST): 1 for number in range(10_000)}
+        alerts = raised(warm(), minutes(*[CUSTOMERS | invented] * 3, start=LATER))
+        (alert,) = (alert for alert in alerts if alert.subject.asn == 64502)
+        assert alert.evidence.counts["failures"] >= 10_000
+        assert not [alert for alert in alerts if alert.subject.device]
+
+    def test_alerts_that_an_attacker_can_order_are_bounded(self) -> None:
+        """Who invents a program for every few tries gets some alerts an hour about programs, and one about the campaign."""
+        story = []
+        for minute in range(60):
+            names = [f"ua:{minute // 3}/{number}" for number in range(20)]
+            story.append(CUSTOMERS | {key: tries for name in names for key, tries in bots(20, device=name).items()})
+        alerts = raised(warm(), minutes(*story, start=LATER))
+        assert len(alerts) < 80
+        assert [alert.kind for alert in alerts].count("campaign") == 1
+
+    @pytest.mark.parametrize("place", [100, 370, 385])
+    def test_a_dump_goes_on_like_the_original(self, place: int) -> None:
+        """In quiet times, while a campaign begins and while it runs."""
+        original, copy = ServiceStage(), ServiceStage()
+        story = campaign_pulses(5)
+        told(original, story[:place])
+        copy.restore(original.checkpoint())
+        copy.restored()
+        rest = [told(stage, story[place:]) for stage in (original, copy)]
+        assert rest[0] == rest[1]
+        assert len(rest[0].conclusions) > 5
+        assert copy.dump() == original.dump()

@@ -18,7 +18,7 @@ from models.pipeline import Pipeline
 from models.service import ServiceStage
 from models.stage import SLICES, Batch, Checkpoint, Outputs, Stage
 from simulator.scenarios import simulate
-from tests.factories import RESOLVER, batch_of, copies, pulses, traffic
+from tests.factories import RESOLVER, batch_of, campaign_pulses, copies, pulses, traffic
 
 AnyStage = Stage[Any, Any]
 
@@ -60,6 +60,7 @@ STAGES: dict[str, tuple[Callable[[], AnyStage], Sequence[Any]]] = {
     "source": (SourceStage, traffic(1)),
     "account": (AccountStage, traffic(2)),
     "service": (ServiceStage, pulses(3)),
+    "campaign": (ServiceStage, campaign_pulses(3)),
     "words": (lambda: Words(max_rows=6_400), [f"word {Random(n).randrange(50)}" for n in range(1000)]),
 }
 every_stage = pytest.mark.parametrize("name", STAGES)
@@ -82,10 +83,11 @@ def run(stage: AnyStage, batches: Iterable[Batch[Any]], checkpoint_after: Iterab
     due, packed = set(checkpoint_after), []
     for number, batch in enumerate(batches):
         outputs = stage.apply(batch)
-        packed += [msgspec.msgpack.encode(each) for each in (*outputs.alerts, *outputs.forwards, *outputs.pulses)]
+        told = (*outputs.alerts, *outputs.forwards, *outputs.pulses, *outputs.strangers, *outputs.conclusions)
+        packed += [msgspec.msgpack.encode(each) for each in told]
         if number in due:
             stage.checkpoint()
-    return sorted(packed)  # alerts, forwards and pulses are three lists, so how they interleave follows the cuts
+    return sorted(packed)  # alerts, forwards, pulses and others are lists, so how they interleave follows the cuts
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -89,9 +90,73 @@ def test_odds_grow_with_the_campaign(one: float, other: float) -> None:
     assert low <= high
 
 
+@pytest.mark.parametrize("known", [HISTORY | ASN | COUNTRY, HISTORY | DEVICE])
+def test_what_the_account_knows_speaks_for_the_owner(known: int) -> None:
+    """A known device or provider is worth more than all that the campaign looks like."""
+    attempt = success(T0 + 60, **BOT)
+    assert log_odds(campaign(), attempt, known) < log_odds(campaign(), attempt, HISTORY) - 3
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_odds_grow_with_the_campaigns_share_of_what_is_carried(one: int, other: int) -> None:
+    """The more of the campaign comes with a program, the more likely the next one with it is the campaign's."""
+    attempt, told = success(T0 + 60, **BOT), []
+    for with_it in sorted((one, other)):
+        failing = Mix()
+        failing.add(("imap", "BR", 64502, "ua:curl"), HISTORY, with_it)
+        failing.add(("imap", "BR", 64502, "ua:wget"), HISTORY, 10_000 - with_it)
+        told.append(log_odds(campaign(failing=failing), attempt, HISTORY))
+    assert told[0] <= told[1]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_odds_fall_with_the_owners_who_look_like_this(one: int, other: int) -> None:
+    """A program that customers take up in quiet times is no sign of an attack."""
+    attempt, told = success(T0 + 60, **BOT), []
+    for owners in sorted((one, other)):
+        strangers = Mix()
+        strangers.add(("imap", "FR", 64500, "ua:phone"), HISTORY, 10_000 - owners)
+        strangers.add(("imap", "BR", 64502, "ua:curl"), HISTORY, owners)
+        told.append(log_odds(campaign(strangers=strangers), attempt, HISTORY))
+    assert told[0] >= told[1]
+
+
+def test_a_campaign_without_any_numbers_refuses_nobody() -> None:
+    """At its very beginning, at a service that knows nobody yet."""
+    nothing = campaign(tries_per_min=0.0, failing=Mix(), strangers=Mix(), newcomers=Mix(), quiet_minutes=0.0)
+    verdicts = Verdicts(POLICY, Groups())
+    verdicts.conclude(nothing)
+    assert [verdicts.judge(success(T0 + 60, **BOT), known) for known in (HISTORY, 0)] == [None, None]
+
+
+seconds = st.integers(0, 600)
+
+
+@settings(max_examples=40)
+@given(st.lists(seconds, max_size=8), st.lists(seconds, max_size=40), st.sets(st.integers(1, 599), max_size=6))
+def test_verdicts_do_not_depend_on_the_cuts(concluded: list[int], asked: list[int], cuts: set[int]) -> None:
+    """However many attempts are judged at a time, each rests on the same knowledge."""
+    conclusions = [campaign(ts=T0 + at, campaign_id=f"{number:032}") for number, at in enumerate(sorted(concluded))]
+    strangers = [(success(T0 + at, event_id=f"{number:02}", **BOT), HISTORY) for number, at in enumerate(sorted(asked))]
+    whole, parts, told = Verdicts(POLICY, Groups()), Verdicts(POLICY, Groups()), []
+    for begin, end in pairwise([T0, *sorted(T0 + cut for cut in cuts), T0 + HOUR_S]):
+        part = [stranger for stranger in strangers if begin <= stranger[0].ts < end]
+        told += parts.run([each for each in conclusions if begin <= each.ts < end], part)
+    assert told == whole.run(conclusions, strangers)
+
+
 def test_a_verdict_rests_on_what_was_known_five_seconds_before() -> None:
     """Live it takes that long to reach who judges."""
     verdicts = Verdicts(POLICY, Groups())
     strangers = [(success(T0 + second, **BOT), HISTORY) for second in (1, 4, 6, 9)]
     found = verdicts.run([campaign()], strangers)
     assert [verdict.ts for verdict in found] == [T0 + 6, T0 + 9]
+
+
+def test_the_newest_knowledge_counts() -> None:
+    """Of several conclusions that are old enough the last one."""
+    verdicts = Verdicts(POLICY, Groups())
+    for second in (0, 10, 20):
+        verdicts.conclude(campaign(ts=T0 + second, campaign_id=f"{second:032}"))
+    asked = [verdicts.judge(success(T0 + second, **BOT), HISTORY) for second in (5, 6, 16, 26)]
+    assert [verdict and verdict.alert_id for verdict in asked] == [None, f"{0:032}", f"{10:032}", f"{20:032}"]
