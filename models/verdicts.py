@@ -28,9 +28,11 @@ from models.attempts import Attempt
 from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
 from models.policy import Policy
 
-__all__ = ["DELAY_S", "Action", "Verdict", "Verdicts", "log_odds"]
+__all__ = ["DELAY_S", "Action", "Phase", "Verdict", "Verdicts", "log_odds"]
 
 Action = Literal["accept", "tarpit", "challenge", "refuse"]
+#: Before or after the password was checked.
+Phase = Literal["before", "after"]
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports); more is not assumed.
 _HIT_SHARE: Final = 0.005
@@ -46,7 +48,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     session_id: str = ""
     account: str
     remote: str
-    phase: Literal["before", "after"]
+    phase: Phase
     ts: float
     action: Action
     reasons: tuple[str, ...]

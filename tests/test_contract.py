@@ -13,15 +13,17 @@ import pytest
 from kafka.partitioner import murmur2
 from msgspec.structs import replace
 
-from models import alerts, decisions, events, frames
+from models import alerts, decisions, events, frames, verdicts
 from models.accounts import AccountDirectory, Groups
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Resolver
+from models.campaigns import HISTORY, Campaign, Mix
 from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
 from models.policy import Mode, Policy, Scope
 from models.stage import Outputs, Pulse
+from models.verdicts import Verdict, Verdicts
 from simulator.labels import Label, encode_label
 from streams import ingest, topics
 from streams.cli import COMMANDS
@@ -60,7 +62,7 @@ OPTIONS = {
     "demo": "--seed --no-serve",
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
-    "replay": "--alerts --decisions --groups --policy --geo --since --until --partitions",
+    "replay": "--alerts --decisions --verdicts --groups --policy --geo --since --until --partitions",
     "worker": "",
     "block": "--policy",
     "gate": "--policy",
@@ -268,6 +270,18 @@ class TestTopics:
         others = {send.topic: (send.schema, send.partition, send.ts) for send in sends if send.topic != "auth.by-account"}
         assert others == {"auth.pulse": ("pulse-frame/2", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
 
+    def test_the_running_campaign_is_on_the_control_topic(self) -> None:
+        """One record a batch, the newest, under one key; and the newest alert of each kind."""
+        *_, service = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
+        mix = Mix(2.0, [{"imap": 2.0}, {"FR": 2.0}, {64500: 2.0}, {"ua:é": 2.0}], {6: 2.0})
+        older, newer = (Campaign("c1", "credential_stuffing", T0, T0 + n, T0 + 1800, mix, 9.0, mix, mix, 60.0) for n in (1, 2))
+        sends = service.write(0, Outputs([an_alert()], conclusions=[older, newer]))
+        control = {send.key: send for send in sends if send.topic == "auth.control"}
+        assert control.keys() == {b"service/password_spray", b"campaign/running"}
+        told = control[b"campaign/running"]
+        assert (told.schema, told.partition, told.ts) == ("campaign/1", None, T0 + 2)
+        assert frames.decode_campaign(told.value) == newer
+
 
 def an_alert() -> Alert:
     """An alert with everything in it."""
@@ -412,6 +426,41 @@ class TestDecisions:
         """Without a policy nothing is enforced; the shipped one for replays enforces."""
         (shadow,) = Ledger(Policy.default(), Groups()).apply(an_alert(), T0 + 9)
         assert (shadow.mode, a_decision().mode) == ("shadow", "enforce")
+
+
+class TestVerdicts:
+    """Section 4, the answers to single attempts."""
+
+    def test_the_fields(self) -> None:
+        """As they are written; what is not known is left out."""
+        fields = {field.name for field in msgspec.structs.fields(Verdict)}
+        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        written = json.loads(msgspec.json.encode(a_verdict()))
+        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        assert (written["account"], written["remote"], written["ts"]) == ("alice@example.org", "203.0.113.9", T0 + 60)
+
+    def test_the_words(self) -> None:
+        """Actions, phases, and over which protocols."""
+        assert get_args(verdicts.Action) == ("accept", "tarpit", "challenge", "refuse")
+        assert get_args(verdicts.Phase) == ("before", "after")
+        assert Policy.default().verdict_protocols == Policy.enforcing().verdict_protocols == {"imap", "pop3", "smtp", "sieve"}
+
+    def test_before_the_password_is_checked_nothing_depends_on_it(self) -> None:
+        """Right or wrong, it is the same verdict."""
+        assert replace(a_verdict(success=True), event_id=None) == replace(a_verdict(success=False), event_id=None)
+
+
+def a_verdict(*, success: bool = True) -> Verdict:
+    """On an attempt that looks like nothing but the campaign."""
+    judge, failing, owners = Verdicts(Policy.enforcing(), Groups()), Mix(), Mix()
+    failing.add(("imap", "BR", 64502, "ua:curl"), HISTORY, 6000)
+    owners.add(("imap", "FR", 64500, "ua:mail"), HISTORY, 1000)
+    judge.conclude(Campaign("c" * 32, "credential_stuffing", T0, T0, T0 + 1800, failing, 200.0, owners, owners, 1000.0))
+    event = decoded(ts=T0 + 60, login="alice@example.org", remote="203.0.113.9", success=success, protocol="imap", event_id="e1")
+    event.country, event.asn, event.user_agent = "BR", 64502, "curl"
+    verdict = judge.judge(Resolver(AccountDirectory(), Geo()).attempt(event), HISTORY)
+    assert verdict is not None
+    return verdict
 
 
 class TestCommands:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from models import closed_loop
 from models.accounts import AccountDirectory, Groups
 from models.alerts import Alert
 from models.attempts import Resolver
@@ -15,9 +16,11 @@ from models.events import AuthEvent
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.verdicts import Verdict, Verdicts
 from simulator import Label, groups, simulate
 
 _ACCOUNTS = 800
+_FEW_ACCOUNTS = 300
 
 
 def _pipeline(members: Groups) -> Pipeline:
@@ -82,3 +85,22 @@ def test_a_policy_that_enforces_nothing_leaves_the_loop_open() -> None:
     assert len(play.loop.ledger) > 20
     assert {decision.mode for decision in play.loop.ledger} <= {"shadow", "proposed"}
     assert play.steps == list(simulate("demo", 7, accounts=_ACCOUNTS))
+
+
+def test_verdicts_do_not_depend_on_how_many_events_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken in together or one by one: the same attempts are refused, for the same reasons."""
+
+    def play() -> tuple[list[bool], list[Verdict]]:
+        policy, members = Policy.enforcing(), _members()
+        judge = Verdicts(policy, members)
+        loop = ClosedLoop(Pipeline(Resolver(AccountDirectory(), Geo()), members, judge=judge), policy, members)
+        refused = []
+        for event, _ in simulate("demo", 1, accounts=_FEW_ACCOUNTS, refused=loop.refuses):
+            loop.saw(event)
+            refused.append(event.policy_reject)
+        return refused, loop.verdicts
+
+    together = play()
+    monkeypatch.setattr(closed_loop, "_MOST_WAITING", 1)
+    assert play() == together
+    assert len(together[1]) > 50

@@ -36,6 +36,7 @@ class Done(NamedTuple):
     stderr: str
     alerts: bytes
     decisions: bytes
+    verdicts: bytes
 
 
 Run = Callable[..., Done]
@@ -51,15 +52,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``crible replay ARGUMENTS`` with files for alerts and decisions."""
+    """Run ``crible replay ARGUMENTS`` with files for alerts, decisions and verdicts."""
 
     def run(*arguments: object) -> Done:
         monkeypatch.setattr(telemetry, "configure", lambda _level: None)
         capsys.readouterr()
-        alerts, decisions = tmp_path / "alerts.ndjson", tmp_path / "decisions.ndjson"
-        code = cli.main(["replay", "--alerts", str(alerts), "--decisions", str(decisions), *map(str, arguments)])
+        files = {name: tmp_path / f"{name}.ndjson" for name in ("alerts", "decisions", "verdicts")}
+        options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+        code = cli.main(["replay", *options, *map(str, arguments)])
         captured = capsys.readouterr()
-        written = [path.read_bytes() if path.exists() else b"" for path in (alerts, decisions)]
+        written = [path.read_bytes() if path.exists() else b"" for path in files.values()]
         return Done(code, captured.out, captured.err, *written)
 
     return run
@@ -69,7 +71,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """The whole demo, replayed once for all tests that compare with it."""
     folder = tmp_path_factory.mktemp("whole")
-    files = ["--alerts", str(folder / "a"), "--decisions", str(folder / "d")]
+    files = ["--alerts", str(folder / "a"), "--decisions", str(folder / "d"), "--verdicts", str(folder / "v")]
     done = subprocess.run(
         [sys.executable, "-m", "streams", "replay", str(demo), "--json", *files],
         cwd=ROOT,
@@ -79,7 +81,7 @@ def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         text=True,
         timeout=60,
     )
-    return Done(0, done.stdout, done.stderr, (folder / "a").read_bytes(), (folder / "d").read_bytes())
+    return Done(0, done.stdout, done.stderr, *((folder / name).read_bytes() for name in "adv"))
 
 
 def objects(lines: bytes) -> list[dict[str, Any]]:
@@ -107,6 +109,22 @@ class TestFiles:
         assert {decision["mode"] for decision in decisions} >= {"enforce"}
         assert [each["decision_id"] for each in decisions] == list(dict.fromkeys(each["decision_id"] for each in decisions))
 
+    def test_verdicts_are_written(self, whole: Done, demo: Path) -> None:
+        """One JSON object a line, in the order of the attempts, each on one attempt and with the campaign that it stems from."""
+        verdicts = objects(whole.verdicts)
+        events = {event["event_id"]: event for event in objects(demo.read_bytes())}
+        told = [alert for alert in objects(whole.alerts) if alert["kind"] == "campaign"]
+        began = {alert["campaign_id"]: alert["ts"] for alert in reversed(told)}  # one an hour
+        assert len(verdicts) > 100
+        assert len({verdict["event_id"] for verdict in verdicts}) == len(verdicts)
+        assert [verdict["ts"] for verdict in verdicts] == sorted(verdict["ts"] for verdict in verdicts)
+        for verdict in verdicts:
+            event = events[verdict["event_id"]]
+            assert (verdict["action"], verdict["phase"]) == ("refuse", "before")
+            assert (verdict["ts"], verdict["remote"]) == (event["ts"], event["remote"])
+            assert verdict["ts"] > began[verdict["alert_id"]]
+            assert verdict["reasons"]
+
     def test_alerts_come_in_the_order_of_their_time(self, whole: Done) -> None:
         """Service-wide ones are about a minute that is over, so up to a few minutes behind."""
         times = [alert["ts"] for alert in objects(whole.alerts)]
@@ -120,6 +138,7 @@ class TestFiles:
         assert told["refused"] == {}
         assert sum(told["alerts"].values()) == len(whole.alerts.splitlines())
         assert sum(told["decisions"].values()) == len(whole.decisions.splitlines())
+        assert told["verdicts"] == len(whole.verdicts.splitlines()) > 0
         assert whole.stderr == ""
 
     def test_a_history_in_parts_out_of_order_and_on_standard_input(
@@ -158,6 +177,7 @@ class TestFiles:
         policy.write_text(SHADOW)
         shadow = run(demo, "--policy", policy)
         assert shadow.alerts == whole.alerts
+        assert shadow.verdicts == b""
         assert "enforce" not in {decision["mode"] for decision in objects(shadow.decisions)}
         assert {decision["policy_version"] for decision in objects(shadow.decisions)} == {"all in shadow"}
 
@@ -185,7 +205,7 @@ class TestFiles:
         path = tmp_path / "empty"
         path.touch()
         done = run(path, "--json")
-        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0}\n', "", b"", b"")
+        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0}\n', "", b"", b"", b"")
 
 
 def everybody(demo: Path) -> str:
@@ -230,7 +250,7 @@ class TestErrors:
         path.write_text("".join(line.format(ts=START + number) for number in range(25_000)) + line.format(ts=START))
         self.refused(run(path), "mixed.ndjson", "sort the events by ts")
 
-    @pytest.mark.parametrize("option", ["--alerts", "--decisions"])
+    @pytest.mark.parametrize("option", ["--alerts", "--decisions", "--verdicts"])
     def test_a_folder_that_does_not_exist(self, run: Run, demo: Path, tmp_path: Path, option: str) -> None:
         """The file is named, and no time is lost on the events."""
         self.refused(run(demo, option, tmp_path / "none" / "out.ndjson"), "out.ndjson")

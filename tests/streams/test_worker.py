@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
@@ -16,14 +17,17 @@ from kafka import KafkaProducer
 
 from models.alerts import Alert, Subject
 from models.events import AuthEvent, decode_event, encode_event
+from models.frames import PulseFrame, decode_campaign, encode
 from models.pipeline import Pipeline
+from models.service import ServiceStage
 from simulator.scenarios import simulate
-from streams import topics
+from streams import telemetry, topics
 from streams.cli import main
 from streams.local_kafka import LocalKafka
 from streams.settings import Kafka, Settings
 from streams.sources import Sources
 from tests.block_service import wait_for
+from tests.factories import batch_of, campaign_pulses
 from tests.worker_runs import INSTANT, PARTITIONS, Run, WorkerProcess, counters, undisturbed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -222,6 +226,39 @@ def test_what_is_not_an_event_is_kept_as_a_dead_letter_and_the_stream_goes_on(ru
         (topic, "1", "1", "no_ts"),
     }
     assert [state.meta.applied for state in run.durable("by_source")] == [0, 1, 0, 0]
+
+
+def test_the_running_campaign_is_told_to_every_process(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a process that starts now finds on the control topic is the newest that is known; ``crible topics peek`` prints it."""
+    story = campaign_pulses(3)
+    producer = KafkaProducer(bootstrap_servers=run.settings.kafka.bootstrap, linger_ms=20)
+    for number, pulse in enumerate(story):
+        value = encode(PulseFrame(pulse.source, number, pulse))
+        producer.send(topics.topic(run.settings, "auth.pulse"), value, partition=0, timestamp_ms=pulse.second * 1000)
+    producer.flush()
+    producer.close()
+    with run.worker():
+        run.wait_drained()
+    expected = ServiceStage().apply(batch_of(story)).conclusions
+    control = topics.topic(run.settings, "auth.control")
+    found = [record for number in range(PARTITIONS) for record in run.records(control, number) if record.key == b"campaign/running"]
+    assert [header for record in found for header in record.headers if header[0] == "crible-schema"] == [
+        ("crible-schema", b"campaign/1")
+    ] * len(found)
+    told = [decode_campaign(record.value) for record in found]
+    assert told
+    assert told[-1] == expected[-1]
+    assert all(campaign in expected for campaign in told)
+    for name, value in (("", run.settings.kafka.bootstrap), ("_PREFIX", run.settings.kafka.prefix), ("_PARTITIONS", PARTITIONS)):
+        monkeypatch.setenv(f"CRIBLE_KAFKA{name}", str(value))
+    monkeypatch.setattr(telemetry, "configure", lambda _level: None)
+    assert main(["topics", "peek", "auth.control", "--partition", str(found[-1].partition), "--last", "1000"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (newest,) = [record["value"] for record in shown if record["offset"] == found[-1].offset]
+    assert (newest["campaign_id"], newest["until_ts"]) == (told[-1].campaign_id, told[-1].until_ts)
+    assert newest["failing"]["counts"][2]["64502"] == told[-1].failing.counts[2][64502]
 
 
 def instant(alerts: dict[str, Alert]) -> set[tuple[str, str, Subject]]:
