@@ -20,6 +20,7 @@ from zlib import compress, decompress
 import msgspec
 
 from models.accounts import Groups
+from models.addresses import locate
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt
 from models.by_source import ATTACK_BITS, GUESSES
@@ -306,8 +307,13 @@ class AccountStage(Stage[AccountRow, Attempt]):
     ) -> Alert:
         failures = sum(cell.failures for cell in cells)
         first_s = min((cell.first_s for cell in cells), default=int(attempt.ts))
+        # Not the owner's own: what is listed is cut off from the account, and a forgotten telephone fails at home all day.
         listed = sorted(
-            (address for address, failing in row.failing.items() if failing.last_s >= first_s),
+            (
+                address
+                for address, failing in row.failing.items()
+                if failing.last_s >= first_s and _network_of(address) not in row.networks
+            ),
             key=lambda address: (-row.failing[address].failures, address),
         )[:_LISTED_ADDRESSES]
         from_listed = min(failures, sum(row.failing[address].failures for address in listed))
@@ -410,6 +416,10 @@ def _note_failing(row: AccountRow, address: str, second: int) -> None:
     else:
         failing.failures += 1
         failing.last_s = max(failing.last_s, second)
+
+
+def _network_of(address: str) -> str:
+    return locate(address.partition("/")[0]).network if address else ""
 
 
 def _addresses(count: int) -> str:

@@ -24,12 +24,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from models.decisions import Decision, Impact, Interval, go_duration, uuid_of
-from models.ids import stable_id
+from models.decisions import Decision
 from models.policy import Policy
 from streams.enforcement.feeder import Feeder
 from streams.store import DecisionStore
 from tests.block_service import LIMIT_S
+from tests.factories import ban
 
 __all__ = [
     "ATTACKER",
@@ -62,25 +62,7 @@ Result = TypeVar("Result")
 def decision(value: str = ATTACKER, start: float = 0.0, until: float | None = None, **changes: Any) -> Decision:
     """An enforced ban on an address or range, from ``start`` for an hour unless ``until`` says otherwise."""
     until = until if until is not None else (start or time.time()) + 3600
-    identifier = stable_id(value, start, until, msgspec.to_builtins(changes))
-    fields: dict[str, Any] = {
-        "decision_id": identifier,
-        "uuid": uuid_of(identifier),
-        "origin": "crible",
-        "type": "ban",
-        "scope": "range" if "/" in value else "ip",
-        "value": value,
-        "start": start,
-        "until": until,
-        "duration": go_duration(until - start),
-        "scenario": "password_spray",
-        "mode": "enforce",
-        "alert_ids": ("a",),
-        "reason": "Few tries on each of many accounts",
-        "policy_version": "1",
-        "impact": Impact(attack_attempts=1, attack_accounts=1, legit_accounts=Interval(0, 0, 0)),
-    }
-    return Decision(**(fields | changes))
+    return ban(value, start, until, **changes)
 
 
 def lifted(held: Decision, at: float) -> Decision:

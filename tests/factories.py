@@ -13,8 +13,10 @@ from models.accounts import AccountDirectory
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
 from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK
+from models.decisions import ORIGIN, Decision, Impact, Interval, go_duration, uuid_of
 from models.events import AuthEvent
 from models.geo import Geo
+from models.ids import stable_id
 from models.stage import Batch, Pulse, Stage
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "OWNER",
     "RESOLVER",
     "T0",
+    "ban",
     "batch_of",
     "campaign_pulses",
     "copies",
@@ -58,6 +61,29 @@ def success(ts: float, login: str = "alice", remote: str = "192.0.2.7", **fields
 def _attempt(ts: float, login: str, remote: str, good: bool, **fields: Any) -> Attempt:
     fields = {"protocol": "imap", "mech": "PLAIN", "event_id": f"event {next(_numbers)}"} | fields
     return RESOLVER.attempt(AuthEvent(ts=ts, login=login, remote=remote, success=good, **fields))
+
+
+def ban(value: str = "203.0.113.7", start: float = T0 - 60, until: float = T0 + HOUR_S, **changes: Any) -> Decision:
+    """An enforced ban of an address or a range, unless ``changes`` say otherwise."""
+    identifier = stable_id(value, start, until, sorted(map(str, changes.items())))
+    fields: dict[str, Any] = {
+        "decision_id": identifier,
+        "uuid": uuid_of(identifier),
+        "origin": ORIGIN,
+        "type": "ban",
+        "scope": "range" if "/" in value else "ip",
+        "value": value,
+        "start": start,
+        "until": until,
+        "duration": go_duration(until - start),
+        "scenario": "password_spray",
+        "mode": "enforce",
+        "alert_ids": ("a",),
+        "reason": "Few tries on each of many accounts",
+        "policy_version": "1",
+        "impact": Impact(attack_attempts=1, attack_accounts=1, legit_accounts=Interval(0, 0, 0)),
+    }
+    return Decision(**(fields | changes))
 
 
 def batch_of(items: Iterable[Any], first: int = 0, producer: str = "p") -> Batch[Any]:

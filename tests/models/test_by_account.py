@@ -155,6 +155,14 @@ def brute_force_ids(seed: int, late_s: int) -> set[str]:
     events.sort(key=lambda attempt: attempt.ts + arrival.random() * late_s)
     return {alert.alert_id for alert in raised(AccountStage(), events) if alert.kind == "brute_force"}
 
+    def test_the_owner_is_not_among_the_addresses_that_are_cut_off(self) -> None:
+        """A telephone with an old password fails at home while the account is guessed at from elsewhere."""
+        stage = owner()
+        telephone = [failure(T0 + number, remote=HOME, password="old") for number in range(50)]
+        (alert,) = raised(stage, sorted([*telephone, *guesses(10, remote=ABROAD)], key=lambda attempt: attempt.ts))
+        assert alert.evidence.addresses == [ABROAD]
+        assert alert.evidence.counts["failures_from_listed"] < alert.evidence.counts["failures"]
+
 
 class TestTakeover:
     """``account_takeover``: a success that does not look like its owner."""

@@ -24,8 +24,7 @@ from streams import telemetry
 from streams.gate.answers import Answers, Failure, Sessions
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
-from tests.factories import T0
-from tests.streams.gate.decided import ban
+from tests.factories import T0, ban
 
 #: What Dovecot 2.3.19 sends with deploy/dovecot/crible-2.3.conf.
 ASKED = {

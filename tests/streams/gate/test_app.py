@@ -23,8 +23,7 @@ from streams.gate.app import App
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
 from streams.settings import GateKey
-from tests.factories import T0
-from tests.streams.gate.decided import ban
+from tests.factories import T0, ban
 
 KEYS = [GateKey(name="mx", sha256=sha256(b"secret-1").hexdigest()), GateKey(name="web", sha256=sha256(b"s:2").hexdigest())]
 ASKED = {"login": "bob", "remote": "203.0.113.7", "protocol": "imap", "session_id": "s"}

@@ -21,8 +21,8 @@ from streams.ingest import KafkaSink, Origin
 from streams.local_kafka import LocalKafka, free_port, start
 from streams.settings import Kafka, Settings
 from tests.block_service import LIMIT_S, Topics, wait_for
+from tests.factories import ban
 from tests.gate_service import GateService, asked, gate_service, reported, seen_once
-from tests.streams.gate.decided import ban
 
 NOWHERE = Settings(kafka=Kafka(bootstrap="127.0.0.1:1"))
 

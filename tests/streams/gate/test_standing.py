@@ -17,8 +17,7 @@ from streams.gate import standing as standing_module
 from streams.gate.standing import Follower, Standing
 from streams.settings import Settings
 from tests.block_service import wait_for
-from tests.factories import T0, failure
-from tests.streams.gate.decided import ban
+from tests.factories import T0, ban, failure
 
 ATTEMPT = failure(T0, remote="203.0.113.7")
 
