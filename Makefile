@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test check bench kafka-up kafka-down lock
+.PHONY: help setup demo test truth check bench kafka-up kafka-down lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: setup ## run the main job with no broker, and serve the block list (ARGS=-
 test: setup ## run all tests; those on a real Kafka broker are skipped where there is no Java or Maven
 	$(BIN)/pytest --numprocesses auto -m "not kafka"
 	$(BIN)/pytest --numprocesses 2 -m kafka
+
+truth: setup ## read real log lines of others, judged by what their collectors expect
+	@$(BIN)/python -m tests.truth
 
 check: setup ## lint, format, types, layering, doctests
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ import msgspec
 
 from models.alerts import Kind
 from models.attempts import Attempt
+from models.ids import hash64
 
 __all__ = [
     "ASN",
@@ -45,7 +46,9 @@ Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
 #: What of it can be new to an account.
 NOVELTY: Final = COUNTRY | ASN | DEVICE
-_MAX_VALUES: Final = 512
+#: A client can name itself at length, and what is kept of a minute has to fit into one record.
+_DEVICE_LENGTH: Final = 96
+_MAX_VALUES: Final = 256
 _SMALLEST: Final = 0.05
 #: One attempt more is spread over this many values that were never seen.
 _UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
@@ -71,8 +74,11 @@ def is_stranger(known: int) -> bool:
 
 
 def carried_by(attempt: Attempt) -> Carried:
-    """What is counted of an attempt service-wide, in the order of :data:`DIMENSIONS`."""
-    return attempt.protocol, attempt.country, attempt.asn, attempt.device
+    """What is counted of an attempt service-wide, in the order of :data:`DIMENSIONS`; of a long device name the end is a hash."""
+    device = attempt.device
+    if len(device) > _DEVICE_LENGTH:
+        device = f"{device[:_DEVICE_LENGTH]}~{hash64(device):016x}"
+    return attempt.protocol, attempt.country, attempt.asn, device
 
 
 class Mix(msgspec.Struct, array_like=True):

@@ -594,6 +594,11 @@ class RateBaseline:
         """As :meth:`observe`, and nothing is learnt."""
         return self.observe(key, value, learn=False)
 
+    def usual(self, key: str) -> float | None:
+        """The mean of the values of ``key``, the latest weighing most; ``None`` where it has no past."""
+        track = self._tracks.get(hash64(key))
+        return None if track is None else track.mean
+
     def dump(self) -> bytes:
         """The state, at most 40 kB; equal states give equal bytes."""
         tracks = self._tracks.values()

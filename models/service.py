@@ -14,7 +14,7 @@ Rules (all scored), judged when a minute closes:
 from __future__ import annotations
 
 from copy import deepcopy
-from math import log1p
+from math import log, log1p
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +41,8 @@ _MIN_FAILURE_SHARE: Final = 0.5
 _FLOOD_FAILURES_PER_MIN: Final = 600
 #: Score of the baseline from which a minute is not ordinary: one of a hundred ordinary minutes reaches it.
 _SCORE: Final = 0.99
+_USUAL_SCORE: Final = 0.98
+_TWICE: Final = log(2.0)
 #: A value never seen before is judged once so many minutes have been.
 _NEW_VALUE_MIN: Final = 100
 _MINUTES_IN_A_ROW: Final = 2
@@ -58,10 +60,11 @@ _QUIET_FADES: Final = 0.9998
 _RATE_STEP: Final = 0.1
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
-#: Combinations that one minute keeps: a device name is the client's claim, so there can be any number of them.
-_MAX_KEYS_PER_MIN: Final = 4_000
+#: Combinations of strangers that one minute keeps, and then only their outcomes: a device name is the client's claim, so there can
+#: be any number of them.
+_MAX_KEYS_PER_MIN: Final = 1_500
 #: Values watched per minute, those with the most failures.
-_MAX_VALUES: Final = 200
+_MAX_VALUES: Final = 100
 
 _Value = tuple[str, str]
 
@@ -143,8 +146,13 @@ class ServiceStage(Stage[NoRow, Pulse]):
             return
         counts = extra.open.setdefault(minute, {})
         for key, attempts in item.counts.items():
-            if key in counts or len(counts) < _MAX_KEYS_PER_MIN:
-                counts[key] = counts.get(key, 0) + attempts
+            outcome, known = key[4], key[5]
+            is_watched = is_stranger(known) or is_newcomer(known)
+            if not is_watched or (key not in counts and len(counts) >= _MAX_KEYS_PER_MIN):
+                kept: SeenAs = ("", "", 0, "", outcome, known)
+            else:
+                kept = key
+            counts[kept] = counts.get(kept, 0) + attempts
         newest = int(self.meta.newest_ts)
         last_closable = min(newest - _LATE_S, max(min(extra.passed.values()), newest - _SKEW_S)) // _MINUTE_S
         for closing in sorted(index for index in extra.open if index < last_closable):
@@ -189,9 +197,15 @@ class ServiceStage(Stage[NoRow, Pulse]):
         return dict(sorted(summed.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
 
     def _unusual(self, value: _Value, tally: Tally) -> float | None:
-        """The score of a value's failures against its own past; ``None`` while the service as a whole has too little of it."""
+        """The score of a value's failures against its own past; ``None`` while the service as a whole has too little of it.
+
+        Also what is rare has to be twice the usual, else steady noise stands out once in a hundred minutes and its peaks are never
+        learnt. What stands out is not learnt.
+        """
         key, rate = "\0".join(value), log1p(tally.failures)
         score = self.baseline.score(key, rate)
+        if score is not None and rate < (self.baseline.usual(key) or 0.0) + _TWICE:
+            score = min(score, _USUAL_SCORE)
         if score is None and self.extra.judged > _NEW_VALUE_MIN and self.baseline.learnt >= self.baseline.min_history:
             score = 1.0 - 1.0 / self.extra.judged
         if score is None or score < _SCORE:
@@ -207,7 +221,7 @@ class ServiceStage(Stage[NoRow, Pulse]):
         reasons = _reasons(where, tally, score)
         alerts: list[Alert] = []
         running = self.extra.campaign
-        if dimension and tally.failures <= _FEW_TRIES * max(tally.first, 1):
+        if tally.failures <= _FEW_TRIES * max(tally.first, 1):
             alert = self._alert(kind, "high", _subject(dimension, which), hour, ts, first_ts, tally, score, reasons)
             if alert is not None:
                 alerts.append(alert)
@@ -357,7 +371,7 @@ def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
         tally = Tally(attempts, failures, attempts if outcome == Fail.ACCOUNT else 0, failures if known & FIRST else 0)
         for value in (("", ""), *((name, str(carried)) for name, carried in zip(DIMENSIONS, key, strict=False) if carried)):
             (tallies.get(value) or tallies.setdefault(value, Tally())).add(tally)
-    return dict(sorted(tallies.items(), key=lambda item: (-item[1].failures, item[0]))[: 4 * _MAX_VALUES])
+    return dict(sorted(tallies.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
 
 
 def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:

@@ -33,9 +33,10 @@ from models.policy import Policy
 from streams import telemetry, topics
 from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
+from streams.compacted import CompactedReader, Record
 from streams.desk.orders import Orders, OrderTopic
 from streams.desk.routes import desk_routes
-from streams.desk.stops import KillSwitch
+from streams.desk.kill_switch import KillSwitch
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.serve import create_app, listen, server_of
@@ -62,7 +63,6 @@ _MAX_BURIED_BYTES: Final = 1_000_000
 _MAX_REFUSALS: Final = 8
 _BACK_OFF_S: Final = 0.25
 
-Record = Any  # kafka-python's ConsumerRecord; the library ships no types
 Clock = Callable[[], float]
 
 
@@ -99,49 +99,29 @@ class _Refused(Exception):
     """A record that cannot be used; the text is a code for the dead letters."""
 
 
-class _DecisionReader:
-    """Reads ``auth.decisions`` from its beginning, committed records only."""
+class _DecisionReader(CompactedReader):
+    """Reads ``auth.decisions`` whole, and goes on reading it."""
 
     def __init__(self, settings: Settings) -> None:
-        name = topics.topic(settings, "auth.decisions")
-        self._partitions = [TopicPartition(name, number) for number in range(topics.partitions(settings, "auth.decisions"))]
+        super().__init__(settings, "auth.decisions")
         self._decoder = msgspec.json.Decoder(Decision)
-        self._consumer = KafkaConsumer(
-            **_client_options(settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-        )
-        self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning(*self._partitions)
-        self._ends = self._consumer.end_offsets(self._partitions)
 
-    def caught_up(self) -> bool:
-        """Whether everything has been read that was there at the start."""
-        return all((self._consumer.position(partition) or 0) >= self._ends[partition] for partition in self._partitions)
-
-    def poll(self) -> Iterator[tuple[str, Decision | None]]:
+    def decisions(self) -> Iterator[tuple[str, Decision | None]]:
         """The next records: id and decision, or ``None`` for a tombstone.
 
         Raises:
             CribleError: A newer version of Crible wrote a record.
         """
-        for batch in self._consumer.poll(timeout_ms=_POLL_MS).values():
-            for record in batch:
-                try:
-                    _check_schema(record, decisions.SCHEMA)
-                    decision = None if record.value is None else self._decoder.decode(record.value)
-                except _Refused as refusal:
-                    raise CribleError(f"cannot read a decision: {refusal}", where=_place(record), hint="upgrade crible") from None
-                except msgspec.DecodeError:
-                    telemetry.error("record.refused", reason="not_a_decision", **_position(record))
-                else:
-                    yield record.key.decode("utf-8", "replace"), decision
-
-    def close(self) -> None:
-        """Leave the broker."""
-        self._consumer.close()
+        for record in self.poll():
+            try:
+                _check_schema(record, decisions.SCHEMA)
+                decision = None if record.value is None else self._decoder.decode(record.value)
+            except _Refused as refusal:
+                raise CribleError(f"cannot read a decision: {refusal}", where=_place(record), hint="upgrade crible") from None
+            except msgspec.DecodeError:
+                telemetry.error("record.refused", reason="not_a_decision", **_position(record))
+            else:
+                yield record.key.decode("utf-8", "replace"), decision
 
 
 class _Follower:
@@ -156,7 +136,7 @@ class _Follower:
         reader = _DecisionReader(self._settings)
         try:
             while not stop.is_set():
-                for identifier, decision in reader.poll():
+                for identifier, decision in reader.decisions():
                     for store in self._stores:
                         if decision is None:
                             store.remove(identifier)
@@ -446,7 +426,7 @@ def _rebuilt(ledger: Ledger, settings: Settings) -> Ledger:
     reader = _DecisionReader(settings)
     try:
         while not reader.caught_up():
-            for identifier, decision in reader.poll():
+            for identifier, decision in reader.decisions():
                 ledger.load(identifier, decision)
     finally:
         reader.close()

@@ -464,13 +464,14 @@ class Reading:
             return
         source = f"{self._name}:{line}"
         try:
-            encoded = [job.complete(event, source) for event in events]
+            complete = [(event, job.complete(event, source)) for event in events]
         except Refused as refusal:
             self._refuse(raw if line == number else encode_event(events[0]), refusal, line)
             return
-        job.summary.logins += 1
-        job.summary.events += len(events)
-        for event, data in zip(events, encoded, strict=True):
+        summary = job.summary
+        summary.logins += 1
+        summary.events += len(complete)
+        for event, data in complete:
             if line == number:
                 origin = Origin(source, self._producer, self._next_seq)
                 self._next_seq += 1

@@ -12,17 +12,21 @@ from msgspec.structs import replace
 from models.accounts import AccountDirectory
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
+from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK
 from models.events import AuthEvent
 from models.geo import Geo
 from models.stage import Batch, Pulse, Stage
 
-__all__ = ["DAY_S", "HOUR_S", "RESOLVER", "T0", "batch_of", "copies", "failure", "pulses", "raised", "success", "traffic"]
+__all__ = ["DAY_S", "HOUR_S", "OWNER", "RESOLVER", "T0", "batch_of", "copies", "failure", "pulses", "raised", "success", "traffic"]
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 #: The first second of a UTC day, so of an hour and of every sub-window as well.
 T0 = 1_772_496_000.0
 RESOLVER = Resolver(AccountDirectory("example.org"), Geo())
+
+#: What an account knows of its owner at home.
+OWNER = HISTORY | NETWORK | ASN | COUNTRY | DEVICE
 
 _numbers = count()
 
@@ -105,9 +109,10 @@ def pulses(seed: int, minutes: int = 30) -> list[Pulse]:
     made = []
     for half_minute in range(2 * minutes):
         second = int(T0) + 30 * half_minute + draw.randrange(30)
-        counts = {("imap", country, asn, "ua:mail", 0): draw.randrange(20, 60) for country, asn in (("FR", 64500), ("DE", 64501))}
-        counts["imap", "FR", 64500, "ua:mail", 2] = draw.randrange(1, 6)
+        places = (("FR", 64500), ("DE", 64501))
+        counts = {("imap", country, asn, "ua:mail", 0, OWNER): draw.randrange(20, 60) for country, asn in places}
+        counts["imap", "FR", 64500, "ua:mail", 2, OWNER] = draw.randrange(1, 6)
         if half_minute > 4 * minutes // 3:
-            counts["imap", "BR", 64502, "ua:curl", 3] = draw.randrange(300, 500)
+            counts["imap", "BR", 64502, "ua:curl", 3, HISTORY | FIRST] = draw.randrange(300, 500)
         made.append(Pulse(second, counts))
     return made

@@ -64,10 +64,12 @@ OPTIONS = {
     "worker": "",
     "block": "--policy",
     "gate": "--policy",
+    "stop": "--all --kind --scope --reason",
+    "resume": "",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "stop", "resume", "decisions", "restore", "explain", "feedback", "why"}
+LATER = {"evaluate", "decisions", "restore", "explain", "feedback", "why"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -251,10 +253,10 @@ class TestTopics:
 
     def test_internal_frames_and_alerts(self) -> None:
         """No keys: attempts go by murmur2 of their account, pulses and alerts to the only partition; times are event time."""
-        spec = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())[0]
+        spec, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
         attempts = [failure(T0 + number, f"user{number}") for number in range(40)]
-        outputs = Outputs([an_alert()], [(number, attempt) for number, attempt in enumerate(attempts)], [(39, Pulse(int(T0), {}))])
-        sends = spec.write(5, outputs)
+        outputs = Outputs([an_alert()], [(number, attempt) for number, attempt in enumerate(attempts)])
+        sends = spec.write(5, outputs) + by_account.write(5, Outputs([], [], [(39, Pulse(int(T0), {}))]))
         assert all(send.key is None for send in sends)
         found = []
         for send in sends:
@@ -266,7 +268,7 @@ class TestTopics:
                 found += list(zip(frame.offsets, frame.attempts, strict=True))
         assert sorted(found, key=lambda each: each[0]) == list(enumerate(attempts))
         others = {send.topic: (send.schema, send.partition, send.ts) for send in sends if send.topic != "auth.by-account"}
-        assert others == {"auth.pulse": ("pulse-frame/1", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
+        assert others == {"auth.pulse": ("pulse-frame/2", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
 
 
 def an_alert() -> Alert:

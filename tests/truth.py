@@ -160,14 +160,26 @@ def _problem(case: Case, found: Collector) -> str:
             return f"is no log-in: {event.login} {event.remote} {event.success}"
         if event.success != case.outcome:
             return f"success is {event.success}"
-        if case.host and not _is_same_address(case.host, event):
-            return f"address is {event.remote}"
-        if not case.host and case.literal and event.remote.lower() not in case.line.lower():
-            return f"address {event.remote} is not in the line"
-        if case.user is not None and event.login != case.user and not event.login.startswith("~"):
-            return f"account is {event.login!r}"
-        if case.user is None and case.literal and event.login.lower() not in case.line.lower() and not event.login.startswith("~"):
-            return f"account {event.login!r} is not in the line"
+        if problem := _address_problem(case, event) or _account_problem(case, event):
+            return problem
+    return ""
+
+
+def _address_problem(case: Case, event: AuthEvent) -> str:
+    if case.host and not _is_same_address(case.host, event):
+        return f"address is {event.remote}"
+    if not case.host and case.literal and event.remote.lower() not in case.line.lower():
+        return f"address {event.remote} is not in the line"
+    return ""
+
+
+def _account_problem(case: Case, event: AuthEvent) -> str:
+    if event.login.startswith("~"):
+        return ""
+    if case.user is not None and event.login != case.user:
+        return f"account is {event.login!r}"
+    if case.user is None and case.literal and event.login.lower() not in case.line.lower():
+        return f"account {event.login!r} is not in the line"
     return ""
 
 
@@ -215,20 +227,30 @@ _FORMAT: Final = "made up to show the tool"
 #: fail2ban's services that are no source of log-ins for a provider of mail and hosting, and why.
 OUT_OF_SCOPE: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ("apache-badbots apache-botsearch apache-fakegooglebot apache-modsecurity apache-nohome apache-noscript apache-overflows "
-         "apache-pass apache-shellshock php-url-fopen suhosin nginx-bad-request nginx-botsearch nginx-forbidden nginx-limit-req "
-         "monitorix").split(), _PROBE),
-    **dict.fromkeys("exim-spam sendmail-reject qmail".split(), _MAIL),
-    **dict.fromkeys("mongodb-auth mssql-auth mysqld-auth".split(), _DATABASE),
-    **dict.fromkeys("asterisk freeswitch".split(), _TELEPHONY),
-    **dict.fromkeys("counter-strike murmur ejabberd-auth znc-adminlog".split(), _GAMES),
-    **dict.fromkeys("3proxy dante squid named-refused nsd portsentry scanlogd xinetd-fail stunnel recidive slapd".split(), _NETWORK),
-    **dict.fromkeys("openvpn softethervpn".split(), _VPN),
+        [
+            "apache-badbots", "apache-botsearch", "apache-fakegooglebot", "apache-modsecurity", "apache-nohome",
+            "apache-noscript", "apache-overflows", "apache-pass", "apache-shellshock", "php-url-fopen", "suhosin",
+            "nginx-bad-request", "nginx-botsearch", "nginx-forbidden", "nginx-limit-req", "monitorix",
+        ], _PROBE),
+    **dict.fromkeys(["exim-spam", "sendmail-reject", "qmail"], _MAIL),
+    **dict.fromkeys(["mongodb-auth", "mssql-auth", "mysqld-auth"], _DATABASE),
+    **dict.fromkeys(["asterisk", "freeswitch"], _TELEPHONY),
+    **dict.fromkeys(["counter-strike", "murmur", "ejabberd-auth", "znc-adminlog"], _GAMES),
+    **dict.fromkeys([
+            "3proxy", "dante", "squid", "named-refused", "nsd", "portsentry", "scanlogd", "xinetd-fail", "stunnel", "recidive",
+            "slapd",
+        ], _NETWORK),
+    **dict.fromkeys(["openvpn", "softethervpn"], _VPN),
     **dict.fromkeys(
-        ("centreon monit nagios openhab proxmox routeros-auth screensharingd xrdp zoneminder phpmyadmin-syslog froxlor-auth "
-         "directadmin guacamole").split(), _PANEL),
+        [
+            "centreon", "monit", "nagios", "openhab", "proxmox", "routeros-auth", "screensharingd", "xrdp", "zoneminder",
+            "phpmyadmin-syslog", "froxlor-auth", "directadmin", "guacamole",
+        ], _PANEL),
     **dict.fromkeys(
-        "bitwarden vaultwarden drupal-auth gitlab grafana traefik-auth haproxy-http-auth lighttpd-auth groupoffice tine20".split(),
+        [
+            "bitwarden", "vaultwarden", "drupal-auth", "gitlab", "grafana", "traefik-auth", "haproxy-http-auth", "lighttpd-auth",
+            "groupoffice", "tine20",
+        ],
         _APPLICATION),
     "cowrie": "a honeypot: everybody there is an attacker",
     "selinux-ssh": "the kernel's audit log repeats sshd's",
@@ -238,33 +260,43 @@ OUT_OF_SCOPE: Final[dict[str, str]] = {
 #: Lines of services in scope that are no log-in though fail2ban bans for them, and why.
 _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
     "sshd": {
-        r"Did not receive identification|Bad protocol version|banner exchange|kex_exchange|[Uu]nable to negotiate|no matching mac": _NO_NAME,
-        r"Connection (?:closed|reset) by \S+(?: port \d+)?(?: \[preauth\])?\s*$|Disconnected from \S+ port \d+ \[preauth\]": _NO_NAME,
-        r"refused connect|dispatch_run_fatal|Timeout before auth|Read from socket failed|Received disconnect from .* ?1[14]: ": _NO_NAME,
-        r"Disconnecting: Too many authentication failures": "the address stands in another line; each failure had a line of its own",
-        r"Accepted password for known from": "the line says 'Accepted'; fail2ban counts the names that the same process named before",
+        "Did not receive identification|Bad protocol version|banner exchange|kex_exchange|[Uu]nable to negotiate|no "
+        "matching mac": _NO_NAME,
+        r"Connection (?:closed|reset) by \S+(?: port \d+)?(?: \[preauth\])?\s*$|Disconnected from \S+ port \d+ "
+        r"\[preauth\]": _NO_NAME,
+        "refused connect|dispatch_run_fatal|Timeout before auth|Read from socket failed|Received disconnect from "
+        ".* ?1[14]: ": _NO_NAME,
+        "Disconnecting: Too many authentication failures":
+            "the address stands in another line; each failure had a line of its own",
+        r"Accepted password for known from":
+            "the line says 'Accepted'; fail2ban counts the names that the same process named before",
         r"ruser=\S* rhost=192\.0\.2\.11[2346]\b": "PAM's line before sshd's own, which fail2ban waits for (see test_openssh.py)",
         r"Disconnecting invalid user xxx .*Too many": "fail2ban counted the same process before",
         r"Disconnected from authenticating user admin": "fail2ban counts it in mode 'aggressive' only, as another line shows",
         r"kernel: ?\[": _FORMAT,
         r"ssh1: ruser ": "a line that sshd never wrote, which could name two addresses: it is refused",
-        r"ssh2: from 10\.10\.1\.2 port 55555 ssh2$": "sshd writes nothing there for a password, so it could name two addresses: refused",
+        r"ssh2: from 10\.10\.1\.2 port 55555 ssh2$":
+            "sshd writes nothing there for a password, so it could name two addresses: refused",
     },
     "dovecot": {
-        r"no auth attempts|auth was ready|didn't finish SASL|TLS handshake\)": "no password was given (fail2ban: mode 'aggressive')",
+        "no auth attempts|auth was ready|didn't finish SASL|TLS handshake\\)":
+            "no password was given (fail2ban: mode 'aggressive')",
     },
     "postfix": {
-        r"NOQUEUE|milter-reject| reject: |pipelining|too many errors|rate limit|does not resolve|lost connection|PREGREET|HANGUP": _MAIL,
+        "NOQUEUE|milter-reject| reject: |pipelining|too many errors|rate limit|does not resolve|lost "
+        "connection|PREGREET|HANGUP": _MAIL,
         r"COMMAND (?:TIME|COUNT) LIMIT": _MAIL,
         r"Invalid authentication mechanism": "no password was given; fail2ban counts it in mode 'aggressive' only",
     },
     "exim": {
-        r"sender verify fail|rejected RCPT|synchronization error|dropped: |no MAIL in|closed by DROP|no host name|no IP address": _MAIL,
+        "sender verify fail|rejected RCPT|synchronization error|dropped: |no MAIL in|closed by DROP|no host name|no "
+        "IP address": _MAIL,
         r"dropped by 'connect'": _MAIL,
     },
     "apache-auth": {
         r"client denied|SNI|File does not exist": _PROBE,
-        r"wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown algorithm": "broken protocol, no password was checked",
+        "wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown algorithm":
+            "broken protocol, no password was checked",
         r"Authorization of user .* failed, reason": "the password was right; the file's owner is another",
     },
     "nginx-http-auth": {
@@ -321,17 +353,21 @@ def _succeeds(service: str, line: str) -> str:
 # ---------------------------------------------------------------------------------------------------------- crowdsec_parser
 
 _CROWDSEC_SCOPE: Final[dict[str, str]] = {
-    **dict.fromkeys("mariadb mongodb mssql mysql pgsql".split(), _DATABASE),
-    **dict.fromkeys("asterisk freeswitch teamspeak".split(), _TELEPHONY),
-    **dict.fromkeys("charon fortinet openvpn wireguard".split(), _VPN),
-    **dict.fromkeys("haproxy iis nextcloud-whitelist rocketchat tcpudp".split(), _PROBE),
+    **dict.fromkeys(["mariadb", "mongodb", "mssql", "mysql", "pgsql"], _DATABASE),
+    **dict.fromkeys(["asterisk", "freeswitch", "teamspeak"], _TELEPHONY),
+    **dict.fromkeys(["charon", "fortinet", "openvpn", "wireguard"], _VPN),
+    **dict.fromkeys(["haproxy", "iis", "nextcloud-whitelist", "rocketchat", "tcpudp"], _PROBE),
     **dict.fromkeys(
-        ("apache-guacamole hestiacp home-assistant mikrotik proxmox synology technitium webmin smb kasm harbor aws "
-         "opensearch").split(), _PANEL),
+        [
+            "apache-guacamole", "hestiacp", "home-assistant", "mikrotik", "proxmox", "synology", "technitium", "webmin", "smb",
+            "kasm", "harbor", "aws", "opensearch",
+        ], _PANEL),
     **dict.fromkeys(
-        ("authelia authentik bitwarden gitea gitlab grafana immich jellyfin joplin magento nextcloud odoo vaultwarden teleport "
-         "sftpgo").split(), _APPLICATION),
-    **dict.fromkeys("cowrie endlessh".split(), "a honeypot: everybody there is an attacker"),
+        [
+            "authelia", "authentik", "bitwarden", "gitea", "gitlab", "grafana", "immich", "jellyfin", "joplin", "magento",
+            "nextcloud", "odoo", "vaultwarden", "teleport", "sftpgo",
+        ], _APPLICATION),
+    **dict.fromkeys(["cowrie", "endlessh"], "a honeypot: everybody there is an attacker"),
     "mailcow-f2b": "bans that another tool made",
     "mailu-admin": "a rate limit's message, not a log-in",
     "postscreen": _MAIL,
@@ -379,30 +415,32 @@ def crowdsec_parser() -> Iterator[Case]:
 
 #: Rules that mean a failed or a good log-in; every other rule of these files is about something else.
 _WAZUH_RULES: Final[dict[str, bool]] = {
-    **dict.fromkeys("5710 5712 5716 5718 5719 5758 5760 5762 5763".split(), False),  # sshd
-    **dict.fromkeys("9702 9705 9707 9771".split(), False),  # Dovecot
-    **dict.fromkeys("51003 51093".split(), False),  # Dropbear
+    **dict.fromkeys(["5710", "5712", "5716", "5718", "5719", "5758", "5760", "5762", "5763"], False),  # sshd
+    **dict.fromkeys(["9702", "9705", "9707", "9771"], False),  # Dovecot
+    **dict.fromkeys(["51003", "51093"], False),  # Dropbear
     "51010": True,
-    **dict.fromkeys("87502 13006".split(), False),  # Exim
-    **dict.fromkeys("5503 2502".split(), False),  # PAM
+    **dict.fromkeys(["87502", "13006"], False),  # Exim
+    **dict.fromkeys(["5503", "2502"], False),  # PAM
     "11204": False,  # ProFTPD
     "11205": True,
     "11403": False,  # vsftpd
     "30308": False,  # Apache
-    **dict.fromkeys("11000 11005".split(), False),  # cPanel
-    **dict.fromkeys("11002 11006 11007".split(), True),
+    **dict.fromkeys(["11000", "11005"], False),  # cPanel
+    **dict.fromkeys(["11002", "11006", "11007"], True),
     "92652": True,  # Windows
 }
 _WAZUH_SCOPE: Final[dict[str, str]] = {
-    **dict.fromkeys("apparmor dnsmasq dpkg firewalld named netscreen openbsd openbsd-dhcpd openbsd-httpd pix snort systemd sysmon "
-                    "manage_agents ossec cisco_ios mailscanner modsecurity syslog".split(), "not about log-ins"),
-    **dict.fromkeys("web_appsec web_rules".split(), _PROBE),
-    **dict.fromkeys("asterisk".split(), _TELEPHONY),
-    **dict.fromkeys("openvpn_ldap".split(), _VPN),
-    **dict.fromkeys("su sudo doas rsh".split(), "log-ins at the machine itself, which have no address"),
-    **dict.fromkeys("cimserver samba openldap fortiauth macos api msauth".split(), _PANEL),
-    **dict.fromkeys("github gitlab nextcloud gcp".split(), _APPLICATION),
-    **dict.fromkeys("office365 win_event_channel win_security".split(), "JSON: see tests/streams/documents"),
+    **dict.fromkeys([
+            "apparmor", "dnsmasq", "dpkg", "firewalld", "named", "netscreen", "openbsd", "openbsd-dhcpd", "openbsd-httpd", "pix",
+            "snort", "systemd", "sysmon", "manage_agents", "ossec", "cisco_ios", "mailscanner", "modsecurity", "syslog",
+        ], "not about log-ins"),
+    **dict.fromkeys(["web_appsec", "web_rules"], _PROBE),
+    **dict.fromkeys(["asterisk"], _TELEPHONY),
+    **dict.fromkeys(["openvpn_ldap"], _VPN),
+    **dict.fromkeys(["su", "sudo", "doas", "rsh"], "log-ins at the machine itself, which have no address"),
+    **dict.fromkeys(["cimserver", "samba", "openldap", "fortiauth", "macos", "api", "msauth"], _PANEL),
+    **dict.fromkeys(["github", "gitlab", "nextcloud", "gcp"], _APPLICATION),
+    **dict.fromkeys(["office365", "win_event_channel", "win_security"], "JSON: see tests/streams/documents"),
     "nginx": "fragments with 'yadda' that nginx does not write",
     "exchange": "exploits, not log-ins",
 }  # fmt: skip
@@ -410,7 +448,7 @@ _WAZUH_LINES: Final[dict[str, str]] = {
     r"Authentication Failure:$": "a log-in line with an ending that Dovecot does not write",
     r"rhost=  user=": "a log-in at the machine itself, which has no address",
     r"from 183\.106\.179\.x|\[aa\.bb\.vv\.dd\]": "the collector made the address unreadable",
-    r'^46\.118\.10\.79 - paul \[': "the time stands in the middle of the line",
+    r"^46\.118\.10\.79 - paul \[": "the time stands in the middle of the line",
 }
 
 
@@ -437,7 +475,9 @@ def postfix_grok() -> Iterator[Case]:
         expect = case["expect"]
         is_login = program == "smtpd" and "SASL" in str(expect.get("postfix_message", ""))
         line = f"Apr 12 06:00:01 mx1 postfix/{program}[7]: {case['line']}"
-        yield Case("postfix_grok", program, line, False if is_login else None, expect.get("postfix_client_ip", "") if is_login else "")
+        yield Case(
+            "postfix_grok", program, line, False if is_login else None, expect.get("postfix_client_ip", "") if is_login else ""
+        )
 
 
 #: Messages that are a log-in, and its outcome.
@@ -466,8 +506,17 @@ def syslogng_patterndb() -> Iterator[Case]:
         program, message, expect = case["program"], case["line"], case["expect"]
         outcome = next((outcome for pattern, outcome in _PATTERNDB.items() if re.search(pattern, message)), None)
         why_not = _PATTERNDB_SCOPE.get(program, "") or _why(_PATTERNDB_LINES, message)
-        host = next((expect[name] for name in ("usracct.device", "ssh.src.ip", "ssh.src.host", "cyrus.login.ip") if expect.get(name)), "")
-        user = next((expect[name] for name in ("usracct.username", "usracct.name", "ssh.auth.user", "cyrus.login.username") if expect.get(name)), None)
+        host = next(
+            (expect[name] for name in ("usracct.device", "ssh.src.ip", "ssh.src.host", "cyrus.login.ip") if expect.get(name)), ""
+        )
+        user = next(
+            (
+                expect[name]
+                for name in ("usracct.username", "usracct.name", "ssh.auth.user", "cyrus.login.username")
+                if expect.get(name)
+            ),
+            None,
+        )
         user = user.removeprefix("illegal user ") if user else None
         line = f"Apr 12 06:00:01 mx1 {program}[7]: {message}"
         yield Case("syslogng_patterndb", program, line, outcome, host if outcome is not None else "", user, why_not)

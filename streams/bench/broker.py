@@ -16,7 +16,7 @@ from uuid import uuid4
 import msgspec
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
 
 from models.errors import CribleError
 from models.events import AuthEvent, encode_event
@@ -197,7 +197,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def _committed(client: KafkaAdminClient, group: str) -> dict[TopicPartition, int]:
     try:
         found = client.list_group_offsets([group]).get(group, {})
-    except CoordinatorNotAvailableError:  # the first group of a new broker
+    except (CoordinatorNotAvailableError, NotCoordinatorError):  # the first group of a new broker
         return {}
     return {tp: max(each.offset, 0) for tp, each in found.items()}
 

@@ -24,7 +24,7 @@ from models.errors import CribleError
 from models.orders import Order
 from models.policy import Scope
 from models.stops import Reason, Stop, Stops
-from streams.desk.stops import KillSwitch
+from streams.desk.kill_switch import KillSwitch
 from streams.serve import bounded_body, find_key
 from streams.settings import ApiKey
 from streams.store import DecisionStore

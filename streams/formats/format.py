@@ -18,12 +18,12 @@ __all__ = ["ADDRESS", "Format", "Role", "Rule", "Sample"]
 #: What may be an address; the event's own check decides. A full stop or colon behind it is the sentence's.
 ADDRESS: Final = r"[0-9A-Fa-f.:]{0,45}(?:[0-9A-Fa-f]|::)(?:%[\w.-]{1,16})?"
 
-#: One attempt can leave several lines. Of one connection, in this order and each optional: ``opening`` (a name was
-#: given), ``asked`` (a password was asked for), ``checked`` (a part of the program found it wrong), ``attempt`` (the
-#: outcome); the first of them counts, and the first of each later kind is the same attempt. ``closing``: an attempt only
-#: if its connection has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the connection brings. ``echo``:
-#: written for another program about an attempt at it; an attempt only if that program stays silent, and without an address
-#: only the reason of one.
+#: One attempt can leave several lines. Of one connection, in this order and each optional: ``opening`` (a name was given),
+#: ``asked`` (a password was asked for), ``checked`` (a part of the program found it wrong), ``attempt`` (the outcome); the
+#: first of them counts, and the first of each later kind is the same attempt. ``closing``: an attempt only if its connection
+#: has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the
+#: connection brings. ``echo``: written for another program about an attempt at it; an attempt only if that program stays
+#: silent, and without an address only the reason of one.
 Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo"]
 
 

@@ -58,22 +58,27 @@ class _Waiting:
 
 
 class _Recent:
-    """Numbers by key that are kept for one to two times ``span_s``."""
+    """Numbers by key that are kept for one to two times ``span_s`` of the lines' own time."""
 
     def __init__(self, span_s: float) -> None:
         self._span_s, self._began = span_s, float("-inf")
         self._young: dict[Hashable, int] = {}
         self._old: dict[Hashable, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
     def add(self, key: Hashable, number: int, ts: float) -> None:
-        if ts - self._began > self._span_s or len(self._young) >= _WAITING:
-            self._old = self._young if ts - self._began <= 2 * self._span_s else {}
-            self._young, self._began = {}, ts
+        """There are ``number`` more of ``key``."""
         young = self._young
+        if ts - self._began > self._span_s or len(young) >= _WAITING:
+            young = self._turn(ts)
         young[key] = young.get(key, 0) + number
 
-    def take(self, key: Hashable, number: int) -> int:
+    def take(self, key: Hashable, number: int, ts: float) -> int:
         """Take away up to ``number`` of ``key``; how many there were."""
+        if ts - self._began > self._span_s:
+            self._turn(ts)
         taken = 0
         for part in (self._old, self._young):
             there = part.get(key, 0)
@@ -86,8 +91,11 @@ class _Recent:
                     part[key] = there - some
         return taken
 
-    def __bool__(self) -> bool:
-        return bool(self._young or self._old)
+    def _turn(self, ts: float) -> dict[Hashable, int]:
+        """What was young gets old, what was old is forgotten."""
+        self._old = self._young if ts - self._began <= 2 * self._span_s else {}
+        self._young, self._began = {}, ts
+        return self._young
 
 
 class Joiner:
@@ -112,7 +120,7 @@ class Joiner:
             ready = self.release(event.ts)
             self._absorb(event, times, connection)
         key = (_who(event.login), event.remote, event.success)
-        if self._fronts and self._fronts.take(key, 1):
+        if self._fronts and self._fronts.take(key, 1, event.ts):
             times -= 1
         if not event.success and times:
             times = self._failed(key[:2], event, times)
@@ -138,7 +146,7 @@ class Joiner:
         if self._queue:
             self._absorb(event, times, None)
             self._take_waiting((who, ""), event, _ECHOES * times, echoes_only=True)
-        if self._twins.take((key, not is_second), 1):
+        if self._twins.take((key, not is_second), 1, ts):
             self.joined += 1
             return ready
         self._twins.add((key, is_second), 1, ts)
@@ -147,7 +155,7 @@ class Joiner:
             self._join(hidden)
         else:
             self._behind.add((who, success), 1, ts)
-        times -= self._shown.take(key, times)
+        times -= self._shown.take(key, times, ts)
         self._fronts.add(key, times, ts)
         if not success:
             self._room.add((who, ""), _ECHOES, ts)
@@ -160,7 +168,7 @@ class Joiner:
         """The program that was logged in to tells of ``times`` attempts by one of our own machines, perhaps before a client."""
         ready, who = self.release(event.ts), _who(event.login)
         self._take_waiting((who, ""), event, _ECHOES * times, echoes_only=True)
-        if self._behind.take((who, event.success), 1):
+        if self._behind.take((who, event.success), 1, event.ts):
             self.joined += 1
             return ready
         if not event.success:
@@ -172,7 +180,7 @@ class Joiner:
     def echo(self, line: int, event: AuthEvent, times: int, connection: Hashable, *, is_hidden: bool) -> list[Located]:
         """Another program, or another part of the same, tells of ``times`` failures."""
         ready, who, at = self.release(event.ts), _who(event.login), "" if is_hidden else event.remote
-        if self._room.take((who, at), times):
+        if self._room.take((who, at), times, event.ts):
             self.joined += 1
             return ready
         keys = (connection, (_ANYBODY, at), (who, at))
@@ -230,7 +238,7 @@ class Joiner:
         self._room.add(who_and_where, _ECHOES * times, event.ts)
         if self._reasons and event.fail_type is None:
             event.fail_type = self._reasons.pop(event.login.lower(), None)
-        return times - self._told.take(who_and_where, times) if self._told else times
+        return times - self._told.take(who_and_where, times, event.ts) if self._told else times
 
     def _absorb(self, event: AuthEvent, times: int, connection: Hashable) -> None:
         """Leave out the waiting echoes of ``event``, and learn from them what it does not say."""

@@ -54,6 +54,10 @@ class _Step:
         self.has_times = "times" in rule.pattern.groupindex
 
 
+#: A rule, what it matched, and how often the line stands for itself.
+_Found = tuple[_Step, re.Match[str], int]
+
+
 class LogReader:
     """Reads the lines of one file in their order.
 
@@ -100,29 +104,20 @@ class LogReader:
         except UnicodeDecodeError:
             text, is_text = raw.decode("utf-8", "surrogateescape"), False
         frame = split(text)
-        times, message = unwrap(frame.message)
-        tag = frame.tag
-        if tag:
-            known = self._of_tag.get(tag)
-            for keeps_tag, steps in self._learn(tag) if known is None else known:
-                seen = _with_tag(text, frame) if keeps_tag else message
-                for step in steps:
-                    if match := step.match(seen):
-                        return self._matched(step, match, line, frame, times, is_text=is_text)
-        for starts, steps in self._anywhere:
-            if starts(message):
-                for step in steps:
-                    if match := step.match(message):
-                        return self._matched(step, match, line, frame, times, is_text=is_text)
-        if not frame.host or not frame.time:
-            times, message = unwrap(text[frame.rest_at :])
-            for words, steps in self._untagged:
-                if any(word in message for word in words):
-                    for step in steps:
-                        if match := step.match(message):
-                            return self._matched(step, match, line, frame, times, is_text=is_text)
-        self.not_logins += 1
-        return []
+        found = self._find(text, frame)
+        if found is None:
+            self.not_logins += 1
+            return []
+        step, match, times = found
+        if step.rule.ambiguous is not None and step.rule.ambiguous.search(match.string):
+            raise Refused("bad_remote")
+        fields, times = _fields(step, match, times)
+        if step.rule.role == "echo" and not fields.get("remote"):
+            self.not_logins += 1
+            self._joiner.reason(fields["login"], fields.get("fail_type"))
+            return []
+        event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
+        return self._ready(step, event, line, frame, times)
 
     def release(self, now: float) -> list[Located]:
         """What has waited long enough at ``now`` (UTC seconds), for a file that gets no more lines for a while."""
@@ -135,6 +130,27 @@ class LogReader:
             ready += self._joiner.release(float("inf"))
         return ready
 
+    def _find(self, text: str, frame: Frame) -> _Found | None:
+        """The first rule that a line matches: one of its program, or of any program, or one that its words suggest."""
+        times, message = unwrap(frame.message)
+        tag = frame.tag
+        if tag:
+            known = self._of_tag.get(tag)
+            for keeps_tag, steps in self._learn(tag) if known is None else known:
+                seen = _with_tag(text, frame) if keeps_tag else message
+                for step in steps:
+                    if match := step.match(seen):
+                        return step, match, times
+        for starts, steps in self._anywhere:
+            if starts(message) and (found := _first(steps, message, times)):
+                return found
+        if not frame.host or not frame.time:
+            times, message = unwrap(text[frame.rest_at :])
+            for words, steps in self._untagged:
+                if any(word in message for word in words) and (found := _first(steps, message, times)):
+                    return found
+        return None
+
     def _learn(self, tag: str) -> tuple[tuple[bool, tuple[_Step, ...]], ...]:
         """The rules of the program ``tag``, by format; first whether they see the tag."""
         found = []
@@ -146,46 +162,6 @@ class LogReader:
             self._of_tag.clear()
         self._of_tag[tag] = tuple(found)
         return self._of_tag[tag]
-
-    def _matched(
-        self, step: _Step, match: re.Match[str], line: int, frame: Frame, times: int, *, is_text: bool
-    ) -> list[Located]:
-        """The events that are ready, this line's among them if it is the first to tell of its attempt."""
-        rule, joiner = step.rule, self._joiner
-        if rule.ambiguous is not None and rule.ambiguous.search(match.string):
-            raise Refused("bad_remote")
-        fields: dict[str, Any] = {**step.constants, **match.groupdict()}
-        for name, value_of, other in step.closed:
-            fields[name] = value_of(fields[name], other)
-        for name, values in step.open:
-            fields[name] = values.get(fields[name], fields[name])
-        if step.has_times and (number := fields.pop("times")):
-            times = min(times * int(number), MAX_TIMES)
-        is_echo = rule.role == "echo"
-        if is_echo and not fields.get("remote"):
-            self.not_logins += 1
-            joiner.reason(fields["login"], fields.get("fail_type"))
-            return []
-        event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
-        connection: Hashable = None
-        if step.connection == "session_id":
-            connection = event.session_id
-        elif step.connection == "process" and frame.process:
-            process = connection = (frame.host, frame.process)
-            if is_echo:
-                times *= not self._connections.has_shown(process, event.ts)
-            else:
-                times = self._connections.new_attempts(rule.role, event, process, times)
-        if not times:
-            return joiner.left_out(event.ts)
-        if rule.front:
-            return joiner.front(line, event, times, is_second=is_echo)
-        is_hidden = event.attrs is not None and ADDRESS_UNKNOWN in event.attrs
-        if is_echo:
-            return joiner.echo(line, event, times, connection, is_hidden=is_hidden)
-        if is_hidden:
-            return joiner.hidden(line, event, times)
-        return joiner.attempt(line, event, times, connection)
 
     def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
         try:
@@ -215,9 +191,49 @@ class LogReader:
             set_client(event, self._proxies)
         return event
 
+    def _ready(self, step: _Step, event: AuthEvent, line: int, frame: Frame, times: int) -> list[Located]:
+        """The events that are certain now, ``event`` among them if its line is the first and best to tell of the attempt."""
+        rule, joiner = step.rule, self._joiner
+        is_echo = rule.role == "echo"
+        connection: Hashable = None
+        if step.connection == "session_id":
+            connection = event.session_id
+        elif step.connection == "process" and frame.process:
+            process = connection = (frame.host, frame.process)
+            if is_echo:
+                times *= not self._connections.has_shown(process, event.ts)
+            else:
+                times = self._connections.new_attempts(rule.role, event, process, times)
+        if not times:
+            return joiner.left_out(event.ts)
+        if rule.front:
+            return joiner.front(line, event, times, is_second=is_echo)
+        is_hidden = event.attrs is not None and ADDRESS_UNKNOWN in event.attrs
+        if is_echo:
+            return joiner.echo(line, event, times, connection, is_hidden=is_hidden)
+        if is_hidden:
+            return joiner.hidden(line, event, times)
+        return joiner.attempt(line, event, times, connection)
+
 
 def _steps(form: Format, protocol: str) -> tuple[_Step, ...]:
     return tuple(_Step(form, protocol, rule) for rule in form.rules)
+
+
+def _first(steps: tuple[_Step, ...], message: str, times: int) -> _Found | None:
+    return next(((step, match, times) for step in steps if (match := step.match(message))), None)
+
+
+def _fields(step: _Step, match: re.Match[str], times: int) -> tuple[dict[str, Any], int]:
+    """The event's fields, and how many attempts the line stands for."""
+    fields: dict[str, Any] = {**step.constants, **match.groupdict()}
+    for name, value_of, other in step.closed:
+        fields[name] = value_of(fields[name], other)
+    for name, values in step.open:
+        fields[name] = values.get(fields[name], fields[name])
+    if step.has_times and (number := fields.pop("times")):
+        times = min(times * int(number), MAX_TIMES)
+    return fields, times
 
 
 def _with_tag(text: str, frame: Frame) -> str:

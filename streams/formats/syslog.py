@@ -35,7 +35,8 @@ _PROGRAM: Final = (
 _SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_PROGRAM}")
 _TAG: Final = _SYSLOG.groupindex["tag"]
 _RFC5424: Final = re.compile(
-    rf"<\d{{1,3}}>1 (?P<iso>{_ISO}|-) (?P<host>\S+) (?P<tag>\S+) (?P<pid>\S+) \S+ (?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+) ?\ufeff?"
+    rf"<\d{{1,3}}>1 (?P<iso>{_ISO}|-) (?P<host>\S+) (?P<tag>\S+) (?P<pid>\S+) \S+ "
+    r"(?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+) ?\ufeff?"
 )
 _BARE_PROGRAM: Final = re.compile(_PROGRAM)
 #: Metalog puts the program into brackets and names no host.

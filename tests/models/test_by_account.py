@@ -16,7 +16,8 @@ from models.alerts import KINDS, Alert, alert_id
 from models.attempts import Attempt
 from models.by_account import AccountStage
 from models.by_source import ATTACK_BITS
-from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
+from models.campaigns import FIRST, HISTORY, REFUSED
+from tests.factories import DAY_S, HOUR_S, OWNER, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
 HOME, ABROAD = "192.0.2.7", "203.0.113.50"
@@ -322,6 +323,50 @@ class TestStalePassword:
         """A phone that goes on for a day is told about once an hour."""
         alerts = raised(owner(), self.phone(24 * 60, 60))
         assert [int(alert.ts - T0) // HOUR_S for alert in alerts] == list(range(24))
+
+
+class TestPulse:
+    """What the service-wide stage is told."""
+
+    def test_every_attempt_is_in_one_pulse(self) -> None:
+        """By what it carries, how it ended and what the account knows of it."""
+        stage = owner(country="FR", asn=64500, user_agent="mail")
+        known = {"remote": HOME, "country": "FR", "asn": 64500, "user_agent": "mail"}
+        attempts = [
+            *(success(T0 + DAY_S + number, **known) for number in range(3)),
+            failure(T0 + DAY_S + 4, remote=ABROAD, country="BR", asn=64502, user_agent="curl"),
+            failure(T0 + DAY_S + 5, remote=ABROAD, country="BR", asn=64502, user_agent="curl"),
+            failure(T0 + DAY_S + 6, "nobody", fail_type="account"),
+            success(T0 + DAY_S + 7, remote=ABROAD, policy_reject=True),
+            success(T0 + DAY_S + 90, **known),
+        ]
+        pulses = stage.apply(batch_of(attempts, stage.offset + 1)).pulses
+        assert len({number for number, _ in pulses}) == len(pulses)
+        assert pulses[-1][1].counts == {
+            ("imap", "FR", 64500, "ua:mail", 0, OWNER): 3,
+            ("imap", "BR", 64502, "ua:curl", 1, HISTORY | FIRST): 1,
+            ("imap", "BR", 64502, "ua:curl", 1, HISTORY): 1,
+            ("imap", "", 0, "", 3, FIRST): 1,
+            ("imap", "", 0, "", REFUSED, HISTORY): 1,
+        }
+
+    def test_what_was_new_today_is_still_strange(self) -> None:
+        """It may be the attack itself; tomorrow it is known."""
+        stage = owner()
+        new = {"remote": ABROAD, "country": "BR", "asn": 64502, "user_agent": "curl"}
+        story = [success(T0 + DAY_S * day + hour * HOUR_S, **new) for day in (1, 2) for hour in (1, 2)]
+        strangers = stage.apply(batch_of(story, stage.offset + 1)).strangers
+        assert [attempt.ts for attempt, _ in strangers] == [story[0].ts, story[1].ts]
+
+    def test_pulses_hold_all_attempts_of_a_busy_partition(self) -> None:
+        """Whenever pulses close, nothing is counted twice or lost, and none is large."""
+        attempts = [attempt for attempt in traffic(5, attempts=3000, hours=0.1) if attempt.account]
+        attempts += [failure(T0 + HOUR_S / 2, user_agent=f"{number:0250}") for number in range(1000)]
+        outputs = AccountStage().apply(batch_of([*attempts, success(T0 + HOUR_S)]))
+        assert sum(sum(pulse.counts.values()) for _, pulse in outputs.pulses) == len(attempts)
+        assert len(outputs.pulses) > 10
+        assert max(len(pulse.counts) for _, pulse in outputs.pulses) <= 256
+        assert len({number for number, _ in outputs.pulses}) == len(outputs.pulses)
 
 
 class TestState:

@@ -131,7 +131,8 @@ class TestSpray:
         stage = SourceStage()
         refused = tries(300, policy_reject=True)
         outputs = stage.apply(batch_of([*refused, success(T0 + 70, policy_reject=True)]))
-        assert (outputs.alerts, outputs.forwards) == ([], [])
+        assert outputs.alerts == []
+        assert len(outputs.forwards) == 301
         (alert,) = raised(stage, tries(10, start=T0 + 100))
         assert alert.evidence.counts == {"failures": 10, "successes": 0}
 
@@ -375,39 +376,6 @@ class TestOutputs:
         later = [success(T0 + hours * HOUR_S) for hours in (0.5, 1.5, 2.5)]
         raised(stage, later)
         assert [attempt.attack for attempt in later] == [ATTACK_BITS[kind], ATTACK_BITS[kind], 0]
-
-    def test_every_attempt_is_in_one_pulse(self) -> None:
-        """Counts by what they have in common; our refusals are marked, master log-ins are counted as well."""
-        attempts = [
-            *(success(T0 + number, country="FR", asn=64500, user_agent="mail") for number in range(3)),
-            failure(T0 + 10, fail_type="account", country="BR"),
-            failure(T0 + 11, policy_reject=True),
-            failure(T0 + 12, "bob*admin"),
-            success(T0 + 90),
-        ]
-        ((offset, pulse),) = SourceStage().apply(batch_of(attempts)).pulses
-        assert offset == 6
-        assert pulse.counts == {
-            ("imap", "FR", 64500, "ua:mail", 0): 3,
-            ("imap", "BR", 0, "", 3): 1,
-            ("imap", "", 0, "", -1): 1,
-            ("imap", "", 0, "", 1): 1,
-        }
-
-    def test_pulses_hold_all_attempts_of_a_busy_source(self) -> None:
-        """Whenever pulses close, nothing is counted twice or lost."""
-        attempts = traffic(5, attempts=3000, hours=0.1)
-        outputs = SourceStage().apply(batch_of([*attempts, success(T0 + HOUR_S)]))
-        assert sum(sum(pulse.counts.values()) for _, pulse in outputs.pulses) == len(attempts)
-        assert len(outputs.pulses) > 10
-
-    def test_a_pulse_stays_small_within_a_second(self) -> None:
-        """A device is the client's claim: a thousand of them in one second make several records, none of them large."""
-        attempts = [failure(T0 + 0.5, user_agent=f"{number:0250}") for number in range(1000)]
-        pulses = SourceStage().apply(batch_of([*attempts, success(T0 + 60)])).pulses
-        assert sum(sum(pulse.counts.values()) for _, pulse in pulses) == 1000
-        assert max(len(pulse.counts) for _, pulse in pulses) <= 256
-        assert len({offset for offset, _ in pulses}) == len(pulses)
 
 
 class TestState:

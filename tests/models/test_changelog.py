@@ -113,7 +113,7 @@ class TestFrames:
     def test_names_that_clients_invent_do_not_burst_a_frame(self) -> None:
         """Long device names in one minute of the service-wide stage stay within what the broker takes."""
         writing = FrameWriter(ServiceStage(), "w", 1)
-        names = {("imap", "FR", 64500, f"ua:{number:0250}", 2): 1 for number in range(20_000)}
+        names = {("imap", "FR", 64500, f"ua:{number:0110}", 2, 1): 1 for number in range(20_000)}
         writing.stage.apply(batch_of([Pulse(int(T0), names)]))
         assert max(map(len, writing.frames())) <= MAX_FRAME_BYTES
 

@@ -37,13 +37,13 @@ def test_attempts_survive_the_wire() -> None:
 
 def test_pulses_survive_the_wire() -> None:
     """Counts keep their keys and numbers."""
-    frame = PulseFrame(3, 1 << 40, Pulse(int(T0), {("imap", "FR", 64500, "ua:é", 0): 7, ("http", "", 0, "", -1): 1}))
+    frame = PulseFrame(3, 1 << 40, Pulse(int(T0), {("imap", "FR", 64500, "ua:é", 0, 31): 7, ("http", "", 0, "", -1, 0): 1}))
     assert decode_pulse(encode(frame)) == frame
 
 
 def test_the_schemas_are_named() -> None:
     """Each record says in its header which of the two it is, and of which version."""
-    assert (ATTEMPTS_SCHEMA, PULSE_SCHEMA) == ("attempt-frame/1", "pulse-frame/1")
+    assert (ATTEMPTS_SCHEMA, PULSE_SCHEMA) == ("attempt-frame/1", "pulse-frame/2")
 
 
 def test_a_later_version_may_add_fields_at_the_end() -> None:

@@ -27,7 +27,7 @@ def test_shipped_policy_enforces_every_automatic_scope_of_a_source() -> None:
     """The shipped enforcing policy acts on sources and pairs for the kinds that may block."""
     policy = Policy.enforcing()
     assert {policy.mode("credential_stuffing", scope) for scope in ("account_ip", "ip", "range", "account")} == {"enforce"}
-    assert policy.mode("campaign", "ip") == "shadow"
+    assert policy.mode("token_failure", "ip") == "shadow"
 
 
 def test_example_file_is_a_valid_shadow_policy() -> None:

@@ -185,7 +185,7 @@ class TestFiles:
         path = tmp_path / "empty"
         path.touch()
         done = run(path, "--json")
-        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{}}\n', "", b"", b"")
+        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0}\n', "", b"", b"")
 
 
 def everybody(demo: Path) -> str:

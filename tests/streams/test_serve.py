@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from time import monotonic
@@ -514,6 +515,15 @@ def test_metrics_count_decisions_and_requests(lapi: Lapi) -> None:
     assert 'route="other"' in text
     assert "203.0.113" not in text
     assert "secret" not in text
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """An answer leaves in two parts; with Nagle's algorithm the second would wait for the client's delayed ACK, 40 ms."""
+    with serve.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()) as client:
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert client
 
 
 def test_port_in_use_is_one_clear_error() -> None:

@@ -43,11 +43,12 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "[Tue Apr 12 06:00:01.123456 2022] [auth_basic:error] [pid 77:tid 88] [client 192.0.2.150:4711] AH01618: user anna not found: /",
+            "[Tue Apr 12 06:00:01.123456 2022] [auth_basic:error] [pid 77:tid 88] [client 192.0.2.150:4711] AH01618: "
+            "user anna not found: /",
             {"login": "anna", "remote": "192.0.2.150", "success": False, "protocol": "http", "fail_type": "account"},
         ),
         Sample(
-            "[Tue Apr 12 06:00:02 2022] [error] [client 2001:db8::150] user bob: authentication failure for \"/\": Password Mismatch",
+            '[Tue Apr 12 06:00:02 2022] [error] [client 2001:db8::150] user bob: authentication failure for "/": Password Mismatch',
             {"login": "bob", "remote": "2001:db8::150", "success": False, "fail_type": "credentials"},
         ),
         Sample("[Tue Apr 12 06:00:03 2022] [error] [client 192.0.2.151] client denied by server configuration: /var/www/", None),

@@ -21,7 +21,10 @@ FORMAT: Final = Format(
     rules=(
         Rule(
             "attempt",
-            re.compile(rf"{_START}\[SMTP Error\] 535 (?:\d\.\d\.\d+ )?Error: authentication failed:(?! Invalid) ?(?P<fail_type>.*)$", re.DOTALL),
+            re.compile(
+                rf"{_START}\[SMTP Error\] 535 (?:\d\.\d\.\d+ )?Error: authentication failed:(?! Invalid) ?(?P<fail_type>.*)$",
+                re.DOTALL,
+            ),
             {"success": False},
             {"fail_type": {"Connection lost to authentication server": "internal"}},
         ),

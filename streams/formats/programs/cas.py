@@ -30,17 +30,21 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "2022-04-12 06:00:01,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 06:00:01 UTC 2022|"
-            "CAS|Supplied credentials: [UsernamePasswordCredential(username=anna, source=null)]|AUTHENTICATION_FAILED|anna|192.0.2.11|sso",
+            "2022-04-12 06:00:01,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 "
+            "06:00:01 UTC 2022|"
+            "CAS|Supplied credentials: [UsernamePasswordCredential(username=anna, "
+            "source=null)]|AUTHENTICATION_FAILED|anna|192.0.2.11|sso",
             {"login": "anna", "remote": "192.0.2.11", "success": False, "protocol": "http"},
         ),
         Sample(
-            "2022-04-12 06:00:02,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 06:00:02 UTC 2022|"
+            "2022-04-12 06:00:02,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 "
+            "06:00:02 UTC 2022|"
             "CAS|Supplied credentials: [x]|AUTHENTICATION_SUCCESS|bob|192.0.2.12|sso",
             {"login": "bob", "remote": "192.0.2.12", "success": True},
         ),
         Sample(
-            "2022-04-12 06:00:03,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 06:00:03 UTC 2022|"
+            "2022-04-12 06:00:03,116 INFO [org.apereo.inspektr.audit.support.Slf4jLoggingAuditTrailManager] - Tue Apr 12 "
+            "06:00:03 UTC 2022|"
             "CAS|TGT-1|TICKET_GRANTING_TICKET_CREATED|bob|192.0.2.12|sso",
             None,
         ),

@@ -13,9 +13,11 @@ _PEER: Final = rf"ip=\[(?P<remote>{ADDRESS})\](?:, port=\[\d+\])?"
 
 FORMAT: Final = Format(
     name="courier",
-    provenance="Courier-IMAP's imap/imaplogin.c, pop3login.c (auth_callback_default) and Courier's courier/module.esmtp/courieresmtpd.c",
+    provenance="Courier-IMAP's imap/imaplogin.c, pop3login.c (auth_callback_default) and Courier's "
+    "courier/module.esmtp/courieresmtpd.c",
     gaps=(
-        "courieresmtpd names the user only inside the client's own command, which is not taken for it. A log-in by SMTP leaves no line."
+        "courieresmtpd names the user only inside the client's own command, which is not taken for it. A log-in by "
+        "SMTP leaves no line."
     ),
     protocol="imap",
     tags=re.compile(

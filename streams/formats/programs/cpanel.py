@@ -43,13 +43,16 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            re.compile(rf'info \[\w+\] (?P<remote>{ADDRESS}) - (?P<login>[^\s"]+) (?:\(possessor: \S+\) )?(?:"[^"]*"|-) SUCCESS LOGIN \w+'),
+            re.compile(
+                rf'info \[\w+\] (?P<remote>{ADDRESS}) - (?P<login>[^\s"]+) (?:\(possessor: \S+\) )?(?:"[^"]*"|-) SUCCESS LOGIN \w+'
+            ),
             {"success": True},
         ),
     ),
     samples=(
         Sample(
-            '[2022-04-12 06:00:01 +0000] info [webmaild] 192.0.2.4 - anna@example.org "POST /login/?login_only=1 HTTP/1.1" FAILED LOGIN '
+            '[2022-04-12 06:00:01 +0000] info [webmaild] 192.0.2.4 - anna@example.org "POST /login/?login_only=1 '
+            'HTTP/1.1" FAILED LOGIN '
             "webmaild: user password incorrect",
             {"login": "anna@example.org", "remote": "192.0.2.4", "success": False, "protocol": "http", "fail_type": "credentials"},
         ),

@@ -45,19 +45,24 @@ FORMAT: Final = Format(
         Rule("attempt", re.compile(rf"badlogin: {_CLIENT} (?P<mech>[\w-]+) authentication failure\s*$"), {"success": False}),
         Rule(
             "attempt",
-            re.compile(rf"login: {_CLIENT} (?P<login>.+) (?P<mech>[\w-]+)(?P<tls>\+TLS)? User logged in(?: SESSIONID=<\S*>)?\s*$", re.DOTALL),
+            re.compile(
+                rf"login: {_CLIENT} (?P<login>.+) (?P<mech>[\w-]+)(?P<tls>\+TLS)? User logged in(?: SESSIONID=<\S*>)?\s*$",
+                re.DOTALL,
+            ),
             {"success": True},
             {"tls": {"+TLS": True}},
         ),
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 mx1 cyrus/imaps[77]: badlogin: h.example [192.0.2.50] plaintext anna SASL(-13): authentication failure: "
+            "Apr 12 06:00:01 mx1 cyrus/imaps[77]: badlogin: h.example [192.0.2.50] plaintext anna SASL(-13): "
+            "authentication failure: "
             "checkpass failed",
             {"login": "anna", "remote": "192.0.2.50", "success": False, "protocol": "imap", "mech": "plaintext"},
         ),
         Sample(
-            "Apr 12 06:00:02 mx1 pop3[78]: badlogin: [2001:db8::50] PLAIN (bob@example.org) [SASL(-20): user not found: no such user]",
+            "Apr 12 06:00:02 mx1 pop3[78]: badlogin: [2001:db8::50] PLAIN (bob@example.org) [SASL(-20): user not found: "
+            "no such user]",
             {"login": "bob@example.org", "remote": "2001:db8::50", "success": False, "protocol": "pop3", "fail_type": "account"},
         ),
         Sample(

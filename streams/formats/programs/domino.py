@@ -23,7 +23,8 @@ _PROTOCOLS: Final[dict[str | None, object]] = {
 FORMAT: Final = Format(
     name="domino",
     provenance="Domino's console messages for SMTP, IMAP, POP3 and HTTP authentication, 8.5 to 12",
-    gaps="The order of day, month and year follows the server's locale; day-month-year and ISO are read. A success is not logged by default.",
+    gaps="The order of day, month and year follows the server's locale; day-month-year and ISO are read. A success is "
+    "not logged by default.",
     protocol="smtp",
     tags=re.compile("domino"),
     words=("uthentication fail",),
@@ -31,7 +32,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"(?P<protocol>\w+) Server:? (?:\[[0-9A-F:-]+\] )?Authentication failed for user (?P<login>.*?) ?; connecting host "
+                r"(?P<protocol>\w+) Server:? (?:\[[0-9A-F:-]+\] )?Authentication failed for user (?P<login>.*?) ?; connecting "
+                r"host "
                 rf"\[?(?P<remote>{ADDRESS})\]?\s*$",
                 re.DOTALL,
             ),
@@ -41,7 +43,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"(?P<protocol>\w+): (?P<login>.*) \[?(?P<remote>{ADDRESS})\]? authentication failure using internet password\s*$", re.DOTALL
+                rf"(?P<protocol>\w+): (?P<login>.*) \[?(?P<remote>{ADDRESS})\]? authentication failure using internet password\s*$",
+                re.DOTALL,
             ),
             {"success": False},
             {"protocol": _PROTOCOLS},

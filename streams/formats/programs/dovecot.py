@@ -18,8 +18,8 @@ __all__ = ["FORMAT"]
 _PROCESS: Final = r"(?:Info: )?(?P<protocol>imap|pop3|managesieve|submission)-login: (?:Info: )?"
 #: Dovecot cuts and cleans the name, but it may hold ``>, rip=``: the last ``rip=`` of the line is Dovecot's.
 _CLIENT: Final = (
-    r"(?:user=<(?P<login>.*)>, )?(?:method=(?P<mech>[\w.-]+), )?rip=(?P<remote>[^, ]+)(?:, lip=[^, ]+)?(?:, mpid=\d+)?"
-    r"(?P<tls>, TLS)?(?:(?:[,: v].*)??, session=<(?P<session_id>[^<>]*)>|[,: v].*)?$"
+    r"(?:user=<(?P<login>.*)>, )?(?:method=(?P<mech>[\w.-]+), )?rip=(?P<remote>[^, ]+)(?:, lip=[^, ]+|(?!, lip=))(?:, mpid=\d+)?"
+    r"(?:(?P<tls>, TLS)(?:[: v][^,]*)?)?(?:(?:,.*)??, session=<(?P<session_id>[^<>]*)>|,.*)?$"
 )
 _FAILURES: Final[Mapping[str | None, str | None]] = {
     "auth failed": None,
@@ -66,7 +66,9 @@ _WHY: Final = (
     r"|Authentication failure due to policy server refusal)(?: \((?!given)[^()]*\))*(?: \(given password: .*|: \d+ Time\(s\))?$"
 )
 _SUBJECT: Final = rf"(?P<login>.*),(?P<remote>{ADDRESS})(?:,master)?,?(?:<(?P<session_id>[^<>]*)>)?"
-_AUTH_PROCESS: Final = r"(?:dovecot: )?(?:Info: )?auth(?:-worker)?(?:\([\w ]+\))?: (?:Info: )?(?:conn \S+ \([^()]*\): auth-worker<\d+>: )?"
+_AUTH_PROCESS: Final = (
+    r"(?:dovecot: )?(?:Info: )?auth(?:-worker)?(?:\([\w ]+\))?: (?:Info: )?(?:conn \S+ \([^()]*\): auth-worker<\d+>: )?"
+)
 #: ``auth: sql(bob,192.0.2.13,<session>): …`` and since 2.4 ``auth(bob,192.0.2.13,sasl:plain)<session>: sql: …``.
 _AUTH: Final = (
     rf"{_AUTH_PROCESS}[\w-]+\({_SUBJECT}\): {_WHY}",
@@ -74,7 +76,8 @@ _AUTH: Final = (
     rf"(?:Info: )?(?:request \[\d+\]: )?[\w-]+: {_WHY}",
 )
 _TOKEN: Final = (
-    rf"{_AUTH_PROCESS}oauth2\({_SUBJECT}\): (?:oauth2 failed|Local validation failed|Introspection failed|Token (?:validation|has|is)\b)"
+    rf"{_AUTH_PROCESS}oauth2\({_SUBJECT}\): (?:oauth2 failed|Local validation failed|Introspection failed|Token "
+    r"(?:validation|has|is)\b)"
 )
 #: A password in plain text ends the line and may look like the rest of another.
 _TWO_PASSWORDS: Final = re.compile(r"given password: .*given password: ", re.DOTALL)

@@ -38,7 +38,9 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"{_AGAIN}(?P<mech>PAM password|Password|Pubkey) auth succeeded for '(?P<login>.*)' (?:with (?:\S+ )?key (?:\S+ )?\S+ )?{_PEER}", re.DOTALL
+                rf"{_AGAIN}(?P<mech>PAM password|Password|Pubkey) auth succeeded for '(?P<login>.*)' (?:with (?:\S+ )?key "
+                rf"(?:\S+ )?\S+ )?{_PEER}",
+                re.DOTALL,
             ),
             {"success": True},
             {"mech": {"PAM password": "password", "Password": "password", "Pubkey": "publickey"}},
@@ -46,13 +48,16 @@ FORMAT: Final = Format(
         Rule(
             "closing",
             re.compile(
-                rf"{_AGAIN}Exit before auth from <(?P<remote>{ADDRESS}):\d+>: \(user '(?P<login>{_NAME})', \d+ fails\): {_MAX}", re.DOTALL
+                rf"{_AGAIN}Exit before auth from <(?P<remote>{ADDRESS}):\d+>: \(user '(?P<login>{_NAME})', \d+ fails\): {_MAX}",
+                re.DOTALL,
             ),
             {"success": False},
         ),
         Rule(
             "closing",
-            re.compile(rf"{_AGAIN}Exit before auth \(user '(?P<login>{_NAME})', \d+ fails\): {_MAX} - user '{_NAME}' {_PEER}", re.DOTALL),
+            re.compile(
+                rf"{_AGAIN}Exit before auth \(user '(?P<login>{_NAME})', \d+ fails\): {_MAX} - user '{_NAME}' {_PEER}", re.DOTALL
+            ),
             {"success": False},
         ),
         Rule(
@@ -71,7 +76,8 @@ FORMAT: Final = Format(
             {"remote": "2001:db8::90", "success": False, "fail_type": "account"},
         ),
         Sample(
-            "Apr 12 06:00:03 gw dropbear[79]: Pubkey auth succeeded for 'anna' with ssh-ed25519 key SHA256:u8Rk from 192.0.2.91:4713",
+            "Apr 12 06:00:03 gw dropbear[79]: Pubkey auth succeeded for 'anna' with ssh-ed25519 key SHA256:u8Rk from "
+            "192.0.2.91:4713",
             {"login": "anna", "remote": "192.0.2.91", "success": True, "mech": "publickey"},
         ),
         Sample("Apr 12 06:00:04 gw dropbear[80]: Exit before auth from <192.0.2.92:4714>: Exited normally", None),

@@ -12,7 +12,7 @@ __all__ = ["FORMAT"]
 #: Two endpoints: ours and the client's. IPv6 addresses stand in brackets.
 _CLIENT: Final = r"\[?(?P<remote>[0-9A-Fa-f.:]+?)\]?:\d+"
 _MAILBOX: Final = (
-    r"[0-9A-F]+,\d+,\S*?:(?P<protocol>143|993|110|995),"
+    r"[0-9A-F]+,\d+,[^,]*:(?P<protocol>143|993|110|995),"
     + _CLIENT
     + r',(?P<login>[^,"]*|"(?:[^"]|"")*"),\d+,\d+,\d+,(?:authenticate|login|auth|pass),(?:[^,"]*|"(?:[^"]|"")*"),'
 )
@@ -20,8 +20,10 @@ _PORTS: Final[dict[str | None, object]] = {"143": "imap", "993": "imap", "110": 
 
 FORMAT: Final = Format(
     name="exchange",
-    provenance="Microsoft's documentation of protocol logging for IMAP4, POP3 and Receive connectors, and Exchange 2013 and 2019 logs",
-    gaps="SMTP's 535 does not name the user; the lines before it would, encoded. A log-in by SMTP is read where the connector says so.",
+    provenance="Microsoft's documentation of protocol logging for IMAP4, POP3 and Receive connectors, and Exchange 2013 and "
+    "2019 logs",
+    gaps="SMTP's 535 does not name the user; the lines before it would, encoded. A log-in by SMTP is read where the "
+    "connector says so.",
     protocol="smtp",
     tags=re.compile("exchange"),
     words=(",authenticate,", ",login,", ",auth,", ",pass,", ",535 5.7.", ",authenticated"),
@@ -67,8 +69,6 @@ FORMAT: Final = Format(
             "535 5.7.3 Authentication unsuccessful,",
             {"remote": "192.0.2.221", "success": False, "protocol": "smtp"},
         ),
-        Sample(
-            "2022-04-12T06:00:04.530Z,0000000000000010,1,198.51.100.3:143,192.0.2.222:4714,,1,10,20,capability,,R=ok,", None
-        ),
+        Sample("2022-04-12T06:00:04.530Z,0000000000000010,1,198.51.100.3:143,192.0.2.222:4714,,1,10,20,capability,,R=ok,", None),
     ),
 )

@@ -20,7 +20,8 @@ FORMAT: Final = Format(
     provenance="Exim's smtp_in.c (smtp_setup_msg, host_and_ident, synprot_error) and receive.c (the '<=' line), 4.80 to 4.98",
     gaps=(
         "A log-in that sends no mail leaves no line; one that sends several leaves one for each. EHLO with spaces "
-        "(helo_accept_junk_hosts) and quoted senders are not read, because what a client wrote could stand for the rest of the line. "
+        "(helo_accept_junk_hosts) and quoted senders are not read, because what a client wrote could stand for the "
+        "rest of the line. "
         "'AUTH command used when not advertised' is a try that policy forbids, without a name."
     ),
     protocol="smtp",
@@ -30,7 +31,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"{_PID}(?P<mech>[\w.-]+) authenticator failed for (?:H=)?{_HOST}: (?P<fail_type>535|435) [\w ]+(?: \(set_id=(?P<login>.*)\))?"
+                rf"{_PID}(?P<mech>[\w.-]+) authenticator failed for (?:H=)?{_HOST}: (?P<fail_type>535|435) [\w ]+(?: "
+                r"\(set_id=(?P<login>.*)\))?"
                 r"(?:: .*)?$",
                 re.DOTALL,
             ),
@@ -40,7 +42,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"{_PID}\S+ <= [^\s\"]+ (?:\(\S+\) )?H={_HOST}(?: (?!A=)[A-Za-z]+\*?=\S+| L\.?)* A=(?P<mech>[\w.-]+):(?P<login>[^\s:]+)"
+                rf"{_PID}\S+ <= [^\s\"]+ (?:\(\S+\) )?H={_HOST}(?: (?!A=)[A-Za-z]+\*?=\S+| L\.?)* "
+                r"A=(?P<mech>[\w.-]+):(?P<login>[^\s:]+)"
                 r"(?: |:|$)"
             ),
             {"success": True},
@@ -62,12 +65,13 @@ FORMAT: Final = Format(
             {"login": "anna@example.org", "remote": "192.0.2.40", "success": False, "protocol": "smtp", "mech": "dovecot_login"},
         ),
         Sample(
-            "Apr 12 06:00:02 mx1 exim[77]: 2022-04-12 06:00:02 plain authenticator failed for ([192.0.2.1]) [2001:db8::40]: 435 Unable to "
+            "Apr 12 06:00:02 mx1 exim[77]: 2022-04-12 06:00:02 plain authenticator failed for ([192.0.2.1]) "
+            "[2001:db8::40]: 435 Unable to "
             "authenticate at present (set_id=bob): socket failed",
             {"login": "bob", "remote": "2001:db8::40", "success": False, "fail_type": "internal"},
         ),
         Sample(
-            "2022-04-12 06:00:03 1ne1AB-0001xY-Zz <= anna@example.org H=(pc) [192.0.2.41]:4712 P=esmtpsa "
+            "2022-04-12 06:00:03 1ne1AB-0001xY-Zz <= anna.bell@example.org H=(pc) [192.0.2.41]:4712 P=esmtpsa "
             "X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=no A=plain:anna@example.org S=512 id=1@pc",
             {"login": "anna@example.org", "remote": "192.0.2.41", "success": True, "mech": "plain"},
         ),
@@ -76,7 +80,8 @@ FORMAT: Final = Format(
             {"remote": "192.0.2.42", "success": False, "fail_type": "policy"},
         ),
         Sample(
-            "2022-04-12 06:00:05 H=h.example [192.0.2.43] F=<a@example.net> rejected RCPT <b@example.org>: Unrouteable address", None
+            "2022-04-12 06:00:05 H=h.example [192.0.2.43] F=<a@example.net> rejected RCPT <b@example.org>: Unrouteable address",
+            None,
         ),
     ),
 )

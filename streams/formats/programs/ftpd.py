@@ -19,7 +19,9 @@ FORMAT: Final = Format(
     rules=(
         Rule("attempt", re.compile(rf"failed login from (?:[^\s\[\]]+ )?\[(?P<remote>{ADDRESS})\]"), {"success": False}),
         Rule("attempt", re.compile(rf"repeated login failures from (?P<remote>{ADDRESS}) \(\S*\)\s*$"), {"success": False}),
-        Rule("attempt", re.compile(r"FTP LOGIN FAILED FROM (?P<remote>[^\s,]+)(?:, (?P<login>.*))?$", re.DOTALL), {"success": False}),
+        Rule(
+            "attempt", re.compile(r"FTP LOGIN FAILED FROM (?P<remote>[^\s,]+)(?:, (?P<login>.*))?$", re.DOTALL), {"success": False}
+        ),
         Rule(
             "attempt",
             re.compile(rf"(?:ANONYMOUS )?FTP LOGIN FROM (?:[^\s\[\]]+ )?\[?(?P<remote>{ADDRESS})\]?(?: as|,) (?P<login>\S+)"),

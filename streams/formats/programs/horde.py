@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from streams.formats.format import ADDRESS, Format, Rule, Sample
@@ -11,7 +12,7 @@ __all__ = ["FORMAT"]
 
 _START: Final = r"(?:HORDE )?(?:\[\w+\] )?"
 _OUTCOME: Final = "(?P<success>FAILED LOGIN|Login success)"
-_OUTCOMES: Final = {"success": {"FAILED LOGIN": False, "Login success": True}}
+_OUTCOMES: Final[Mapping[str, Mapping[str | None, object]]] = {"success": {"FAILED LOGIN": False, "Login success": True}}
 _CLIENT: Final = rf"[\[(](?P<remote>{ADDRESS})(?:[, ]+\(?forwarded for \[?(?P<forwarded>[^\[\]()]*)[\])]*)?[\])]"
 _PLACE: Final = r"(?: \[(?:pid \d+ )?on line \d+ of \"?[^\"]*\"?\])?\s*$"
 
@@ -45,7 +46,8 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            'Apr 12 06:00:01 web1 HORDE: [imp] FAILED LOGIN for anna (192.0.2.170) to {imap://localhost/} [pid 77 on line 156 of "/x/Auth.php"]',
+            "Apr 12 06:00:01 web1 HORDE: [imp] FAILED LOGIN for anna (192.0.2.170) to {imap://localhost/} [pid 77 on "
+            'line 156 of "/x/Auth.php"]',
             {"login": "anna", "remote": "192.0.2.170", "success": False, "protocol": "http"},
         ),
         Sample(

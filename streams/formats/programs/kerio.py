@@ -59,7 +59,13 @@ FORMAT: Final = Format(
     samples=(
         Sample(
             "[12/Apr/2022 06:00:01] IMAP: Invalid password for user anna@example.org. Attempt from IP address 192.0.2.250.",
-            {"login": "anna@example.org", "remote": "192.0.2.250", "success": False, "protocol": "imap", "fail_type": "credentials"},
+            {
+                "login": "anna@example.org",
+                "remote": "192.0.2.250",
+                "success": False,
+                "protocol": "imap",
+                "fail_type": "credentials",
+            },
         ),
         Sample(
             "[12/Apr/2022 06:00:02] Failed SMTP login from 192.0.2.251 with SASL method CRAM-MD5.",

@@ -26,7 +26,8 @@ _REASONS: Final[dict[str | None, object]] = {
 FORMAT: Final = Format(
     name="keycloak-log",
     provenance="Keycloak's services/…/events/log/JBossLoggingEventListenerProvider.java, 12 to 26",
-    gaps="Successes are logged at level DEBUG unless set otherwise. A wrong one-time code and a wrong password have the same error.",
+    gaps="Successes are logged at level DEBUG unless set otherwise. A wrong one-time code and a wrong password have "
+    "the same error.",
     protocol="http",
     tags=re.compile("keycloak"),
     words=("type=LOGIN", 'type="LOGIN'),
@@ -34,8 +35,10 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                r"(?:\w+ +\[[\w.]*events\] \([^()]*\) )?type=\"?(?P<success>LOGIN_ERROR|LOGIN)\"?, (?:(?!ipAddress=).)*ipAddress=\"?"
-                rf"(?P<remote>{ADDRESS})\"?(?:, error=\"?(?P<fail_type>\w+)\"?)?,(?:(?!, username=).)*, username=[\"']?(?P<login>[^\"',]+)",
+                r"(?:\w+ +\[[\w.]*events\] \([^()]*\) )?type=\"?(?P<success>LOGIN_ERROR|LOGIN)\"?, "
+                r"(?:(?!ipAddress=).)*ipAddress=\"?"
+                rf"(?P<remote>{ADDRESS})\"?(?:, error=\"?(?P<fail_type>\w+)\"?)?,(?:(?!, username=).)*, "
+                r"username=[\"']?(?P<login>[^\"',]+)",
                 re.DOTALL,
             ),
             {},
@@ -45,17 +48,20 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "2022-04-12 06:00:01,357 WARN  [org.keycloak.events] (executor-thread-1) type=LOGIN_ERROR, realmId=m, clientId=web, userId=null, "
+            "2022-04-12 06:00:01,357 WARN  [org.keycloak.events] (executor-thread-1) type=LOGIN_ERROR, realmId=m, "
+            "clientId=web, userId=null, "
             "ipAddress=192.0.2.15, error=user_not_found, auth_method=openid-connect, redirect_uri=https://web/, username=anna",
             {"login": "anna", "remote": "192.0.2.15", "success": False, "protocol": "http", "fail_type": "account"},
         ),
         Sample(
-            '2022-04-12 06:00:02,357 DEBUG [org.keycloak.events] (executor-thread-2) type="LOGIN", realmId="m", clientId="web", userId="7", '
+            '2022-04-12 06:00:02,357 DEBUG [org.keycloak.events] (executor-thread-2) type="LOGIN", realmId="m", '
+            'clientId="web", userId="7", '
             'ipAddress="2001:db8::15", auth_method="openid-connect", redirect_uri="https://web/", username="bob"',
             {"login": "bob", "remote": "2001:db8::15", "success": True},
         ),
         Sample(
-            "2022-04-12 06:00:03,357 DEBUG [org.keycloak.events] (executor-thread-3) type=CODE_TO_TOKEN, realmId=m, clientId=web, userId=7, "
+            "2022-04-12 06:00:03,357 DEBUG [org.keycloak.events] (executor-thread-3) type=CODE_TO_TOKEN, realmId=m, "
+            "clientId=web, userId=7, "
             "ipAddress=192.0.2.15, token_id=1",
             None,
         ),

@@ -20,7 +20,11 @@ FORMAT: Final = Format(
     tags=re.compile("LLNG|lemonldap-ng"),
     words=("Bad password for ", " was not found in LDAP directory", " successfully authenticated"),
     rules=(
-        Rule("attempt", re.compile(rf"{_START}Bad password for (?P<login>.*){_END}", re.DOTALL), {"success": False, "fail_type": "credentials"}),
+        Rule(
+            "attempt",
+            re.compile(rf"{_START}Bad password for (?P<login>.*){_END}", re.DOTALL),
+            {"success": False, "fail_type": "credentials"},
+        ),
         Rule(
             "attempt",
             re.compile(rf"{_START}(?P<login>.*) was not found in LDAP directory{_END}", re.DOTALL),

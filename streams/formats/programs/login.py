@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-_REASONS: Final = {
+_REASONS: Final[Mapping[str, Mapping[str | None, object]]] = {
     "fail_type": {
         "User not known to the underlying authentication module": "account",
         "Authentication token is no longer valid; new one required": "expired",
@@ -20,7 +21,8 @@ _REASONS: Final = {
 FORMAT: Final = Format(
     name="login",
     provenance="util-linux's login-utils/login.c (loginpam_err, loginpam_auth) and shadow's src/login.c",
-    gaps="Log-ins at a terminal of the machine itself show no address and are left out, and so are successes, which do not say theirs.",
+    gaps="Log-ins at a terminal of the machine itself show no address and are left out, and so are successes, which "
+    "do not say theirs.",
     protocol="other",
     tags=re.compile("login|remote"),
     words=("FAILED LOGIN ",),
@@ -28,7 +30,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"FAILED LOGIN (?:SESSION |\d+ )?FROM (?P<remote>{ADDRESS}) FOR (?P<login>.*), (?P<fail_type>[\w ;]*\w)\s*$", re.DOTALL
+                rf"FAILED LOGIN (?:SESSION |\d+ )?FROM (?P<remote>{ADDRESS}) FOR (?P<login>.*), (?P<fail_type>[\w ;]*\w)\s*$",
+                re.DOTALL,
             ),
             {"success": False},
             _REASONS,
@@ -36,7 +39,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"FAILED LOGIN \(\d+\) on '[^']*' from '(?P<remote>{ADDRESS})' FOR '(?P<login>.*)', (?P<fail_type>[\w ;]*\w)\s*$", re.DOTALL
+                rf"FAILED LOGIN \(\d+\) on '[^']*' from '(?P<remote>{ADDRESS})' FOR '(?P<login>.*)', (?P<fail_type>[\w ;]*\w)\s*$",
+                re.DOTALL,
             ),
             {"success": False},
             _REASONS,

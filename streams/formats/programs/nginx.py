@@ -34,7 +34,8 @@ FORMAT: Final = Format(
     provenance="nginx's src/mail/ngx_mail_handler.c (ngx_mail_log_error), ngx_mail_auth_http_module.c, ngx_mail_proxy_module.c and "
     "src/http/modules/ngx_http_auth_basic_module.c, 1.0 to 1.29; ngx_http_auth_pam_module",
     gaps=(
-        "Mail log-ins are logged at level 'info' only. The mail protocol is told by the server's port; imap is taken for unusual ones. "
+        "Mail log-ins are logged at level 'info' only. The mail protocol is told by the server's port; imap is taken "
+        "for unusual ones. "
         "Successful basic authentication is not in the error log."
     ),
     protocol="imap",
@@ -53,7 +54,10 @@ FORMAT: Final = Format(
             "attempt",
             _pattern(rf'client login failed: "(?P<fail_type>[^"]*)"(?: while [\w ]+)?{_MAIL_CLIENT}'),
             {"success": False},
-            {"protocol": _PORTS, "fail_type": {"AUTH not supported": "policy", "Temporary server problem, try again later": "internal"}},
+            {
+                "protocol": _PORTS,
+                "fail_type": {"AUTH not supported": "policy", "Temporary server problem, try again later": "internal"},
+            },
             front=True,
             ambiguous=_TWO,
         ),
@@ -78,12 +82,14 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            '2022/04/12 06:00:01 [info] 7#7: *12 client login failed: "Invalid login or password" while in http auth state, client: '
+            '2022/04/12 06:00:01 [info] 7#7: *12 client login failed: "Invalid login or password" while in http auth '
+            "state, client: "
             '192.0.2.140 using starttls, server: 0.0.0.0:587, login: "anna@example.org"',
             {"login": "anna@example.org", "remote": "192.0.2.140", "success": False, "protocol": "smtp"},
         ),
         Sample(
-            '2022/04/12 06:00:02 [info] 7#7: *13 client logged in, client: 2001:db8::140, server: [::]:993, login: "bob", upstream: '
+            "2022/04/12 06:00:02 [info] 7#7: *13 client logged in, client: 2001:db8::140, server: [::]:993, login: "
+            '"bob", upstream: '
             "10.0.0.1:143",
             {"login": "bob", "remote": "2001:db8::140", "success": True, "protocol": "imap"},
         ),

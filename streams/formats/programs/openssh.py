@@ -36,8 +36,10 @@ FORMAT: Final = Format(
     "(sshpkt_fatal, ssh_packet_disconnect), versions 3 to 10",
     gaps=(
         "Without 'LogLevel VERBOSE' failures of keys show only as a closed connection. A closed connection does not say how often "
-        "or with which method it tried. Before 7.5 closing lines name no user and are left out, as are scans, which never name one. "
-        "No password hash. With 'UseDNS yes' old versions write host names, which are refused as no address. Without process numbers "
+        "or with which method it tried. Before 7.5 closing lines name no user and are left out, as are scans, which "
+        "never name one. "
+        "No password hash. With 'UseDNS yes' old versions write host names, which are refused as no address. Without "
+        "process numbers "
         "in the log, 'Invalid user' and its 'Failed password' count as two."
     ),
     protocol="ssh",
@@ -139,9 +141,7 @@ FORMAT: Final = Format(
         Rule(
             "closing",
             # The client says that it has no other key or password; it does not say whose.
-            _pattern(
-                rf"(?:error: )?Received disconnect from (?P<remote>\S+?)(?: port \d+)?: ?3: .*: Auth fail{_END}"
-            ),
+            _pattern(rf"(?:error: )?Received disconnect from (?P<remote>\S+?)(?: port \d+)?: ?3: .*: Auth fail{_END}"),
             _SSH,
         ),
     ),

@@ -36,9 +36,9 @@ FORMAT: Final = Format(
     name="pam",
     provenance="Linux-PAM's pam_unix (support.c, _cleanup_failures and _unix_verify_password); pam_sss and pam_krb5 write the same",
     gaps=(
-        "Without 'rhost' it is a log-in on the machine itself, which is left out. A host name as 'rhost' is refused as no address. "
-        "pam_unix names unknown users only in 'ruser', if the program sets it. Which protocol Dovecot was asked by is not "
-        "said; imap is taken."
+        "Without 'rhost' it is a log-in on the machine itself, which is left out. A host name as 'rhost' is refused as no address, "
+        "except for sshd, whose own line has it. pam_unix names unknown users only in 'ruser', if the program sets it. Which "
+        "protocol Dovecot was asked by is not said; imap is taken."
     ),
     protocol="other",
     tags=re.compile("pam"),
@@ -46,6 +46,14 @@ FORMAT: Final = Format(
     words=("authentication failure",),
     connection="process",
     rules=(
+        # sshd always writes a line of its own, and writes the address there.
+        Rule(
+            "echo",
+            re.compile(
+                rf"pam_\w+\(sshd:auth\): {_ABOUT}.* rhost=(?![0-9A-Fa-f.:]*(?:\s|$))\S+(?: +user=(?P<login>.*\S))?\s*$", re.DOTALL
+            ),
+            _FIELDS,
+        ),
         Rule(
             "echo",
             re.compile(rf"{_MODULE}{_ABOUT}.* rhost=(?P<remote>\S*) +user=(?P<login>.*\S)\s*$", re.DOTALL),

@@ -20,7 +20,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf'Auth: (?P<remote>{ADDRESS}):\d+->\S+ (?:client-secure=\S+ )?authorisation_id=\S+ authentication_id="(?P<login>.*)" '
+                rf"Auth: (?P<remote>{ADDRESS}):\d+->\S+ (?:client-secure=\S+ )?authorisation_id=\S+ "
+                r'authentication_id="(?P<login>.*)" '
                 r'server="[^"]*" protocol=\S+ server-secure=\S+ status="(?P<success>ok|failed)(?:: [^"]*)?"\s*$',
                 re.DOTALL,
             ),
@@ -31,12 +32,15 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 px1 perdition.imaps[77]: Auth: 192.0.2.230:4711->198.51.100.1:993 client-secure=ssl authorisation_id=NONE "
-            'authentication_id="anna" server="mx1:993" protocol=IMAP4S server-secure=ssl status="failed: Re-Authentication Failure"',
+            "Apr 12 06:00:01 px1 perdition.imaps[77]: Auth: 192.0.2.230:4711->198.51.100.1:993 client-secure=ssl "
+            "authorisation_id=NONE "
+            'authentication_id="anna" server="mx1:993" protocol=IMAP4S server-secure=ssl status="failed: '
+            'Re-Authentication Failure"',
             {"login": "anna", "remote": "192.0.2.230", "success": False, "protocol": "imap"},
         ),
         Sample(
-            "Apr 12 06:00:02 px1 perdition.pop3[78]: Auth: 192.0.2.231:4712->198.51.100.1:110 client-secure=plaintext authorisation_id=NONE "
+            "Apr 12 06:00:02 px1 perdition.pop3[78]: Auth: 192.0.2.231:4712->198.51.100.1:110 client-secure=plaintext "
+            "authorisation_id=NONE "
             'authentication_id="bob" server="mx1:110" protocol=POP3 server-secure=plaintext status="ok"',
             {"login": "bob", "remote": "192.0.2.231", "success": True, "protocol": "pop3"},
         ),

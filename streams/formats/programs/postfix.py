@@ -31,9 +31,11 @@ _REASONS: Final[dict[str | None, object]] = {
 
 FORMAT: Final = Format(
     name="postfix",
-    provenance="Postfix's smtpd/smtpd_sasl_glue.c (smtpd_sasl_authenticate), smtpd.c (check_mail_message_attr, chat counters), 2.3 to 3.10",
+    provenance="Postfix's smtpd/smtpd_sasl_glue.c (smtpd_sasl_authenticate), smtpd.c (check_mail_message_attr, chat "
+    "counters), 2.3 to 3.10",
     gaps=(
-        "Before 3.9 a failure does not name the user; where Dovecot or PAM says it about the same address at the same time it is taken "
+        "Before 3.9 a failure does not name the user; where Dovecot or PAM says it about the same address at the "
+        "same time it is taken "
         "from there. A log-in that sends no mail leaves no line. 'auth=0/N' of a closed connection counts where nothing else was "
         "said, as when AUTH is not offered. 'Invalid authentication mechanism' is left out: no password was given."
     ),
@@ -79,7 +81,8 @@ FORMAT: Final = Format(
             {"remote": "2001:db8::30", "success": False, "fail_type": "internal"},
         ),
         Sample(
-            "Apr 12 06:00:03 mx1 postfix/smtps/smtpd[79]: 4Kd1x2: client=h.example[192.0.2.31], sasl_method=PLAIN, sasl_username=bob",
+            "Apr 12 06:00:03 mx1 postfix/smtps/smtpd[79]: 4Kd1x2: client=h.example[192.0.2.31], sasl_method=PLAIN, "
+            "sasl_username=bob",
             {"login": "bob", "remote": "192.0.2.31", "success": True},
         ),
         Sample("Apr 12 06:00:04 mx1 postfix/smtpd[80]: lost connection after AUTH from unknown[192.0.2.32]", None),

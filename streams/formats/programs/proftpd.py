@@ -49,11 +49,14 @@ FORMAT: Final = Format(
             {"success": False, "fail_type": "policy"},
         ),
         Rule("closing", re.compile(rf"{_CLIENT}Maximum login attempts \(\d+\) exceeded"), {"success": False}),
-        Rule("attempt", re.compile(rf"{_CLIENT}(?:USER|ANON) (?P<login>.*): Login successful\.?\s*$", re.DOTALL), {"success": True}),
+        Rule(
+            "attempt", re.compile(rf"{_CLIENT}(?:USER|ANON) (?P<login>.*): Login successful\.?\s*$", re.DOTALL), {"success": True}
+        ),
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 ftp1 proftpd[77] ftp1.example (h.example[::ffff:192.0.2.110]): USER anna (Login failed): Incorrect password.",
+            "Apr 12 06:00:01 ftp1 proftpd[77] ftp1.example (h.example[::ffff:192.0.2.110]): USER anna (Login failed): "
+            "Incorrect password.",
             {"login": "anna", "remote": "192.0.2.110", "success": False, "protocol": "ftp", "fail_type": "credentials"},
         ),
         Sample(

@@ -20,9 +20,7 @@ FORMAT: Final = Format(
     tags=re.compile("pure-ftpd"),
     words=("Authentication failed for user [", "is now logged in", "Anonymous user logged in"),
     rules=(
-        Rule(
-            "attempt", re.compile(rf"{_PEER}Authentication failed for user \[(?P<login>.*)\]\s*$", re.DOTALL), {"success": False}
-        ),
+        Rule("attempt", re.compile(rf"{_PEER}Authentication failed for user \[(?P<login>.*)\]\s*$", re.DOTALL), {"success": False}),
         Rule("attempt", re.compile(rf"{_PEER}(?P<login>.*) is now logged in\s*$", re.DOTALL), {"success": True}),
         Rule("attempt", re.compile(rf"{_PEER}Anonymous user logged in"), {"success": True, "login": "anonymous"}),
     ),

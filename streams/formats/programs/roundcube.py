@@ -10,9 +10,7 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 _SESSION: Final = r"(?:<\w+> )?"
-_CLIENT: Final = (
-    rf"from (?P<remote>{ADDRESS})(?:\((?:X-Real-IP: [^,()]*,?)?(?:X-Forwarded-For: (?P<forwarded>[^()]*))?\))?"
-)
+_CLIENT: Final = rf"from (?P<remote>{ADDRESS})(?:\((?:X-Real-IP: [^,()]*,?)?(?:X-Forwarded-For: (?P<forwarded>[^()]*))?\))?"
 #: The name before, and the IMAP server's answer after the address may hold what the client likes.
 _TWO: Final = re.compile(r" from \S+\. (?:AUTHENTICATE|LOGIN)\b.* from \S+\. (?:AUTHENTICATE|LOGIN)\b", re.DOTALL)
 _IMAP: Final = rf"{_SESSION}IMAP Error: Login failed for (?P<login>.*?)(?: against [\w.:-]+)? {_CLIENT}"
@@ -24,7 +22,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 FORMAT: Final = Format(
     name="roundcube",
-    provenance="Roundcube's program/lib/Roundcube/rcube_imap.php (connect), rcmail.php (log_login) and rcube_utils::remote_ip, 0.8 to 1.6",
+    provenance="Roundcube's program/lib/Roundcube/rcube_imap.php (connect), rcmail.php (log_login) and "
+    "rcube_utils::remote_ip, 0.8 to 1.6",
     gaps="Behind a reverse proxy the address is the proxy's, and what X-Forwarded-For says is believed for trusted proxies only. "
     "Lines of two files are not joined: log to syslog.",
     protocol="http",
@@ -47,7 +46,10 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            _pattern(rf"{_SESSION}(?:Failed|FAILED) login for (?P<login>.*) {_CLIENT}(?: in session \w+ \(error: (?P<fail_type>-?\d+)\))?\s*$"),
+            _pattern(
+                rf"{_SESSION}(?:Failed|FAILED) login for (?P<login>.*) {_CLIENT}(?: in session \w+ \(error: "
+                r"(?P<fail_type>-?\d+)\))?\s*$"
+            ),
             {"success": False},
             {"fail_type": {"-1": "internal", "-2": "internal"}},
             front=True,
@@ -61,7 +63,8 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 web1 roundcube: <k2pncet8> IMAP Error: Login failed for anna@example.org from 192.0.2.160. AUTHENTICATE PLAIN: "
+            "Apr 12 06:00:01 web1 roundcube: <k2pncet8> IMAP Error: Login failed for anna@example.org from 192.0.2.160. "
+            "AUTHENTICATE PLAIN: "
             "Authentication failed. in /usr/share/roundcube/program/lib/Roundcube/rcube_imap.php on line 200 (POST /?_task=login)",
             {"login": "anna@example.org", "remote": "192.0.2.160", "success": False, "protocol": "http"},
         ),
@@ -70,7 +73,8 @@ FORMAT: Final = Format(
             {"login": "bob", "remote": "2001:db8::160", "success": False},
         ),
         Sample(
-            "[12-Apr-2022 06:00:03 +0000]: <k2pncet7> Successful login for anna@example.org (ID: 7) from 192.0.2.160 in session k2pncet7aa",
+            "[12-Apr-2022 06:00:03 +0000]: <k2pncet7> Successful login for anna@example.org (ID: 7) from 192.0.2.160 in "
+            "session k2pncet7aa",
             {"login": "anna@example.org", "remote": "192.0.2.160", "success": True},
         ),
         Sample("[12-Apr-2022 06:00:04 +0000]: <k2pncet7> PHP Error: something else in /x.php on line 7 (GET /)", None),

@@ -16,7 +16,8 @@ FORMAT: Final = Format(
     name="sendmail",
     provenance="Sendmail's sendmail/srvrsmtp.c (smtp, checksmtpattack, AUTH), 8.12 to 8.18",
     gaps=(
-        "Before 8.16 single failures leave no line, only 'possible SMTP attack' after several, without a name; it counts as many as it says "
+        "Before 8.16 single failures leave no line, only 'possible SMTP attack' after several, without a name; it "
+        "counts as many as it says "
         "where the process has shown none."
     ),
     protocol="smtp",
@@ -47,7 +48,8 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 mx1 sendmail[77]: 23C601aB000077: AUTH failure (PLAIN): user not found (-20) SASL(-13): user not found: no "
+            "Apr 12 06:00:01 mx1 sendmail[77]: 23C601aB000077: AUTH failure (PLAIN): user not found (-20) SASL(-13): "
+            "user not found: no "
             "secret, user=anna, relay=h.example [192.0.2.70] (may be forged)",
             {"login": "anna", "remote": "192.0.2.70", "success": False, "protocol": "smtp", "fail_type": "account"},
         ),
@@ -56,7 +58,9 @@ FORMAT: Final = Format(
             {"login": "bob@example.org", "remote": "2001:db8::70", "success": True},
         ),
         Sample(
-            "Apr 12 06:00:03 mx1 sm-mta[79]: 23C603aB000079: ruleset=check_rcpt, arg1=<a@example.net>, relay=[192.0.2.71], reject=550", None
+            "Apr 12 06:00:03 mx1 sm-mta[79]: 23C603aB000079: ruleset=check_rcpt, arg1=<a@example.net>, "
+            "relay=[192.0.2.71], reject=550",
+            None,
         ),
     ),
 )

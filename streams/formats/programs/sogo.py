@@ -10,9 +10,7 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 #: The hops of X-Forwarded-For, the one next to SOGo last.
-_CLIENT: Final = (
-    rf"ogin from '(?:(?P<forwarded>[^\s',]+(?:, [^\s',]+)*), )?(?P<remote>{ADDRESS})' for user '(?P<login>.*)'"
-)
+_CLIENT: Final = rf"ogin from '(?:(?P<forwarded>[^\s',]+(?:, [^\s',]+)*), )?(?P<remote>{ADDRESS})' for user '(?P<login>.*)'"
 
 FORMAT: Final = Format(
     name="sogo",
@@ -39,12 +37,14 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "Apr 12 06:00:01 sogod [77]: SOGoRootPage Login from '192.0.2.200' for user 'anna' might not have worked - password policy: 65535  "
+            "Apr 12 06:00:01 sogod [77]: SOGoRootPage Login from '192.0.2.200' for user 'anna' might not have worked - "
+            "password policy: 65535  "
             "grace: -1  expire: -1  bound: 0",
             {"login": "anna", "remote": "192.0.2.200", "success": False, "protocol": "http"},
         ),
         Sample(
-            "Apr 12 06:00:02 sogod [78]: SOGoRootPage successful login from '2001:db8::200' for user 'bob' - expire = -1  grace = -1",
+            "Apr 12 06:00:02 sogod [78]: SOGoRootPage successful login from '2001:db8::200' for user 'bob' - expire = -1 "
+            " grace = -1",
             {"login": "bob", "remote": "2001:db8::200", "success": True},
         ),
         Sample("Apr 12 06:00:03 sogod [79]: |SOGo| request took 0.007 seconds to execute", None),

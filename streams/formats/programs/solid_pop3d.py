@@ -23,7 +23,7 @@ FORMAT: Final = Format(
     gaps="A success shows only with statistics compiled in.",
     protocol="pop3",
     tags=re.compile("solid-pop3d|spop3d"),
-    words=("authentication failed", "root login not allowed", "can't find APOP secret"),
+    words=("authentication failed", "root login not allowed", "can't find APOP secret", " authenticated - "),
     rules=(
         _rule(rf"authentication failed: no such user: {_USER}", "account"),
         _rule(rf"authentication failed: can't map user name: {_USER}", "account"),

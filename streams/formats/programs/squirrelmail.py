@@ -19,7 +19,10 @@ FORMAT: Final = Format(
     rules=(
         Rule(
             "attempt",
-            re.compile(rf"\[LOGIN_ERROR\] (?P<login>.*) \([^\s()]*\) from (?P<remote>{ADDRESS}): Unknown user or password incorrect", re.DOTALL),
+            re.compile(
+                rf"\[LOGIN_ERROR\] (?P<login>.*) \([^\s()]*\) from (?P<remote>{ADDRESS}): Unknown user or password incorrect",
+                re.DOTALL,
+            ),
             {"success": False},
             front=True,
             ambiguous=re.compile(r"\) from \S+: Unknown user.*\) from \S+: Unknown user", re.DOTALL),

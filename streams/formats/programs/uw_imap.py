@@ -25,7 +25,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"Login (?P<fail_type>failed|failure|excessive login failures|disabled) user=(?P<login>{_NAME}?) auth={_NAME} {_HOST}\s*$",
+                f"Login (?P<fail_type>failed|failure|excessive login failures|disabled) user=(?P<login>{_NAME}?) "
+                rf"auth={_NAME} {_HOST}\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -26,7 +26,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf'{_WHO}(?P<success>OK|FAIL) LOGIN: {_CLIENT}(?:, anon password ".*"|, "(?P<fail_type>User is not in the allow user list\.)")?\s*$',
+                f'{_WHO}(?P<success>OK|FAIL) LOGIN: {_CLIENT}(?:, anon password ".*"|, "(?P<fail_type>User is not in the '
+                r'allow user list\.)")?\s*$',
                 re.DOTALL,
             ),
             {},

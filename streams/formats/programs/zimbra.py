@@ -15,7 +15,7 @@ _CONTEXT: Final = (
     rf"\[(?:(?!oip=|ua=)[^;\]]*;)*oip=(?P<remote>{ADDRESS});(?:o?port=\d+;)?(?:oproto=(?P<protocol>\w+);)?[^\]]*\] ",
     rf"\[(?:(?!o?ip=|ua=)[^;\]]*;)*ip=(?P<remote>{ADDRESS});(?:(?!oip=)[^;\]]*;)*\] ",
 )
-_TWO: Final = re.compile(r"\A(?:(?!oip=).)*oip=.*oip=|\A(?:(?![\[;]ip=).)*[\[;]ip=.*;ip=", re.DOTALL)
+_TWO: Final = re.compile(r"oip=.*oip=", re.DOTALL)
 _FAILED: Final = r"authentication failed for \[(?P<login>[^\[\]]*)\](?:, (?P<fail_type>[\w ()-]*[\w)]))?"
 _PROTOCOLS: Final[dict[str | None, object]] = {"smtp": "smtp", "imap": "imap", "pop3": "pop3", "soap": "http", "http_basic": "http"}
 _REASONS: Final[dict[str | None, object]] = {
@@ -38,7 +38,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 FORMAT: Final = Format(
     name="zimbra",
     provenance="Zimbra's ZimbraLog (context), SoapEngine, ZimbraSecurity (audit.log) and AuthFailedServiceException, 7 to 10",
-    gaps="'handler exception' without a reason does not say that it is about a log-in. A user agent that names an address is refused.",
+    gaps="'handler exception' without a reason does not say that it is about a log-in. A user agent that names an "
+    "address is refused.",
     protocol="http",
     tags=re.compile("zimbra|zmmailboxd"),
     words=("authentication failed for [", "cmd=Auth; "),
@@ -70,7 +71,8 @@ FORMAT: Final = Format(
             Rule(
                 "attempt",
                 _pattern(
-                    rf"{_START}{context.replace('(?:oproto=(?P<protocol>', '(?:oproto=(?:')}security - cmd=Auth; account=(?P<login>[^;]*); "
+                    f"{_START}{context.replace('(?:oproto=(?P<protocol>', '(?:oproto=(?:')}security - cmd=Auth; "
+                    r"account=(?P<login>[^;]*); "
                     r"protocol=(?P<protocol>\w+);\s*$"
                 ),
                 {"success": True},
@@ -82,17 +84,27 @@ FORMAT: Final = Format(
     ),
     samples=(
         Sample(
-            "2022-04-12 06:00:01,123 INFO  [qtp1-7:https://mail/service/soap/AuthRequest] [name=anna@example.org;oip=192.0.2.210;ua=zclient/9;] "
+            "2022-04-12 06:00:01,123 INFO  [qtp1-7:https://mail/service/soap/AuthRequest] "
+            "[name=anna@example.org;oip=192.0.2.210;ua=zclient/9;] "
             "SoapEngine - handler exception: authentication failed for [anna@example.org], invalid password",
-            {"login": "anna@example.org", "remote": "192.0.2.210", "success": False, "protocol": "http", "fail_type": "credentials"},
+            {
+                "login": "anna@example.org",
+                "remote": "192.0.2.210",
+                "success": False,
+                "protocol": "http",
+                "fail_type": "credentials",
+            },
         ),
         Sample(
-            "2022-04-12 06:00:02,123 WARN  [ImapSSLServer-7] [ip=127.0.0.1;oip=2001:db8::210;via=198.51.100.1(nginx/1.19);] security - "
-            "cmd=Auth; account=bob@example.org; protocol=imap; error=authentication failed for [bob@example.org], account not found;",
+            "2022-04-12 06:00:02,123 WARN  [ImapSSLServer-7] [ip=127.0.0.1;oip=2001:db8::210;via=198.51.100.1(nginx/1.19)"
+            ";] security - "
+            "cmd=Auth; account=bob@example.org; protocol=imap; error=authentication failed for [bob@example.org], "
+            "account not found;",
             {"login": "bob@example.org", "remote": "2001:db8::210", "success": False, "protocol": "imap", "fail_type": "account"},
         ),
         Sample(
-            "2022-04-12 06:00:03,123 INFO  [Pop3SSLServer-7] [ip=192.0.2.211;] security - cmd=Auth; account=carl@example.org; protocol=pop3;",
+            "2022-04-12 06:00:03,123 INFO  [Pop3SSLServer-7] [ip=192.0.2.211;] security - cmd=Auth; "
+            "account=carl@example.org; protocol=pop3;",
             {"login": "carl@example.org", "remote": "192.0.2.211", "success": True, "protocol": "pop3"},
         ),
         Sample("2022-04-12 06:00:04,123 INFO  [qtp1-8:https://mail/] [oip=192.0.2.212;] SoapEngine - handler exception", None),

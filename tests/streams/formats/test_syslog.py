@@ -37,7 +37,20 @@ def iso(ts: float) -> str:
         ('<38>1 - mx1 sshd 501 m [a@1 b="\\]"][c@1] \ufeffx', ("", "mx1", "sshd", "501", "x")),
         ("Apr 12 06:00:01 imap-login: Info: x", ("Apr 12 06:00:01", "", "imap-login", "", "Info: x")),
         ("Apr 12 06:00:01 auth(bob,192.0.2.1)<s>: x", ("Apr 12 06:00:01", "", "", "", "auth(bob,192.0.2.1)<s>: x")),
+        ("Apr 12 06:00:01 auth-worker(7): Info: x", ("Apr 12 06:00:01", "", "auth-worker", "", "Info: x")),
+        ("Apr 12 06:00:01 mx1 su(pam_unix)[7]: x", ("Apr 12 06:00:01", "mx1", "su", "7", "x")),
+        ("Apr 12 06:00:01 mx1 proftpd[7] mx1 (a[b]): x", ("Apr 12 06:00:01", "mx1", "proftpd", "7", "mx1 (a[b]): x")),
+        ("Apr 12 06:00:01 sogod [7]: x", ("Apr 12 06:00:01", "", "sogod", "7", "x")),
+        ("Apr 12 06:00:01 [sshd]: x", ("Apr 12 06:00:01", "", "sshd", "", "x")),
+        ("Apr 12 06:00:01 mx1 exim[7]: 2022-04-12 06:00:00 x", ("Apr 12 06:00:01", "mx1", "exim", "7", "x")),
+        ("mx1 exim[7]: 2022-04-12 06:00:00 x", ("2022-04-12 06:00:00", "mx1", "exim", "7", "x")),
         ("mx1 sshd[501]: x", ("", "mx1", "sshd", "501", "x")),
+        ("2022-04-12 06:00:01   SMTP Server: x", ("2022-04-12 06:00:01", "", "", "", "SMTP Server: x")),
+        ("[12-Apr-2022 06:00:01 +0200]: IMAP Error: x", ("12-Apr-2022 06:00:01 +0200", "", "", "", "IMAP Error: x")),
+        ("2022/04/12 06:00:01 [error] 7#7: x", ("2022/04/12 06:00:01", "", "error", "", "7#7: x")),
+        ("2022-04-12T06:00:01.530Z,0E,2", ("2022-04-12T06:00:01.530Z", "", "", "", "0E,2")),
+        ("@4000000062551525044077a9 imap-login: x", ("@4000000062551525044077a9", "", "imap-login", "", "x")),
+        ('<38>1 - mx1 sshd - m [a b="[c]"][d] x', ("", "mx1", "sshd", "", "x")),
         ("no header at all", ("", "", "", "", "no header at all")),
         ("", ("", "", "", "", "")),
     ],
@@ -47,9 +60,13 @@ def test_headers(line: str, frame: tuple[str, ...]) -> None:
     assert split(line)[:5] == frame
 
 
-def test_own_log_keeps_the_program() -> None:
-    """For a program's own file the word before the colon is part of what the rules see."""
-    assert split("Apr 12 06:00:01 imap-login: Info: x").tagged == "imap-login: Info: x"
+def test_what_stands_where() -> None:
+    """The program's own file starts its lines with the tag, and a line without one is all message."""
+    line = "Apr 12 06:00:01 imap-login: Info: x"
+    assert line[split(line).tag_at :] == "imap-login: Info: x"
+    assert line[split(line).rest_at :] == "imap-login: Info: x"
+    assert split("<38>1 2022-04-12T06:00:01Z mx1 imap-login 7 - - x").tag_at == -1
+    assert split("[Tue Apr 12 06:00:01.5 2022] [error] x").rest_at == 29
 
 
 @pytest.mark.parametrize(
@@ -75,6 +92,17 @@ def test_repeated_messages(message: str, expected: tuple[int, str]) -> None:
         ("2022-04-12 06:00:01,5", "2022-04-12T04:00:01.500000+00:00"),
         ("Apr 12 06:00:01", "2022-04-12T04:00:01+00:00"),
         ("Jan  2 06:00:01", "2022-01-02T05:00:01+00:00"),
+        ("2022/04/12 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("Tue Apr 12 06:00:01 2022", "2022-04-12T04:00:01+00:00"),
+        ("Tue Apr 12 06:00:01.250000 2022", "2022-04-12T04:00:01.250000+00:00"),
+        ("12-Apr-2022 06:00:01 +0000", "2022-04-12T06:00:01+00:00"),
+        ("12/Apr/2022:06:00:01 -0130", "2022-04-12T07:30:01+00:00"),
+        ("04/12/2022 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("12-04-2022 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("2022 Apr 12 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("Apr 12 2022 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("Apr-12-22 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("@40000000625515e500000000", "2022-04-12T06:02:03+00:00"),
     ],
 )
 def test_times_in_a_zone(time: str, utc: str) -> None:
@@ -109,6 +137,37 @@ def test_guessed_year_is_not_in_the_future(first: str, year: int) -> None:
     assert reader.guessed_year == year
 
 
+def test_a_leap_day_is_of_a_leap_year() -> None:
+    """29 February is of the latest year that has one."""
+    assert iso(clock(None, now="2026-11-24T00:00:00").ts("Feb 29 12:00:00")) == "2024-02-29T12:00:00+00:00"
+
+
+@pytest.mark.parametrize("spelling", ["Oct 30 {}", "2022-10-30 {}", "2022/10/30 {}"])
+def test_the_hour_that_comes_twice(spelling: str) -> None:
+    """When clocks are turned back the hour is read as its first turn, and as its second once times go back within it."""
+    times = ["01:59:59", "02:00:00", "02:59:58", "02:59:57", "02:59:59", "02:00:00", "02:00:02", "02:00:01", "02:59:59", "03:00:00"]
+    reader = clock(zone=PARIS)
+    found = [iso(reader.ts(spelling.format(time)))[11:19] for time in times]
+    assert found == [
+        "23:59:59",
+        "00:00:00",
+        "00:59:58",
+        "00:59:57",
+        "00:59:59",
+        "01:00:00",
+        "01:00:02",
+        "01:00:01",
+        "01:59:59",
+        "02:00:00",
+    ]
+
+
+def test_the_hour_that_is_left_out() -> None:
+    """When clocks are turned forward the times around it are an hour apart on the wall and a second in truth."""
+    reader = clock(zone=PARIS)
+    assert reader.ts("Mar 27 03:00:00") - reader.ts("Mar 27 01:59:59") == 1
+
+
 def test_given_year_is_no_guess() -> None:
     """A given year is used as it is."""
     reader = clock(2030)
@@ -121,5 +180,5 @@ def test_given_year_is_no_guess() -> None:
 )
 def test_times_that_do_not_exist(time: str) -> None:
     """There is no 30 February."""
-    with pytest.raises(ValueError, match=r"month|day|hour|isoformat"):
+    with pytest.raises(ValueError, match=r"month|day|hour|time"):
         clock().ts(time)

@@ -1,4 +1,4 @@
-"""``crible stop`` and ``crible resume``: the kill switch, by HTTP at every service; needs no Kafka."""
+"""``crible stop``: suspends enforcement by HTTP at every service; needs no Kafka."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.desk.client import DeskClient
 from streams.desk.routes import Stopped
 from streams.settings import Settings
 
-__all__ = ["resume", "stop"]
+__all__ = ["command", "show"]
 
 
 @click.command()
@@ -24,25 +24,18 @@ __all__ = ["resume", "stop"]
 @click.option("--scope", type=click.Choice(get_args(Scope)), help="What was decided on this scope.")
 @click.option("--reason", required=True, help="For those who ask later.")
 @standard_options
-def stop(everything: bool, kind: str | None, scope: str | None, reason: str, settings: Settings, as_json: bool) -> None:
+def command(everything: bool, kind: str | None, scope: str | None, reason: str, settings: Settings, as_json: bool) -> None:
     """Suspend enforcement at every service (desk.services) within 15 s; nothing is lifted, 'crible resume' takes it up again."""
     if everything + (kind is not None) + (scope is not None) > 1:
         raise InputError("one of --all, --kind and --scope", where="crible stop", hint="stop twice to stop two things")
     if not 0 < len(reason) <= MAX_REASON:
         raise InputError(f"1 to {MAX_REASON} characters", where="--reason")
     named = {"kind": kind, "scope": scope}
-    _show(DeskClient(settings).stop({"reason": reason} | {name: value for name, value in named.items() if value}), as_json)
+    show(DeskClient(settings).stop({"reason": reason} | {name: value for name, value in named.items() if value}), as_json)
 
 
-@click.command()
-@standard_options
-def resume(settings: Settings, as_json: bool) -> None:
-    """Carry out again everything that was stopped, at every service (desk.services)."""
-    _show(DeskClient(settings).resume(), as_json)
-
-
-def _show(answers: dict[str, Stopped | CribleError], as_json: bool) -> None:
-    """What each service says.
+def show(answers: dict[str, Stopped | CribleError], as_json: bool) -> None:
+    """Print what each service answered to a stop or a resumption.
 
     Raises:
         CribleError: Not all have done it, or one would forget it.

@@ -1,0 +1,83 @@
+"""models.campaigns: strangers, and what they look like together."""
+
+from __future__ import annotations
+
+from math import exp
+
+import msgspec
+import pytest
+
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, Mix, carried_by, is_newcomer, is_stranger
+from tests.factories import OWNER, T0, failure
+
+HERE = ("imap", "FR", 64500, "ua:mail")
+
+
+@pytest.mark.parametrize(
+    ("known", "stranger", "newcomer"),
+    [
+        (0, False, True),
+        (HISTORY, True, False),
+        (HISTORY | ASN | COUNTRY, True, False),
+        (HISTORY | DEVICE, True, False),
+        (HISTORY | ASN | DEVICE, False, False),
+        (HISTORY | NETWORK, False, False),
+        (OWNER, False, False),
+    ],
+)
+def test_who_is_a_stranger(known: int, stranger: bool, newcomer: bool) -> None:
+    """Not from a network of the owner's, nor from a provider with a device of the owner's."""
+    assert (is_stranger(known), is_newcomer(known)) == (stranger, newcomer)
+
+
+def test_long_device_names_are_cut_and_told_apart() -> None:
+    """A record holds the names of a whole minute."""
+    one, other = (carried_by(failure(T0, user_agent="x" * 200 + end))[3] for end in "ab")
+    assert one != other
+    assert len(one) < 120
+
+
+def test_shares_add_up_to_one() -> None:
+    """Over everything that was seen, with a little left for the unseen."""
+    mix = Mix()
+    for device in ("a", "b", "c", "d"):
+        mix.add(("imap", "FR", 64500, device), HISTORY, 250)
+    told = sum(exp(mix.log_share(("imap", "FR", 64500, device), HISTORY)) for device in ("a", "b", "c", "d"))
+    assert 0.95 < told < 1.0
+    assert mix.log_share(("imap", "FR", 64500, "e"), HISTORY) < mix.log_share(("imap", "FR", 64500, "a"), HISTORY) - 10
+
+
+def test_what_the_account_knows_is_no_choice_of_the_attempt() -> None:
+    """How common it is does not matter then, only how often it is known."""
+    mix = Mix()
+    mix.add(HERE, HISTORY | ASN, 90)
+    mix.add(HERE, HISTORY, 10)
+    assert mix.log_share(("imap", "FR", 1, "ua:mail"), HISTORY | ASN) == mix.log_share(HERE, HISTORY | ASN)
+    assert mix.log_share(HERE, HISTORY | ASN) > mix.log_share(HERE, HISTORY)
+
+
+def test_a_provider_never_seen_is_as_likely_as_its_country() -> None:
+    """The first bot of a provider in a country full of bots is one of them."""
+    mix = Mix()
+    for asn in range(500):
+        mix.add(("imap", "BR", asn, "ua:curl"), HISTORY, 2)
+    assert mix.log_share(("imap", "BR", 9999, "ua:curl"), HISTORY) > mix.log_share(("imap", "SE", 9999, "ua:curl"), HISTORY) + 4
+
+
+def test_the_past_fades_and_is_forgotten() -> None:
+    """What hardly counts is not kept."""
+    mix = Mix()
+    mix.add(HERE, HISTORY, 1)
+    for _ in range(400):
+        mix.fade(0.97)
+    assert (mix.counts, mix.novelty) == ([{}, {}, {}, {}], {})
+
+
+def test_a_million_invented_names_do_not_grow_it() -> None:
+    """It keeps the first few hundred, and those fade."""
+    mix = Mix()
+    for number in range(1_000_000):
+        mix.add(("imap", "FR", number, f"ua:{number}"), HISTORY, 1)
+    assert max(map(len, mix.counts)) <= 256
+    assert mix.total == 1_000_000
+    assert len(msgspec.msgpack.encode(mix)) < 20_000
