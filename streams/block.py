@@ -34,9 +34,9 @@ from streams import telemetry, topics
 from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import Orders, OrderTopic
 from streams.desk.routes import desk_routes
-from streams.desk.kill_switch import KillSwitch
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.serve import create_app, listen, server_of

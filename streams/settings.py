@@ -244,7 +244,7 @@ class Desk(_Section, frozen=True):
     ``key_file`` holds the key of an operator alone.
     """
 
-    services: Annotated[list[str], msgspec.Meta(min_length=1)] = ["http://127.0.0.1:8080"]
+    services: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:8080",)
     key_file: str | None = None
 
 
