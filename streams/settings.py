@@ -217,11 +217,15 @@ class Block(_Section, frozen=True):
 
 
 class GateKey(_Section, frozen=True):
-    """One client of the gate: its name, and the SHA-256 of its key. With ``log_ins_only`` it asks and reports, no more."""
+    """One client of the gate: its name, and the SHA-256 of its key. With ``log_ins_only`` it asks and reports, no more.
+
+    Only a key with ``operator`` may stop enforcement.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Sha256
     log_ins_only: bool = False
+    operator: bool = False
 
 
 class Gate(_Section, frozen=True):
@@ -239,12 +243,13 @@ class Gate(_Section, frozen=True):
 
 
 class Desk(_Section, frozen=True):
-    """Where ``crible stop``, ``resume``, ``decisions`` and ``why`` ask: the URLs of every ``crible block``.
+    """Where ``crible stop``, ``resume`` and ``decisions`` ask: the URLs of every ``crible block`` and of every ``crible gate``.
 
-    ``key_file`` holds the key of an operator alone.
+    ``key_file`` holds an operator's key alone, which all of them know.
     """
 
     services: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:8080",)
+    gates: tuple[str, ...] = ()
     key_file: str | None = None
 
 

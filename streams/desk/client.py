@@ -12,7 +12,8 @@ import httpx
 import msgspec
 
 from models.errors import CribleError, InputError
-from streams.desk.routes import Listed, Ordered, Stopped
+from streams.desk.kill_switch import Stopped
+from streams.desk.routes import Listed, Ordered
 from streams.settings import Settings
 
 __all__ = ["DeskClient"]
@@ -38,7 +39,7 @@ class DeskClient:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._services = [url.rstrip("/") for url in settings.desk.services]
+        self._services, self._gates = ([url.rstrip("/") for url in urls] for urls in (settings.desk.services, settings.desk.gates))
         if settings.desk.key_file is None:
             raise InputError("desk.key_file is not set", where="settings", hint="name the file with an operator's key")
         try:
@@ -48,11 +49,11 @@ class DeskClient:
         self._headers = {"X-Api-Key": key}
 
     def stop(self, order: Mapping[str, str]) -> dict[str, Stopped | CribleError]:
-        """Stop at every service: what each answered, or why it did not."""
+        """Stop at every service and gate: what each answered, or why it did not."""
         return self._everywhere(lambda url: self._ask("POST", url, "/v1/stops", Stopped, json=order))
 
     def resume(self) -> dict[str, Stopped | CribleError]:
-        """Resume at every service: what each answered, or why it did not."""
+        """Resume at every service and gate: what each answered, or why it did not."""
         return self._everywhere(lambda url: self._ask("DELETE", url, "/v1/stops", Stopped))
 
     def decisions(self, filters: Mapping[str, str]) -> Listed:
@@ -72,7 +73,7 @@ class DeskClient:
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/orders", Ordered, json=order))
 
     def _everywhere(self, ask: Callable[[str], Form]) -> dict[str, Form | CribleError]:
-        """Every service at once; one that does not answer is asked again until the limit."""
+        """All of them at once; one that does not answer is asked again until the limit."""
 
         def insist(url: str) -> Form | CribleError:
             deadline = time.monotonic() + _STOP_LIMIT_S
@@ -86,8 +87,9 @@ class DeskClient:
                         return error
                     time.sleep(_AGAIN_S)
 
-        with ThreadPoolExecutor(len(self._services)) as pool:
-            return dict(zip(self._services, pool.map(insist, self._services), strict=True))
+        urls = [*self._services, *self._gates]
+        with ThreadPoolExecutor(len(urls)) as pool:
+            return dict(zip(urls, pool.map(insist, urls), strict=True))
 
     def _anywhere(self, ask: Callable[[str], Form]) -> Form:
         *others, last = self._services

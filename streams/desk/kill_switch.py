@@ -9,14 +9,31 @@ from typing import Final
 
 import msgspec
 
+from models.alerts import Kind
 from models.errors import CribleError, InputError
-from models.stops import NO_STOPS, SCHEMA, Stop, Stops
+from models.policy import Scope
+from models.stops import NO_STOPS, SCHEMA, Reason, Stop, Stops
 from streams import telemetry
 from streams.enforcement.files import replace_file
 
-__all__ = ["KillSwitch"]
+__all__ = ["KillSwitch", "Stopped"]
 
 _ALL: Final = "all"
+
+
+class Stopped(msgspec.Struct):
+    """What is stopped now, and whether the service would know after a restart."""
+
+    stopped: list[str]
+    kept: bool
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /v1/stops``."""
+
+    reason: Reason
+    kind: Kind | None = None
+    scope: Scope | None = None
 
 
 class _File(msgspec.Struct):
@@ -41,19 +58,32 @@ class KillSwitch:
         self._stops = _read(file)
         self._tell()
 
-    def stop(self, stop: Stop) -> tuple[Stops, bool]:
-        """Stop, first in memory, then on disk; what is stopped now, and whether a restart would know."""
+    def stop(self, body: bytes, by: str, now: float) -> Stopped:
+        """Stop what ``body`` (JSON: ``reason``, and ``kind`` or ``scope``) names, first in memory, then on disk.
+
+        Raises:
+            InputError: It names nothing that there is.
+        """
+        try:
+            stop = Stop(ts=now, by=by, **msgspec.structs.asdict(msgspec.json.decode(body, type=_Asked)))
+        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+            raise InputError(str(error)) from None
         with self._lock:
             kept = self._set(self._stops.with_stop(stop))
-            telemetry.warning("enforcement.stopped", kind=stop.kind or _ALL, scope=stop.scope or _ALL, name=stop.by)
-            return self._stops, kept
+            telemetry.warning("enforcement.stopped", kind=stop.kind or _ALL, scope=stop.scope or _ALL, name=by)
+            return Stopped(self._stops.targets, kept)
 
-    def resume(self, by: str) -> tuple[Stops, bool]:
-        """Carry everything out again; nothing is stopped now, and whether a restart would know."""
+    def resume(self, by: str) -> Stopped:
+        """Carry everything out again."""
         with self._lock:
             kept = self._set(NO_STOPS)
             telemetry.warning("enforcement.resumed", name=by)
-            return self._stops, kept
+            return Stopped(self._stops.targets, kept)
+
+    @property
+    def targets(self) -> list[str]:
+        """What is stopped, in words."""
+        return self._stops.targets
 
     def _set(self, stops: Stops) -> bool:
         self._stops = stops

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -20,41 +20,26 @@ from starlette.routing import Route
 
 from models.alerts import Kind
 from models.decisions import Decision
-from models.errors import CribleError
+from models.errors import CribleError, InputError
 from models.orders import Order
 from models.policy import Scope
-from models.stops import Reason, Stop, Stops
+from models.stops import Reason
 from streams.desk.kill_switch import KillSwitch
 from streams.serve import bounded_body, find_key
 from streams.settings import ApiKey
 from streams.store import DecisionStore
 
-__all__ = ["MAX_LISTED", "Listed", "Ordered", "Stopped", "desk_routes"]
+__all__ = ["MAX_LISTED", "Listed", "Ordered", "desk_routes"]
 
 #: Of more decisions the newest are listed.
 MAX_LISTED: Final = 1000
 _KINDS, _SCOPES = get_args(Kind), get_args(Scope)
-
-AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
-
-
-class _Stop(msgspec.Struct, forbid_unknown_fields=True):
-    reason: Reason
-    kind: Kind | None = None
-    scope: Scope | None = None
 
 
 class _Order(msgspec.Struct, forbid_unknown_fields=True):
     reason: Reason
     decision_id: str | None = None
     campaign_id: str | None = None
-
-
-class Stopped(msgspec.Struct):
-    """What is stopped now, and whether the service would know after a restart."""
-
-    stopped: list[str]
-    kept: bool
 
 
 class Listed(msgspec.Struct):
@@ -86,12 +71,14 @@ class _Desk:
 
     async def stop(self, request: Request) -> Response:
         by = self._operator(request)
-        asked = await _body(request, _Stop)
-        stop = _made(lambda: Stop(ts=self._clock(), by=by, **msgspec.structs.asdict(asked)))
-        return _stopped(*await asyncio.to_thread(self._switch.stop, stop))
+        body = await bounded_body(request)
+        try:
+            return _json(await asyncio.to_thread(self._switch.stop, body, by, self._clock()))
+        except InputError as error:
+            raise HTTPException(400, str(error)) from None
 
     async def resume(self, request: Request) -> Response:
-        return _stopped(*await asyncio.to_thread(self._switch.resume, self._operator(request)))
+        return _json(await asyncio.to_thread(self._switch.resume, self._operator(request)))
 
     async def decisions(self, request: Request) -> Response:
         self._operator(request)
@@ -105,8 +92,12 @@ class _Desk:
     async def orders(self, request: Request) -> Response:
         by = self._operator(request)
         self._need_all()
-        asked = await _body(request, _Order)
-        order = _made(lambda: Order(ts=self._clock(), by=by, **msgspec.structs.asdict(asked)))
+        body = await bounded_body(request)
+        try:
+            asked = msgspec.json.decode(body, type=_Order)
+            order = Order(ts=self._clock(), by=by, **msgspec.structs.asdict(asked))
+        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from None
         meant = await asyncio.to_thread(self._store.all, self._clock(), order.wants_lifted)
         if not meant:
             raise HTTPException(404, "no such decision holds")
@@ -180,27 +171,6 @@ def _filter(asked: Any) -> Callable[[Decision], bool]:
         return all(has[name] == value for name, value in asked.items())
 
     return wanted
-
-
-async def _body(request: Request, form: type[AnyStruct]) -> AnyStruct:
-    body = await bounded_body(request)
-    return _made(lambda: msgspec.json.decode(body, type=form))
-
-
-def _made(make: Callable[[], AnyStruct]) -> AnyStruct:
-    """What ``make`` gives.
-
-    Raises:
-        HTTPException: 400, with what is wrong.
-    """
-    try:
-        return make()
-    except (msgspec.DecodeError, UnicodeError, ValueError) as error:
-        raise HTTPException(400, str(error)) from None
-
-
-def _stopped(stops: Stops, kept: bool) -> Response:
-    return _json(Stopped(stops.targets, kept))
 
 
 def _json(content: msgspec.Struct, status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from models.policy import Scope
 from models.stops import MAX_REASON
 from streams.cli import print_json, standard_options
 from streams.desk.client import DeskClient
-from streams.desk.routes import Stopped
+from streams.desk.kill_switch import Stopped
 from streams.settings import Settings
 
 __all__ = ["command", "show"]

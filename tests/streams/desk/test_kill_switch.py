@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from models.errors import InputError
 from models.policy import Policy
 from models.stops import Stop, Stops
-from streams.desk.kill_switch import KillSwitch
+from streams.desk.kill_switch import KillSwitch, Stopped
 from streams.store import AddressStore, DecisionStore
 from tests import enforcing
 
@@ -24,6 +25,10 @@ def everything(_: object) -> bool:
 
 def order(**target: Any) -> Stop:
     return Stop(ts=NOW, by="ops", reason="a drill", **target)
+
+
+def body(**target: Any) -> bytes:
+    return json.dumps({"reason": "a drill", **target}).encode()
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def test_a_stop_suspends_what_it_names(
     """Everything, a kind or a scope; also where addresses stand for a range, and also what is decided afterwards."""
     store, addresses = stores
     switch = KillSwitch(tmp_path / "stops.json", [store.stop, addresses.stop])
-    switch.stop(order(**target))
+    switch.stop(body(**target), "ops", NOW)
     store.put(enforcing.decision(KNOWN_ADDRESS, NOW, NOW + 7200, scenario="brute_force"))
     assert {decision.value for decision in store.active(NOW, everything)} == left
     assert (len(addresses.active(NOW, everything)) > 1) == (KNOWN_RANGE in left)
@@ -108,11 +113,11 @@ def test_a_restart_knows(stores: tuple[DecisionStore, AddressStore], tmp_path: P
     file = tmp_path / "folder" / "stops.json"
     switch = KillSwitch(file, [])
     for target in ({}, {}, {"scope": "range"}):
-        assert switch.stop(order(**target))[1]
+        assert switch.stop(body(**target), "ops", NOW).kept
     KillSwitch(file, [stores[0].stop])
     assert stores[0].stops.targets == ["all", "scope range"]
     assert stores[0].active(NOW, everything) == []
-    assert KillSwitch(file, []).resume("ops") == (Stops(), True)
+    assert KillSwitch(file, []).resume("ops") == Stopped([], kept=True)
     KillSwitch(file, [stores[0].stop])
     assert len(stores[0].active(NOW, everything)) == 2
 
@@ -121,7 +126,7 @@ def test_a_disk_that_fails_hinders_no_stop(stores: tuple[DecisionStore, AddressS
     """It holds in memory, and it is said that a restart would not know."""
     switch = KillSwitch(tmp_path / "folder" / "stops.json", [stores[0].stop])
     (tmp_path / "folder").write_text("in its way")
-    assert switch.stop(order()) == (Stops((order(),)), False)
+    assert switch.stop(body(), "ops", NOW) == Stopped(["all"], kept=False)
     assert stores[0].active(NOW, everything) == []
 
 
