@@ -1,7 +1,7 @@
 """``crible block``: reads alerts, decides, and serves the block list; as many instances as you like.
 
-    auth.alerts -> leader: ledger -> auth.decisions -> every instance: store -> HTTP (streams.serve)
-                                                                            -> points (streams.enforcement)
+    auth.alerts -> leader: ledger -> auth.decisions -> every instance: store -> HTTP (streams.serve, streams.desk)
+                     ^ auth.control <- orders of people                     -> points (streams.enforcement)
 
 ``auth.alerts`` has one partition, so its consumer group has one active member: the leader. Decisions and the offset of
 their alerts go out in one transaction under a fixed ``transactional.id``, which fences an older leader (KIP-98,
@@ -27,11 +27,16 @@ from models.accounts import Groups
 from models.alerts import Alert
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
+from models.orders import AUDIT_SCHEMA, carry_out
+from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy
 from streams import telemetry, topics
 from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.kill_switch import KillSwitch
+from streams.desk.orders import Orders, OrderTopic
+from streams.desk.routes import desk_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.serve import create_app, listen, server_of
@@ -156,7 +161,9 @@ class _Leader:
     ) -> None:
         started = time.monotonic()
         self._consumer, self._partition, self._clock = consumer, partition, clock
-        self._decisions, self._dead_letters = (topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq"))
+        self._decisions, self._dead_letters, self._audit, self._control = (
+            topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq", "auth.audit", "auth.control")
+        )
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
@@ -174,8 +181,9 @@ class _Leader:
                 consumer.seek_to_beginning(partition)
             else:
                 consumer.seek(partition, committed)
+            self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
         except BaseException:
-            self.close()
+            self._producer.close(timeout=_CLOSE_LIMIT_S)
             raise
         telemetry.LEADER.set(1)
         telemetry.info("leader.elected", keys=len(self._ledger), seconds=round(time.monotonic() - started, 3))
@@ -188,17 +196,19 @@ class _Leader:
         """Decide no more."""
         telemetry.LEADER.set(0)
         self._producer.close(timeout=_CLOSE_LIMIT_S)
+        self._orders.close()
 
     def decide(self, records: list[Record], brake: Brake) -> bool:
-        """Apply alerts and let old decisions go; decisions, dead letters and the offset are sent together or not at all.
+        """Carry out orders, apply alerts, let old decisions go; all that follows and the offset are sent together or not at all.
 
         Returns:
             Whether the ledger can be used further. It cannot after our own code failed: it may hold half an alert.
         """
-        if not records and self._clock() < self._tombstones_at:
+        self._orders.look()
+        if not records and not self._orders.waiting and self._clock() < self._tombstones_at:
             return True
         self._producer.begin_transaction()
-        made: list[Decision] = []
+        made = self._carry_out(self._orders)
         intact = True
         for record in records:
             next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
@@ -218,6 +228,20 @@ class _Leader:
         self._producer.commit_transaction()
         _tell(made)
         return intact
+
+    def _carry_out(self, orders: Orders) -> list[Decision]:
+        now = self._clock()
+        made: list[Decision] = []
+        for key, order in orders.waiting.items():
+            lifted, notes = carry_out(order, self._ledger, now)
+            for decision in lifted:
+                self._send(decision.decision_id, msgspec.json.encode(decision), now)
+            for note in notes:
+                self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+            self._write(self._control, ORDER_SCHEMA, key, None, now)
+            made += lifted
+        orders.waiting.clear()
+        return made
 
     def _apply(self, record: Record) -> list[Decision]:
         _check_schema(record, alerts.SCHEMA)
@@ -239,10 +263,11 @@ class _Leader:
             self._send(identifier, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
-        headers = [(_HEADER, decisions.SCHEMA.encode())]
-        self._producer.send(
-            self._decisions, key=identifier.encode(), value=value, headers=headers, timestamp_ms=int(ts * _MS_PER_S)
-        )
+        self._write(self._decisions, decisions.SCHEMA, identifier, value, ts)
+
+    def _write(self, topic: str, schema: str, key: str, value: bytes | None, ts: float) -> None:
+        headers = [(_HEADER, schema.encode())]
+        self._producer.send(topic, key=key.encode(), value=value, headers=headers, timestamp_ms=int(ts * _MS_PER_S))
 
     def _bury(self, record: Record, reason: str, error: Exception) -> None:
         """The record as it came, to the dead letters."""
@@ -347,12 +372,15 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
     follower = _Follower(settings, [store] if addresses is None else [store, addresses])
     member = _Member(settings, policy, groups, clock)
-    changes = ChangeTopic(settings)
+    changes, orders = ChangeTopic(settings), OrderTopic(settings)
+    switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
+    keys, ready = settings.block.api_keys, follower.ready.is_set
+    desk = desk_routes(store, keys, clock, ready, switch, orders.send)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, settings.block.api_keys, clock, follower.ready.is_set, addresses, take_changes))
+    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk))
     points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
@@ -383,6 +411,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     for thread in working:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
+    orders.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

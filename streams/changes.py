@@ -5,27 +5,20 @@ A body is one JSON object, or one a line, so that a file can be sent as it is. N
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import msgspec
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
 from models.accounts import AccountDirectory
 from models.addresses import normalise
 from models.changes import SCHEMA, AccountChange, By, Change
-from models.errors import CribleError, InputError
+from models.errors import InputError
 from models.events import MAX_FUTURE_S, MAX_TEXT, Refused, parse_time
-from streams import topics
 from streams.settings import Settings
+from streams.writing import TopicWriter, Written
 
 __all__ = ["ChangeTopic", "read_changes"]
-
-#: A client waits for the answer, and tries again where it does not come.
-_TIMEOUT_MS: Final = 5_000
-_MS_PER_S: Final = 1000
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 
@@ -74,18 +67,14 @@ def _read(line: bytes, accounts: AccountDirectory, now: float, where: str) -> Ac
 
 
 class ChangeTopic:
-    """Writes to ``auth.account-changes``; reaches the broker when it is first needed.
+    """Writes to ``auth.account-changes``.
 
     Args:
         settings: Where the broker is.
     """
 
     def __init__(self, settings: Settings) -> None:
-        kafka = msgspec.structs.replace(settings.kafka, connect_timeout_s=_TIMEOUT_MS / _MS_PER_S)
-        self._settings = msgspec.structs.replace(settings, kafka=kafka)
-        self._topic = topics.topic(settings, "auth.account-changes")
-        self._producer: KafkaProducer | None = None
-        self._starting = threading.Lock()
+        self._writer = TopicWriter(settings, "auth.account-changes", SCHEMA)
 
     def send(self, changes: Sequence[AccountChange]) -> None:
         """Return when the broker has them all.
@@ -93,36 +82,8 @@ class ChangeTopic:
         Raises:
             CribleError: It does not take them in time; some may have arrived.
         """
-        try:
-            producer = self._started()
-            futures = [self._send(producer, change) for change in changes]
-            for future in futures:
-                future.get(timeout=_TIMEOUT_MS / _MS_PER_S)
-        except KafkaError as error:
-            raise CribleError(
-                f"the broker did not take an account change ({type(error).__name__})",
-                where=self._settings.kafka.bootstrap,
-                hint="send it again",
-            ) from error
+        self._writer.send([Written(change.account, msgspec.json.encode(change), change.ts) for change in changes])
 
     def close(self) -> None:
         """Leave the broker."""
-        if self._producer is not None:
-            self._producer.close(timeout=_TIMEOUT_MS / _MS_PER_S)
-
-    def _started(self) -> KafkaProducer:
-        with self._starting:
-            if self._producer is None:
-                with topics.admin(self._settings):  # says so where there is no broker
-                    options = self._settings.kafka.client_options()
-                    self._producer = KafkaProducer(**options, enable_idempotence=True, max_block_ms=_TIMEOUT_MS)
-            return self._producer
-
-    def _send(self, producer: KafkaProducer, change: AccountChange) -> Any:
-        return producer.send(
-            self._topic,
-            key=change.account.encode(),
-            value=msgspec.json.encode(change),
-            headers=[("crible-schema", SCHEMA.encode())],
-            timestamp_ms=int(change.ts * _MS_PER_S),
-        )
+        self._writer.close()

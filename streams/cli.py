@@ -21,7 +21,7 @@ import msgspec
 from models.errors import CribleError
 from streams import __version__, settings, telemetry
 
-__all__ = ["COMMANDS", "main", "print_json", "standard_options"]
+__all__ = ["COMMANDS", "main", "print_json", "printable", "standard_options"]
 
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
@@ -45,6 +45,9 @@ COMMANDS: Final = {
     "worker": _Entry("streams.worker", "Count, detect and raise alerts (Faust, on Kafka)."),
     "block": _Entry("streams.block", "Turn alerts into decisions and serve them over HTTP."),
     "gate": _Entry("streams.gate", "Answer Dovecot and weakforced's clients; what they report becomes events."),
+    "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
+    "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
+    "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
     "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
     "kafka": _Entry("streams.local_kafka", "A one-node Apache Kafka for development: up, down, status."),
@@ -125,8 +128,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def printable(text: str) -> str:
+    """``text`` on one line, for a terminal: what cannot be printed is escaped.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def _fail(message: str, exit_code: int) -> int:
-    """One line on stderr. File names and field values come from outside: what cannot be printed is escaped."""
-    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in message)
-    click.echo(f"error: {line}", err=True)
+    """One line on stderr. File names and field values come from outside."""
+    click.echo(f"error: {printable(message)}", err=True)
     return exit_code

@@ -59,9 +59,9 @@ class CompactedReader:
         """Whether everything has been read that was there at the start."""
         return all((self._consumer.position(partition) or 0) >= self._ends[partition] for partition in self._partitions)
 
-    def poll(self) -> Iterator[Record]:
+    def poll(self, timeout_ms: int = _POLL_MS) -> Iterator[Record]:
         """The next records, after half a second at most."""
-        for batch in self._consumer.poll(timeout_ms=_POLL_MS).values():
+        for batch in self._consumer.poll(timeout_ms=timeout_ms).values():
             yield from batch
 
     def close(self) -> None:

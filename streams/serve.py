@@ -37,7 +37,7 @@ from streams.enforcement.express import count_withheld, withheld
 from streams.settings import ApiKey
 from streams.store import AddressStore, DecisionStore, lapi_id
 
-__all__ = ["create_app", "listen", "server_of"]
+__all__ = ["bounded_body", "create_app", "find_key", "listen", "server_of"]
 
 Result = TypeVar("Result")
 
@@ -208,7 +208,7 @@ class _Lapi:
     async def stream(self, request: Request) -> Response:
         """GET or HEAD ``/v1/decisions/stream``: everything with ``startup=true``, then what changed for this reader."""
         reader = await self._admit(request)
-        await _bounded_body(request)  # from here on the client has nothing to say but that it is gone
+        await bounded_body(request)  # from here on the client has nothing to say but that it is gone
         query, now = _Query(request.query_params), self._clock()
         known = (reader.name, reader.host)
         cursor = 0 if request.query_params.get("startup") == "true" else self._cursors.get(known, 0)
@@ -227,7 +227,7 @@ class _Lapi:
         """POST ``/v1/usage-metrics``: bouncers' own figures, taken and not kept."""
         await self._admit(request)
         try:
-            msgspec.json.decode(await _bounded_body(request), type=_UsageMetrics)
+            msgspec.json.decode(await bounded_body(request), type=_UsageMetrics)
         except msgspec.DecodeError:
             raise HTTPException(400, "invalid usage metrics") from None
         return Response(status_code=201)
@@ -237,7 +237,7 @@ class _Lapi:
         key = self._known(request.headers.get("x-api-key", ""))
         if key is None or not key.account_changes or self._take_changes is None:
             raise HTTPException(403, "access forbidden")
-        body = await _bounded_body(request)
+        body = await bounded_body(request)
         try:
             await asyncio.to_thread(self._take_changes, body)
         except InputError as error:
@@ -247,8 +247,8 @@ class _Lapi:
         return Response(status_code=201)
 
     async def health(self, _request: Request) -> Response:
-        """GET ``/health``: the process answers."""
-        return _json({"status": "up"})
+        """GET ``/health``: the process answers, and says what a person stopped."""
+        return _json({"status": "up", "stopped": self._store.stops.targets})
 
     async def ready(self, _request: Request) -> Response:
         """GET ``/ready``: 503 until the decisions have been read."""
@@ -264,6 +264,7 @@ class _Lapi:
         for labels, number in self._store.count(now).items():
             telemetry.DECISIONS_ACTIVE.labels(*labels).set(number)
         active = self._store.active(now, lambda _: True)
+        telemetry.DECISIONS_SUSPENDED.set(self._store.suspended(now))
         count_withheld("lapi", active)
         if self._addresses is not None:
             count_withheld("lapi_addresses", active, self._addresses.holds)
@@ -291,20 +292,29 @@ class _Lapi:
         return _Reader(key.name, host, self._addresses if key.addresses_only and self._addresses else self._store)
 
     def _known(self, key: str) -> ApiKey | None:
-        """The settings of ``key``, compared with every one, in constant time each; ``None`` where no key is asked for."""
+        """The settings of ``key``; ``None`` where no key is asked for."""
         if self._keys is None:
             return None
-        digest = sha256(key.encode()).hexdigest()
-        known = [each for each in self._keys if compare_digest(each.sha256, digest)]
-        if not known:
-            raise HTTPException(403, "access forbidden")
-        return known[0]
+        return find_key(self._keys, key)
 
     def _advance(self, reader: tuple[str, str], cursor: int) -> None:
         self._cursors[reader] = cursor
         self._cursors.move_to_end(reader)
         if len(self._cursors) > _MAX_CURSORS:
             self._cursors.popitem(last=False)
+
+
+def find_key(keys: Sequence[ApiKey], presented: str) -> ApiKey:
+    """The settings of the key that was presented; every one is compared, in constant time each.
+
+    Raises:
+        HTTPException: 403, there is no such key.
+    """
+    digest = sha256(presented.encode()).hexdigest()
+    known = [each for each in keys if compare_digest(each.sha256, digest)]
+    if not known:
+        raise HTTPException(403, "access forbidden")
+    return known[0]
 
 
 class _UsageMetrics(msgspec.Struct):
@@ -351,6 +361,7 @@ def create_app(
     ready: Callable[[], bool],
     addresses: AddressStore | None = None,
     take_changes: Callable[[bytes], None] | None = None,
+    more_routes: Sequence[Route] = (),
 ) -> ASGIApp:
     """The HTTP side of the blocking service.
 
@@ -362,6 +373,7 @@ def create_app(
         addresses: The same decisions for keys with ``addresses_only``.
         take_changes: Takes a body of account changes from keys that may send some, and returns when they are kept; it runs in a
             thread and raises ``CribleError``.
+        more_routes: What is answered besides.
 
     Raises:
         ValueError: There is such a key and no such list.
@@ -377,6 +389,7 @@ def create_app(
         Route("/health", lapi.health),
         Route("/ready", lapi.ready),
         Route("/metrics", lapi.metrics),
+        *more_routes,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _said_as_json})
     return _CountRequests(app, frozenset(route.path for route in routes))
@@ -435,7 +448,7 @@ async def _said_as_json(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _bounded_body(request: Request) -> bytes:
+async def bounded_body(request: Request) -> bytes:
     """The body.
 
     Raises:

@@ -28,6 +28,7 @@ __all__ = [
     "ApiKey",
     "Block",
     "CrowdSec",
+    "Desk",
     "EnforcementPoint",
     "Gate",
     "GateKey",
@@ -144,13 +145,15 @@ class ApiKey(_Section, frozen=True):
     """One client of the blocking service: its name, and the SHA-256 of its key in hex (the key itself is not stored).
 
     ``addresses_only`` is for bouncers that ignore the mask of a range: they get IPv4 addresses only, ranges down to /24 as
-    their addresses. Only a key with ``account_changes`` may say what happened to accounts.
+    their addresses. Only a key with ``account_changes`` may say what happened to accounts. Only a key with ``operator`` may stop
+    enforcement, see every decision, and lift some.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Sha256
     addresses_only: bool = False
     account_changes: bool = False
+    operator: bool = False
 
 
 class PlainList(_Section, frozen=True, tag_field="kind", tag="list"):
@@ -201,7 +204,8 @@ EnforcementPoint = PlainList | HaProxy | Nginx | Nftables | PostfixPolicy | Crow
 class Block(_Section, frozen=True):
     """The blocking service; without ``policy`` its default policy (mode ``shadow``) holds.
 
-    Each of ``points`` is a table ``[[block.points]]`` with its ``kind``.
+    Each of ``points`` is a table ``[[block.points]]`` with its ``kind``. ``stops`` is the file that remembers what ``crible stop``
+    stopped.
     """
 
     host: str = "127.0.0.1"
@@ -209,14 +213,19 @@ class Block(_Section, frozen=True):
     api_keys: list[ApiKey] = []
     policy: str | None = None
     points: list[EnforcementPoint] = []
+    stops: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/crible/block/stops.json"
 
 
 class GateKey(_Section, frozen=True):
-    """One client of the gate: its name, and the SHA-256 of its key. With ``log_ins_only`` it asks and reports, no more."""
+    """One client of the gate: its name, and the SHA-256 of its key. With ``log_ins_only`` it asks and reports, no more.
+
+    Only a key with ``operator`` may stop enforcement.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Sha256
     log_ins_only: bool = False
+    operator: bool = False
 
 
 class Gate(_Section, frozen=True):
@@ -231,6 +240,17 @@ class Gate(_Section, frozen=True):
     api_keys: list[GateKey] = []
     spool: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/crible/gate"
     spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
+
+
+class Desk(_Section, frozen=True):
+    """Where ``crible stop``, ``resume`` and ``decisions`` ask: the URLs of every ``crible block`` and of every ``crible gate``.
+
+    ``key_file`` holds an operator's key alone, which all of them know.
+    """
+
+    services: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:8080",)
+    gates: tuple[str, ...] = ()
+    key_file: str | None = None
 
 
 class Ingest(_Section, frozen=True):
@@ -321,6 +341,7 @@ class Settings(_Section, frozen=True):
     worker: Worker = Worker()
     block: Block = Block()
     gate: Gate = Gate()
+    desk: Desk = Desk()
     ingest: Ingest = Ingest()
     geo: Geo = Geo()
     accounts: Accounts = Accounts()

@@ -1,7 +1,7 @@
 """The decisions in memory, for everybody who carries them out: the LAPI side and the enforcement points.
 
-Only what is enforced and outside the never-block set leaves here; which of that a reader can express is the reader's
-affair (:mod:`streams.enforcement.express`).
+Only what is enforced, not stopped, and outside the never-block set leaves here; which of that a reader can express is the
+reader's affair (:mod:`streams.enforcement.express`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import msgspec
 
 from models.decisions import Decision, address_of, uuid_of
 from models.ids import stable_id
-from models.policy import Policy, network_of
+from models.policy import Policy, Scope, network_of
+from models.stops import NO_STOPS, Stops
 from streams.enforcement.express import withheld
 
 __all__ = ["AddressStore", "DecisionStore", "Delta", "Wanted", "lapi_id"]
@@ -46,11 +47,19 @@ class Delta:
 
 @dataclass(slots=True)
 class _Entry:
+    """``scope`` is that of the decision which it stands for; readers see one that is ``suspended`` as one that has ended."""
+
     decision: Decision
+    scope: Scope
     acts: bool
     first: int
     changed: int
     ended: bool
+    suspended: bool
+
+    @property
+    def over(self) -> bool:
+        return self.ended or self.suspended
 
 
 class DecisionStore:
@@ -70,11 +79,28 @@ class DecisionStore:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the latest change last
         self._by_target: dict[tuple[str, str, str], set[str]] = {}
         self._due: list[tuple[float, str]] = []
+        self._stops = NO_STOPS
+
+    @property
+    def stops(self) -> Stops:
+        """What is stopped."""
+        return self._stops
+
+    def stop(self, stops: Stops) -> None:
+        """Suspend what ``stops`` say, and nothing else: readers are told that it ended, and on resuming that it is new."""
+        with self._lock:
+            self._stops = stops
+            for entry in list(self._entries.values()):
+                suspended = stops.suspend(entry.decision.scenario, entry.scope)
+                if suspended != entry.suspended:
+                    entry.suspended = suspended
+                    if not entry.ended:
+                        self._change(entry)
 
     def put(self, decision: Decision) -> None:
         """Take the newest state of a decision."""
         with self._lock:
-            self._put(decision, self._acts(decision))
+            self._put(decision, decision.scope, self._acts(decision))
 
     def remove(self, decision_id: str) -> None:
         """Take a tombstone: a decision that still held ends now."""
@@ -94,11 +120,23 @@ class DecisionStore:
             return [entry.decision for entry in self._entries.values() if _holds(entry) and wanted(entry.decision)]
 
     def count(self, now: float) -> Counter[tuple[str, str, str]]:
-        """How many decisions hold at ``now``, by scope, type and mode; those that are not enforced too."""
+        """How many decisions hold at ``now``, by scope, type and mode; those that are not enforced too, the suspended not."""
         with self._lock:
             self._sweep(now)
-            held = (entry.decision for entry in self._entries.values() if not entry.ended)
+            held = (entry.decision for entry in self._entries.values() if not entry.over)
             return Counter((decision.scope, decision.type, decision.mode) for decision in held)
+
+    def suspended(self, now: float) -> int:
+        """How many enforced bans would hold at ``now`` if they were not stopped."""
+        with self._lock:
+            self._sweep(now)
+            return sum(entry.acts and entry.suspended and not entry.ended for entry in self._entries.values())
+
+    def all(self, now: float, wanted: Wanted) -> list[Decision]:
+        """What was decided and has not ended at ``now``, of any mode and type, suspended or not; the latest change last."""
+        with self._lock:
+            self._sweep(now)
+            return [entry.decision for entry in self._entries.values() if not entry.ended and wanted(entry.decision)]
 
     def delta(self, cursor: int, now: float, wanted: Wanted, *, dedup: bool = True) -> Delta:
         """What changed after ``cursor`` (0: from the beginning).
@@ -130,12 +168,13 @@ class DecisionStore:
         except ValueError:
             return False
 
-    def _put(self, decision: Decision, acts: bool) -> None:
+    def _put(self, decision: Decision, scope: Scope, acts: bool) -> None:
         old, lifted = self._entries.get(decision.decision_id), decision.lifted is not None
         if old is not None and (old.decision.until, old.ended) == (decision.until, lifted):
             old.decision = decision
             return
-        self._change(_Entry(decision, acts, old.first if old else self._changes + 1, 0, lifted))
+        first, suspended = old.first if old else self._changes + 1, self._stops.suspend(decision.scenario, scope)
+        self._change(_Entry(decision, scope, acts, first, 0, lifted, suspended))
         self._by_target.setdefault(_target(decision), set()).add(decision.decision_id)
         heappush(self._due, (decision.until, decision.decision_id))
 
@@ -202,7 +241,7 @@ class AddressStore(DecisionStore):
             parts = [_of_address(decision, str(address)) for address in network]
             self._parts[decision.decision_id] = [part.decision_id for part in parts]
             for part in parts:
-                self._put(part, acts=True)
+                self._put(part, decision.scope, acts=True)
 
     def remove(self, decision_id: str) -> None:
         """Take a tombstone: what stands for a decision that still held ends now."""
@@ -233,8 +272,8 @@ def _of_address(decision: Decision, address: str) -> Decision:
 def _tell(on_target: list[_Entry], cursor: int, delta: Delta) -> None:
     """Add to ``delta`` what a reader at ``cursor`` has to do about one target, given every entry on it."""
     holding = max(filter(_holds, on_target), key=_rank, default=None)
-    ended = max((entry for entry in on_target if entry.ended and entry.changed > cursor), key=_rank, default=None)
-    told = (entry for entry in on_target if entry.first <= cursor and not (entry.ended and entry.changed <= cursor))
+    ended = max((entry for entry in on_target if entry.over and entry.changed > cursor), key=_rank, default=None)
+    told = (entry for entry in on_target if entry.first <= cursor and not (entry.over and entry.changed <= cursor))
     replaced = max(told, key=_rank, default=None)
     if holding is None:
         delta.deleted.extend([ended.decision] if ended else [])
@@ -251,7 +290,7 @@ def _target(decision: Decision) -> tuple[str, str, str]:
 
 
 def _holds(entry: _Entry) -> bool:
-    return entry.acts and not entry.ended
+    return entry.acts and not entry.over
 
 
 def _rank(entry: _Entry) -> tuple[float, str]:

@@ -22,6 +22,7 @@ __all__ = [
     "CHECKPOINT_SECONDS",
     "DEAD_LETTERS",
     "DECISIONS_ACTIVE",
+    "DECISIONS_SUSPENDED",
     "DECISIONS_WITHHELD",
     "EVENTS",
     "HTTP_REQUESTS",
@@ -33,6 +34,7 @@ __all__ = [
     "SPOOL_BYTES",
     "SPOOL_LOST",
     "STATE_KEYS",
+    "STOPS",
     "VERDICTS",
     "WATERMARK_TIMESTAMP_SECONDS",
     "Event",
@@ -78,6 +80,12 @@ Event = Literal[
     "decision.made",
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
+    # A person stopped enforcement: kind, scope (all: every one), name of the key.
+    "enforcement.stopped",
+    # A person resumed enforcement: name of the key.
+    "enforcement.resumed",
+    # What is stopped could not be written down: a restart would not know; path.
+    "stops.not_kept",
     # Decisions and lists cannot be read: nobody is refused until they are.
     "decisions.unreadable",
     # Our own code failed on an HTTP request: name of the command.
@@ -144,6 +152,8 @@ SERVICE_ALERT_TIMESTAMP_SECONDS: Final = Gauge(
     "crible_service_alert_timestamp_seconds", "Event time of the newest service-wide alert, UTC seconds.", ["kind"]
 )
 DECISIONS_ACTIVE: Final = Gauge("crible_decisions_active", "Decisions in force.", ["scope", "type", "mode"])
+DECISIONS_SUSPENDED: Final = Gauge("crible_decisions_suspended", "Enforced bans that are not carried out: a person stopped them.")
+STOPS: Final = Gauge("crible_stops", "Orders of the kill switch in force; 0: enforcement goes on.")
 DECISIONS_WITHHELD: Final = Gauge(
     "crible_decisions_withheld", "Enforced bans that an enforcement point cannot express and is not given.", ["point", "reason"]
 )

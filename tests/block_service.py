@@ -156,7 +156,8 @@ def block_service(
         "CRIBLE_KAFKA_PARTITIONS": str(settings.kafka.partitions),
         "CRIBLE_KAFKA_SESSION_TIMEOUT_S": "6",
         "CRIBLE_BLOCK_PORT": str(port),
-        "CRIBLE_BLOCK_API_KEYS": f'[{{"name":"test","sha256":"{sha256(KEY.encode()).hexdigest()}"}}]',
+        "CRIBLE_BLOCK_API_KEYS": f'[{{"name":"test","sha256":"{sha256(KEY.encode()).hexdigest()}","operator":true}}]',
+        "CRIBLE_BLOCK_STOPS": str(folder / f"stops-{port}.json"),
     }
     log = folder / f"block-{port}.log"
     with log.open("wb") as stderr:

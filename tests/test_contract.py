@@ -66,10 +66,12 @@ OPTIONS = {
     "worker": "",
     "block": "--policy",
     "gate": "--policy",
+    "stop": "--all --kind --scope --reason",
+    "resume": "",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "stop", "resume", "decisions", "restore", "explain", "feedback", "why"}
+LATER = {"evaluate", "decisions", "restore", "explain", "feedback", "why"}
 
 
 def decoded(**fields: Any) -> AuthEvent:

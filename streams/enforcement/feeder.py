@@ -1,7 +1,8 @@
 """Keeps every enforcement point of this instance equal to the decisions, each in a thread of its own.
 
 A point that is slow or away holds up no other. What it was told holds there until its own end; it is told again once a
-second until it answers. Nothing is told before all decisions have been read, so that no list is ever empty by mistake.
+second until it answers. Nothing is told before all decisions have been read, so that no list is ever empty by mistake; where
+everything is stopped an empty list is none.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Feeder:
     def run(self, stop: threading.Event) -> None:
         """Tell the point until ``stop``."""
         while not stop.is_set():
-            changed = self._ready.is_set() and self.step()
+            knows = self._ready.is_set() or self._store.stops.everything
+            changed = knows and self.step()
             stop.wait(self.point.pause_s if changed else _POLL_S)
 
     def step(self) -> bool:

@@ -22,8 +22,9 @@ from models.addresses import Proxies
 from models.policy import Policy
 from streams import telemetry
 from streams.cli import standard_options
+from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import Answers
-from streams.gate.app import App
+from streams.gate.app import App, Stopping
 from streams.gate.drain import Drain
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
@@ -36,6 +37,8 @@ __all__ = ["command", "run"]
 #: Below the 1,024 open files that a process usually may have; Dovecot opens up to 100.
 _MAX_CONNECTIONS: Final = 900
 _JOIN_LIMIT_S: Final = 10
+#: What ``crible stop`` stopped here; in the folder of the spool.
+_STOPS: Final = "stops.json"
 
 
 def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.time) -> None:
@@ -50,7 +53,14 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
         standing = Standing(policy)
         proxies = Proxies(settings.ingest.trusted_proxies)
         answers = Answers(load_resolver(settings), proxies, policy, standing, Writer(spool).append, clock)
-        app = App(answers, gate.api_keys, lambda: standing.is_ready, lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes))
+        switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
+        app = App(
+            answers,
+            gate.api_keys,
+            lambda: standing.is_ready,
+            lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes),
+            Stopping(switch, clock),
+        )
         following = threading.Thread(target=Follower(settings, standing, clock).run, args=(stop,), name="standing", daemon=True)
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,30 +13,43 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.types import Receive, Scope, Send
 
+from models.errors import InputError
 from models.events import MAX_LINE_BYTES
 from streams import telemetry
+from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import ACCEPT, FAILED, Answers, Failure, Reply
 from streams.settings import GateKey
 
-__all__ = ["App"]
+__all__ = ["App", "Stopping"]
 
 _BODY_LIMIT_S: Final = 2
 _JSON: Final = b"application/json"
 _PARAMETER: Final = b"command="
 _PATH: Final = "/command/"
+#: As at the blocking service.
+_STOPS_PATH: Final = "/v1/stops"
 #: What a log-in server needs.
 _LOG_INS: Final = frozenset({"report", "allow", "ping"})
 
 _NO_SUCH: Final = Failure(404, "no such command").reply
 _WRONG_METHOD: Final = Failure(405, "another method").reply
 _UNAUTHORIZED: Final = Failure(401, "Unauthorized").reply
+_NOT_OPERATOR: Final = Failure(403, "access forbidden").reply
 _FORBIDDEN: Final = Failure(403, "this key is for log-in servers").reply
 _OUR_FAULT: Final = Failure(500, "internal error").reply
+
+
+class Stopping(NamedTuple):
+    """The kill switch, and the present in UTC seconds."""
+
+    switch: KillSwitch
+    clock: Callable[[], float]
 
 
 class App:
@@ -47,11 +60,18 @@ class App:
         keys: Who may ask; an empty list refuses everybody.
         is_ready: Whether it is known whom to refuse.
         before_metrics: Called before metrics are written.
+        stopping: How operators stop enforcement; ``None`` where nobody can.
     """
 
     def __init__(
-        self, answers: Answers, keys: Sequence[GateKey], is_ready: Callable[[], bool], before_metrics: Callable[[], None]
+        self,
+        answers: Answers,
+        keys: Sequence[GateKey],
+        is_ready: Callable[[], bool],
+        before_metrics: Callable[[], None],
+        stopping: Stopping | None = None,
     ) -> None:
+        self._stopping = stopping
         self._commands, self._keys, self._is_ready, self._before_metrics = answers.commands, keys, is_ready, before_metrics
         self._names = {name for _, name in self._commands}
         self._counters: dict[tuple[str, int], Counter] = {}
@@ -62,7 +82,10 @@ class App:
             reply = await self._reply(route, scope, receive)
         else:
             route = scope["path"]
-            reply, kind = self._probe(route)
+            if route == _STOPS_PATH and self._stopping is not None:
+                reply = await self._stop(self._stopping, scope, receive)
+            else:
+                reply, kind = self._probe(route)
         self._count(route if reply is not _NO_SUCH else "other", reply.status)
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(reply.body))]
         if reply is _UNAUTHORIZED:
@@ -92,6 +115,24 @@ class App:
             return ACCEPT
         return reply
 
+    async def _stop(self, stopping: Stopping, scope: Scope, receive: Receive) -> Reply:
+        """``POST /v1/stops`` stops, ``DELETE`` resumes, as at the blocking service."""
+        client = self._client(scope["headers"])
+        if client is None or not client.operator:
+            return _NOT_OPERATOR
+        try:
+            if scope["method"] == "DELETE":
+                stopped = await asyncio.to_thread(stopping.switch.resume, client.name)
+            elif scope["method"] == "POST":
+                stopped = await asyncio.to_thread(stopping.switch.stop, await _body(receive), client.name, stopping.clock())
+            else:
+                return _WRONG_METHOD
+        except InputError as error:
+            return Reply(400, msgspec.json.encode({"message": str(error)}))
+        except Failure as failure:
+            return failure.reply
+        return Reply(200, msgspec.json.encode(stopped))
+
     def _client(self, headers: Iterable[tuple[bytes, bytes]]) -> GateKey | None:
         """The key that was presented; every known key is compared, in constant time each."""
         digest = sha256(_presented(headers)).hexdigest()
@@ -101,7 +142,8 @@ class App:
     def _probe(self, path: str) -> tuple[Reply, bytes]:
         match path:
             case "/health":
-                return Reply(200, b'{"status":"up"}'), _JSON
+                stopped = self._stopping.switch.targets if self._stopping else []
+                return Reply(200, msgspec.json.encode({"status": "up", "stopped": stopped})), _JSON
             case "/ready" if self._is_ready():
                 return Reply(200, b'{"status":"ready"}'), _JSON
             case "/ready":

@@ -23,6 +23,7 @@ from models.decisions import Decision, DecisionIndex
 from models.ids import stable_id
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
+from models.stops import NO_STOPS, Stops
 from streams import telemetry, topics
 from streams.compacted import CompactedReader, Record, is_of
 from streams.settings import Settings
@@ -53,6 +54,7 @@ class Standing:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._lock = threading.Lock()
+        self._stops = NO_STOPS
         self.is_ready = False
         self.clear()
 
@@ -61,7 +63,15 @@ class Standing:
         with self._lock:
             self.is_ready = False
             self._decisions, self._lists = DecisionIndex(self._policy), Lists()
+            self._held: dict[str, Decision] = {}  # the suspended ones too
             self._ends: list[tuple[float, str]] = []
+
+    def stop(self, stops: Stops) -> None:
+        """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
+        with self._lock:
+            self._stops, self._decisions = stops, DecisionIndex(self._policy)
+            for decision in self._held.values():
+                self._put(decision)
 
     def complete(self) -> None:
         """Everything was read that there was."""
@@ -69,7 +79,7 @@ class Standing:
 
     def refusal(self, attempt: Attempt) -> Refusal | None:
         """Why ``attempt`` is refused, or ``None``. The allow list wins over everything, the block list over decisions."""
-        if not self.is_ready:
+        if not self.is_ready or self._stops.everything:
             return None
         with self._lock:
             if self._lists.find("allow", attempt) is not None:
@@ -84,10 +94,11 @@ class Standing:
         """Take the newest state of a decision; ``None`` where it is gone. Only what can refuse somebody is kept."""
         with self._lock:
             while self._ends and self._ends[0][0] <= now:
-                self._decisions.remove(heappop(self._ends)[1])
-            self._decisions.remove(decision_id)
+                self._remove(heappop(self._ends)[1])
+            self._remove(decision_id)
             if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.end > now:
-                self._decisions.put(decision)
+                self._held[decision_id] = decision
+                self._put(decision)
                 heappush(self._ends, (decision.end, decision_id))
 
     def put_entry(self, key: str, entry: ListEntry | None) -> None:
@@ -106,6 +117,14 @@ class Standing:
         """The keys of entries that ended before a time."""
         with self._lock:
             return self._lists.ended(before)
+
+    def _put(self, decision: Decision) -> None:
+        if not self._stops.suspend(decision.scenario, decision.scope):
+            self._decisions.put(decision)
+
+    def _remove(self, decision_id: str) -> None:
+        self._held.pop(decision_id, None)
+        self._decisions.remove(decision_id)
 
 
 class Follower:

@@ -18,8 +18,7 @@ from models.accounts import AccountDirectory
 from models.changes import AccountChange
 from models.errors import CribleError, InputError
 from models.policy import Policy
-from streams import changes as changes_module
-from streams import topics
+from streams import topics, writing
 from streams.changes import ChangeTopic, read_changes
 from streams.serve import create_app
 from streams.settings import ApiKey, Kafka, Settings
@@ -162,7 +161,7 @@ def test_changes_on_kafka(kafka_broker: str, topic_prefix: str) -> None:
 
 def test_no_broker_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever, and the place is named."""
-    monkeypatch.setattr(changes_module, "_TIMEOUT_MS", 100)
+    monkeypatch.setattr(writing, "_TIMEOUT_MS", 100)
     topic = ChangeTopic(Settings(kafka=Kafka(bootstrap="127.0.0.1:1")))
     with pytest.raises(CribleError, match=r"127\.0\.0\.1:1: no Kafka broker answered within 0\.1 s"):
         topic.send([AccountChange(ts=NOW, account="a", change="closed", by="owner")])

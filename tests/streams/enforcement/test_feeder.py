@@ -14,7 +14,8 @@ from models.attempts import Resolver
 from models.decisions import Decision
 from models.errors import CribleError, InputError
 from models.geo import Geo
-from models.policy import Policy
+from models.policy import Policy, Scope
+from models.stops import Stop, Stops
 from streams import telemetry
 from streams.enforcement.feeder import Feeder, feeders
 from streams.settings import CrowdSec, EnforcementPoint, PlainList, PostfixPolicy
@@ -156,3 +157,28 @@ def test_a_taken_port_is_found_at_the_start() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(CribleError, match=rf"127\.0\.0\.1:{port}: cannot listen: .*block\.points"):
             work_of(PostfixPolicy(port=port))
+
+
+def test_a_stop_is_told(fed: Fed) -> None:
+    """What a person stopped is taken back at the next step, and told again once it is resumed."""
+    for value in (ATTACKER, RANGE):
+        fed.store.put(decision(value, start=NOW - 1, until=NOW + 100))
+    stop = Stop(ts=NOW, by="ops", reason="a drill", scope="range")
+    for stops in (Stops(), Stops((stop,)), Stops()):
+        fed.store.stop(stops)
+        assert fed.feeder.step()
+    assert fed.point.told == [sorted([ATTACKER, RANGE]), [ATTACKER], sorted([ATTACKER, RANGE])]
+
+
+@pytest.mark.parametrize(("scope", "told"), [(None, [[]]), ("range", [])])
+def test_a_service_that_starts_without_kafka_stops_everything(fed: Fed, scope: Scope | None, told: list[list[str]]) -> None:
+    """That nothing may be refused is known before the decisions are; what a stop of one scope leaves is not."""
+    fed.store.stop(Stops((Stop(ts=NOW, by="ops", reason="a drill", scope=scope),)))
+    stop = threading.Event()
+    running = threading.Thread(target=fed.feeder.run, args=(stop,))
+    running.start()
+    if told:
+        wait_for(lambda: fed.point.told, "the point to be told")
+    stop.set()
+    running.join(LIMIT_S)
+    assert fed.point.told == told

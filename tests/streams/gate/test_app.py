@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,9 +18,10 @@ from models.addresses import Proxies
 from models.attempts import Resolver
 from models.geo import Geo
 from models.policy import Policy
+from streams.desk.kill_switch import KillSwitch
 from streams.gate import app as app_module
 from streams.gate.answers import Answers
-from streams.gate.app import App
+from streams.gate.app import App, Stopping
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
 from streams.settings import GateKey
@@ -45,8 +47,10 @@ class Service:
         self.standing.complete()
         self.spooled: list[Spooled] = []
         self.scrapes = 0
-        answers = Answers(Resolver(AccountDirectory("example.org"), Geo()), Proxies(), policy, self.standing, self.put, lambda: T0)
-        self.app = App(answers, KEYS if keys is None else keys, lambda: self.standing.is_ready, self.scraped)
+        self.answers = Answers(
+            Resolver(AccountDirectory("example.org"), Geo()), Proxies(), policy, self.standing, self.put, lambda: T0
+        )
+        self.app = App(self.answers, KEYS if keys is None else keys, lambda: self.standing.is_ready, self.scraped)
 
     async def put(self, record: Spooled) -> None:
         self.spooled.append(record)
@@ -241,7 +245,7 @@ def test_a_full_spool_is_503(service: Service) -> None:
 def test_probes_need_no_key(service: Service) -> None:
     """Alive at once, ready when it is known whom to refuse; until then everybody is let in."""
     service.standing.clear()
-    assert service.ask("GET", "/health").json() == {"status": "up"}
+    assert service.ask("GET", "/health").json() == {"status": "up", "stopped": []}
     assert service.ask("GET", "/ready").status_code == 503
     assert service.post("/?command=allow", json=ASKED).json() == ACCEPTED
     service.standing.complete()
@@ -263,3 +267,28 @@ def test_metrics_count_answers_and_hold_nothing_of_clients(service: Service) -> 
     assert 'crible_verdicts_total{action="refuse"}' in response.text
     assert "secret" not in response.text
     assert "203.0.113" not in response.text
+
+
+# -- the kill switch -----------------------------------------------------------------------------------------------------
+
+
+def test_an_operator_stops_and_resumes(tmp_path: Path) -> None:
+    """As at the blocking service: nobody is refused, /health says so; other keys may not, and a wrong body changes nothing."""
+    service = Service()
+    keys = [*KEYS, GateKey(name="ops", sha256=sha256(b"ops").hexdigest(), operator=True)]
+    switch = KillSwitch(tmp_path / "stops.json", [service.standing.stop])
+    service.app = App(service.answers, keys, lambda: True, lambda: None, Stopping(switch, lambda: T0))
+
+    def asked() -> int:
+        status: int = service.post("/?command=allow", json=ASKED).json()["status"]
+        return status
+
+    assert asked() < 0
+    for key, status in (("wrong", 403), ("secret-1", 403), ("ops", 200)):
+        assert service.post("/v1/stops", key, json={"reason": "a drill"}).status_code == status
+    assert (asked(), service.ask("GET", "/health").json()["stopped"]) == (0, ["all"])
+    assert service.ask("DELETE", "/v1/stops", headers={"X-API-Key": "ops"}).json() == {"stopped": [], "kept": True}
+    assert asked() < 0
+    wrong = service.post("/v1/stops", "ops", json={"reason": "a drill", "kind": "none"})
+    assert (wrong.status_code, "Invalid enum value 'none'" in wrong.json()["message"]) == (400, True)
+    assert service.ask("GET", "/v1/stops", headers={"X-API-Key": "ops"}).status_code == 405

@@ -13,6 +13,7 @@ from kafka.errors import KafkaConnectionError
 from models.decisions import Decision
 from models.lists import ListEntry
 from models.policy import Policy
+from models.stops import Stop, Stops
 from streams.gate import standing as standing_module
 from streams.gate.standing import Follower, Standing
 from streams.settings import Settings
@@ -61,6 +62,32 @@ def test_a_decision_refuses_until_it_is_lifted(standing: Standing, follower: Fol
     follower.take(decided(decision))
     follower.take(record("auth.decisions", decision.decision_id, None))
     assert standing.refusal(ATTEMPT) is None
+
+
+def test_what_is_stopped_refuses_nobody(standing: Standing, follower: Follower) -> None:
+    """A kind or a scope, and the other decision on the address still does; with everything also the lists; later all again."""
+    other = ban("203.0.113.0/24", scenario="login_flood")
+    follower.take(decided(ban("203.0.113.7", scenario="brute_force")))
+    follower.take(decided(other))
+
+    def stopped(**target: Any) -> Stops:
+        return Stops((Stop(ts=T0, by="ops", reason="a drill", **target),))
+
+    standing.stop(stopped(kind="brute_force"))
+    refusal = standing.refusal(ATTEMPT)
+    assert refusal is not None
+    assert refusal.reference == other.decision_id[:12]
+    standing.stop(stopped(scope="range"))
+    follower.take(decided(ban("203.0.113.0/25")))
+    refusal = standing.refusal(ATTEMPT)
+    assert refusal is not None
+    assert refusal.details["scope"] == "ip"
+    standing.put_entry(entry().key, entry())
+    standing.stop(stopped())
+    assert standing.refusal(ATTEMPT) is None
+    standing.put_entry(entry().key, None)
+    standing.stop(Stops())
+    assert standing.refusal(ATTEMPT) is not None
 
 
 def test_ended_decisions_are_forgotten(standing: Standing) -> None:

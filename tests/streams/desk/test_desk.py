@@ -1,0 +1,182 @@
+"""The operator's commands, against real services: the kill switch with and without Kafka, and orders to the leader."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.orders import ORDER_PREFIX
+from streams.local_kafka import free_port
+from streams.settings import Kafka, Settings
+from tests.block_service import KEY, LIMIT_S, BlockService, Topics, block_service, spray, wait_for
+
+ENFORCE = 'version = "1"\nenforce_delay_s = 0\n[enforce]\nkinds = ["password_spray"]\nscopes = ["ip"]\n'
+ADDRESSES = [f"203.0.113.{n}" for n in range(1, 5)]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Desk:
+    """Runs ``crible`` as an operator of some services."""
+
+    def __init__(self, folder: Path, ports: Sequence[int], key: str = KEY) -> None:
+        (folder / "key").write_text(f"{key}\n")
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "CRIBLE_DESK_SERVICES": json.dumps([f"http://127.0.0.1:{port}" for port in ports]),
+            "CRIBLE_DESK_KEY_FILE": str(folder / "key"),
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "streams", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+
+    def told(self, *arguments: str) -> Any:
+        """The result of a command that succeeds."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def channel(kafka_broker: str, topic_prefix: str) -> Iterator[Topics]:
+    """The topics of this test."""
+    opened = Topics(kafka_broker, topic_prefix)
+    yield opened
+    opened.close()
+
+
+def streamed(service: BlockService, *, startup: bool = False) -> tuple[set[str], set[str]]:
+    """What a bouncer adds and what it ends up without."""
+    response = service.get(f"/v1/decisions/stream?startup={json.dumps(startup)}")
+    assert response is not None
+    new, deleted = ({each["value"] for each in response.json()[name]} for name in ("new", "deleted"))
+    return new, deleted - new
+
+
+@pytest.mark.kafka
+def test_stop_resume_and_lift(channel: Topics, tmp_path: Path) -> None:
+    """Within 15 s two services, a bouncer and a file let everybody in, also after a restart; then all of it holds again.
+
+    An order is carried out by whoever leads, once, with who gave it and why.
+    """
+    listed, ports = tmp_path / "list", [free_port(), free_port()]
+    points = json.dumps([{"kind": "list", "file": str(listed)}])
+    channel.send_alerts(msgspec.structs.replace(spray(ip, time.time()), campaign_id="c") for ip in ADDRESSES[:3])
+    channel.send_alerts([spray(ADDRESSES[3], time.time())])
+    desk = Desk(tmp_path, ports)
+
+    def in_file() -> set[str]:
+        return {line for line in listed.read_text().splitlines() if not line.startswith("#")} if listed.exists() else set()
+
+    with block_service(channel.settings, tmp_path, ports[0], ENFORCE) as other:
+        with block_service(channel.settings, tmp_path, ports[1], ENFORCE, CRIBLE_BLOCK_POINTS=points) as service:
+            for each in (other, service):
+                wait_for(each.is_ready, f"readiness; it said {each.said()}")
+                wait_for(lambda each=each: each.served() == set(ADDRESSES), f"the list; it said {each.said()}")
+            wait_for(lambda: in_file() == set(ADDRESSES), f"the file; it said {service.said()}")
+            assert streamed(service, startup=True) == (set(ADDRESSES), set())
+
+            began = time.monotonic()
+            answers = desk.told("stop", "--reason", "a drill")
+            assert list(answers.values()) == [{"stopped": ["all"], "kept": True}] * 2
+            assert (service.served(), other.served()) == (set(), set())
+            assert streamed(service) == (set(), set(ADDRESSES))
+            wait_for(lambda: in_file() == set(), "an empty file")
+            assert time.monotonic() - began < 15
+            listing = desk.told("decisions", "list")
+            assert {each["lifted"] for each in listing["decisions"]} == {None}
+            assert len(listing["suspended"]) == len(ADDRESSES)
+            service.signal(signal.SIGKILL)
+            service.process.wait(LIMIT_S)
+        with block_service(channel.settings, tmp_path, ports[1], ENFORCE, CRIBLE_BLOCK_POINTS=points) as service:
+            wait_for(service.is_ready, f"readiness; it said {service.said()}")
+            assert service.served() == set()
+            desk.told("resume")
+            assert (service.served(), other.served()) == (set(ADDRESSES), set(ADDRESSES))
+            wait_for(lambda: in_file() == set(ADDRESSES), f"the file; it said {service.said()}")
+
+            (alone,) = desk.told("decisions", "list", "--value", ADDRESSES[3])["decisions"]
+            assert desk.told("decisions", "lift", alone["decision_id"], "--reason", "our own office") == {"lifted": 1}
+            assert desk.told("decisions", "undo-campaign", "c", "--reason", "no attack") == {"lifted": 3}
+            wait_for(lambda: (service.served(), other.served()) == (set(), set()), "nothing served")
+            again = desk.run("decisions", "lift", alone["decision_id"], "--reason", "twice")
+            assert (again.returncode, "no such decision holds" in again.stderr) == (2, True)
+
+    lifted = [decision for decision in channel.decisions() if decision.lifted is not None]
+    assert sorted(decision.value for decision in lifted) == ADDRESSES
+    assert {decision.lifted_by for decision in lifted} == {"test"}
+    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    assert sorted((note["action"], note["by"], note["reason"]) for note in notes) == [
+        *[("lift", "test", "no attack")] * 3,
+        ("lift", "test", "our own office"),
+    ]
+    orders = [record for record in channel.read("auth.control") if record.key.decode().startswith(ORDER_PREFIX)]
+    assert sorted(record.value is None for record in orders) == [False, False, True, True]
+
+
+def test_stop_works_without_kafka(tmp_path: Path) -> None:
+    """A service that waits for its broker takes the order, and empties its file, though it knows no decision."""
+    listed, port = tmp_path / "list", free_port()
+    listed.write_text("203.0.113.1\n")
+    settings, points = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}")), [{"kind": "list", "file": str(listed)}]
+    with block_service(settings, tmp_path, port, CRIBLE_BLOCK_POINTS=json.dumps(points)) as service:
+        wait_for(lambda: service.get("/health"), f"an answer; it said {service.said()}")
+        began = time.monotonic()
+        done = Desk(tmp_path, [port]).run("stop", "--all", "--reason", "a drill")
+        assert (done.returncode, done.stdout) == (0, f"http://127.0.0.1:{port}: stopped: all\n")
+        wait_for(lambda: "203.0.113.1" not in listed.read_text(), f"an empty file; it said {service.said()}")
+        assert time.monotonic() - began < 15
+        assert '"enforcement.stopped"' in service.said()
+    assert "a drill" in (tmp_path / f"stops-{port}.json").read_text()
+
+
+def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    """The others stop all the same; the exit code says that not all have."""
+    port, nobody = free_port(), free_port()
+    settings = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}"))
+    with block_service(settings, tmp_path, port) as service:
+        wait_for(lambda: service.get("/health"), f"an answer; it said {service.said()}")
+        began = time.monotonic()
+        done = Desk(tmp_path, [nobody, port]).run("stop", "--scope", "ip", "--reason", "a drill")
+        assert time.monotonic() - began < 15
+        assert (done.returncode, done.stdout) == (1, f"http://127.0.0.1:{port}: stopped: scope ip\n")
+        assert f"http://127.0.0.1:{nobody}: no answer (ConnectError)" in done.stderr
+        refused = Desk(tmp_path, [port], key="wrong").run("resume")
+        assert (refused.returncode, "403 access forbidden" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("stop",), "Missing option '--reason'"),
+        (("stop", "--reason", ""), "--reason: 1 to 300 characters"),
+        (("stop", "--reason", "r", "--all", "--scope", "ip"), "one of --all, --kind and --scope"),
+        (("stop", "--reason", "r", "--kind", "x"), "'x' is not one of"),
+        (("decisions", "lift", "d"), "Missing option '--reason'"),
+    ],
+)
+def test_a_wrong_call_is_exit_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    """One line says what is wrong, and nobody is asked."""
+    done = Desk(tmp_path, [free_port()]).run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_no_key_is_exit_2(tmp_path: Path) -> None:
+    """The setting is named."""
+    desk = Desk(tmp_path, [free_port()])
+    (tmp_path / "key").unlink()
+    done = desk.run("resume")
+    assert (done.returncode, "set desk.key_file" in done.stderr) == (2, True)
