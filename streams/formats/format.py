@@ -33,7 +33,8 @@ class Rule:
 
     Attributes:
         role: What the line means among the others about the same attempt.
-        pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts.
+        pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts, ``time`` a time that
+            does not start the line, ``forwarded`` the hops behind ``remote``.
         fields: What holds for every such line.
         values: By field, what a captured text stands for. Other texts are taken as they are, but a protocol that is not
             named is the format's, and a reason that is not named is unknown.

@@ -164,8 +164,9 @@ class LogReader:
         return self._of_tag[tag]
 
     def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
+        time = frame.time or fields.pop("time", "")
         try:
-            ts = fields["ts"] = self._clock.ts(frame.time) if frame.time else self._at
+            ts = fields["ts"] = self._clock.ts(time) if time else self._at
         except (ValueError, OverflowError):
             raise Refused("bad_ts") from None
         host = frame.host

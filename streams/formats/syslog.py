@@ -29,7 +29,7 @@ _MONTH: Final = r"[A-Z][a-z]{2}"
 _BSD: Final = rf"{_MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d"
 _ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[+-]\d\d:?\d\d|Z)?"
 _PROGRAM: Final = (
-    r"(?:(?P<host>\S{0,254}[^\s:]) +)?(?P<tag>[\w./+-]+)(?:\([\w-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
+    r"(?:(?P<host>(?=[\w:])\S{0,254}[^\s:]) +)?(?P<tag>[\w./+-]+)(?:\([\w-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
 )
 #: What nearly all lines begin with. A host never ends in a colon; a program ends in one, or in its process number.
 _SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_PROGRAM}")
@@ -54,7 +54,7 @@ _SPELLINGS: Final = tuple(
             rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)[T ]{_CLOCK}{_ZONE}",  # ISO 8601
             rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {_CLOCK}",  # nginx
             rf"{_MONTH} {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK} (?P<year>\d{{4}})",  # ctime: vsftpd, Apache
-            rf"(?P<day>\d\d)[-/]{_NAMED}[-/](?P<year>\d{{4}})[ :]{_CLOCK}{_ZONE}",  # PHP, Kerio
+            rf"(?P<day>\d{{1,2}})[-/]{_NAMED}[-/](?P<year>\d{{4}})[ :]{_CLOCK}{_ZONE}",  # PHP, Kerio
             rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {_CLOCK}",  # SquirrelMail
             rf"(?P<day>\d\d)-(?P<month>\d\d)-(?P<year>\d{{4}}) {_CLOCK}",  # Domino
             rf"(?P<year>\d{{4}}) {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK}",  # syslog-ng with year

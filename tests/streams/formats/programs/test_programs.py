@@ -19,7 +19,7 @@ from tests.streams.formats.lines import read
 
 ALL = pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
 #: Programs whose log does not show successes, or not in a form that names the client.
-ONLY_FAILURES = {"apache", "assp", "domino", "kerio", "login", "pam"}
+ONLY_FAILURES = {"apache", "assp", "domino", "kerio", "lighttpd", "login", "pam"}
 #: Programs that never know the client.
 ONLY_REASONS = {"saslauthd"}
 
@@ -56,7 +56,7 @@ def test_rules_capture_fields_of_the_event(form: Format) -> None:
     """Groups are named like fields, and every rule but an echo finds an address."""
     for rule in form.rules:
         groups = set(rule.pattern.groupindex)
-        assert groups <= set(AuthEvent.__struct_fields__) | {"times", "forwarded"}
+        assert groups <= set(AuthEvent.__struct_fields__) | {"times", "time", "forwarded"}
         assert rule.role == "echo" or "remote" in groups
         assert set(rule.values) <= groups
         assert "success" in {*rule.fields, *rule.values}
