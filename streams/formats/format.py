@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from re import Pattern
 from typing import Final, Literal
 
-__all__ = ["ADDRESS", "Format", "Role", "Rule", "Sample"]
+__all__ = ["ADDRESS", "HOST", "Format", "Role", "Rule", "Sample"]
 
 #: What may be an address; the event's own check decides. A full stop or colon behind it is the sentence's.
 ADDRESS: Final = r"[0-9A-Fa-f.:]{0,45}(?:[0-9A-Fa-f]|::)(?:%[\w.-]{1,16})?"
+#: The same where a port may follow, ``\[?(?P<remote>{HOST})\]?(?::\d+)?``: of ``192.0.2.1:80`` the port is no part.
+HOST: Final = rf"(?:::[Ff]{{4}}:)?\d+\.\d+\.\d+\.\d+|{ADDRESS}"
 
 #: One attempt can leave several lines. Of one connection, in this order and each optional: ``opening`` (a name was given),
 #: ``asked`` (a password was asked for), ``checked`` (a part of the program found it wrong), ``attempt`` (the outcome); the

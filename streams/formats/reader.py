@@ -164,7 +164,8 @@ class LogReader:
         return self._of_tag[tag]
 
     def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
-        time = frame.time or fields.pop("time", "")
+        time = fields.pop("time", "")
+        time = frame.time or time
         try:
             ts = fields["ts"] = self._clock.ts(time) if time else self._at
         except (ValueError, OverflowError):

@@ -19,7 +19,44 @@ from tests.streams.formats.lines import read
 
 ALL = pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
 #: Programs whose log does not show successes, or not in a form that names the client.
-ONLY_FAILURES = {"apache", "assp", "domino", "kerio", "lighttpd", "login", "pam"}
+ONLY_FAILURES = {
+    "3proxy",
+    "apache",
+    "assp",
+    "bitwarden",
+    "calibre-web",
+    "domino",
+    "freeswitch",
+    "froxlor",
+    "gitea",
+    "gitlab",
+    "grafana",
+    "half-life",
+    "harbor",
+    "home-assistant",
+    "immich",
+    "joplin-server",
+    "kerio",
+    "lighttpd",
+    "login",
+    "mailu",
+    "monit",
+    "murmur",
+    "mysql",
+    "pam",
+    "paperless",
+    "plesk",
+    "postfixadmin",
+    "proxmox",
+    "rocketchat",
+    "snappymail",
+    "softether",
+    "technitium",
+    "traefik",
+    "vaultwarden",
+    "xrdp",
+    "zoneminder",
+}
 #: Programs that never know the client.
 ONLY_REASONS = {"saslauthd"}
 
