@@ -73,7 +73,8 @@ _INNER: Final = tuple(
     map(
         re.compile,
         (
-            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}), {_CLOCK} (?P<half>[AP]M)",  # NestJS
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}), {_CLOCK}(?: (?P<half>[AP]M))?",  # NestJS
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}",  # cPanel
             rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d) time={_CLOCK}",  # FortiOS
             rf"(?P<day>\d\d) {_NAMED} (?P<year>\d{{4}}) {_CLOCK}{_ZONE}",  # RFC 5322: Samba
             rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) - {_CLOCK}",  # Half-Life

@@ -21,17 +21,11 @@ FORMAT: Final = Format(
     words=(
         "TLS Auth Error: Auth Username/Password",
         "Username/Password authentication succeeded",
-        "AUTH_FAILED",
     ),
     rules=(
         Rule(
             "attempt",
             re.compile(rf"{_PEER} TLS Auth Error: Auth Username/Password verification failed for peer\s*$", re.DOTALL),
-            {"success": False, "fail_type": "credentials"},
-        ),
-        Rule(
-            "attempt",
-            re.compile(rf"{_PEER} AUTH: Received control message: AUTH_FAILED\s*$", re.DOTALL),
             {"success": False, "fail_type": "credentials"},
         ),
         Rule(

@@ -22,7 +22,7 @@ _REASONS: Final[dict[str | None, object]] = {
 FORMAT: Final = Format(
     name="proxmox",
     provenance="Proxmox's PVE/AccessControl.pm and pveproxy (authentication failure), 4 to 8",
-    gaps=("The account is logged with its realm (root@pam)."),
+    gaps=("The realm (pam, pve, an LDAP server) is kept apart from the account."),
     protocol="http",
     tags=re.compile(r"pve(?:daemon|proxy)|pmg(?:daemon|proxy)|proxmox-backup-(?:api|proxy)"),
     words=(
@@ -33,9 +33,9 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"authentication failure; rhost=(?P<remote>{ADDRESS}) user=(?P<login>\S*) msg=(?P<fail_type>no such "
-                r"user|invalid credentials|Authentication failure|authentication failure|user account "
-                r"disabled|account expired)?[^\n]*$",
+                rf"authentication failure; rhost=(?P<remote>{ADDRESS}) user=(?P<login>\S*)@(?P<realm>[\w.-]+) "
+                r"msg=(?P<fail_type>no such user|invalid credentials|Authentication failure|authentication "
+                r"failure|user account disabled|account expired)?[^\n]*$",
                 re.DOTALL,
             ),
             {"success": False},
@@ -46,12 +46,12 @@ FORMAT: Final = Format(
     samples=(
         Sample(
             "Apr 12 06:00:01 pve1 pvedaemon[12]: authentication failure; rhost=192.0.2.70 user=root@pam msg=Authentication failure",
-            {"login": "root@pam", "remote": "192.0.2.70", "success": False, "fail_type": "credentials"},
+            {"login": "root", "remote": "192.0.2.70", "success": False, "fail_type": "credentials"},
         ),
         Sample(
             "Apr 12 06:00:02 pve1 pvedaemon[12]: authentication failure; rhost=::ffff:192.0.2.71 user=anna@pve msg=no "
             "such user ('anna@pve')",
-            {"login": "anna@pve", "remote": "192.0.2.71", "success": False, "fail_type": "account"},
+            {"login": "anna", "remote": "192.0.2.71", "success": False, "realm": "pve", "fail_type": "account"},
         ),
         Sample("Apr 12 06:00:03 pve1 pvedaemon[12]: <root@pam> successful auth for user 'root@pam'", None),
     ),

@@ -23,6 +23,7 @@ _REASONS: Final[dict[str | None, object]] = {
     "NT_STATUS_PASSWORD_EXPIRED": "expired",
     "NT_STATUS_PASSWORD_MUST_CHANGE": "expired",
 }
+_TWO: Final = re.compile(r"remote host \[.*remote host \[", re.DOTALL)
 
 FORMAT: Final = Format(
     name="samba",
@@ -37,8 +38,9 @@ FORMAT: Final = Format(
             re.compile(rf"{_START}(?P<fail_type>(?!NT_STATUS_OK)\w+){_END}", re.DOTALL),
             {"success": False},
             {"fail_type": _REASONS},
+            ambiguous=_TWO,
         ),
-        Rule("attempt", re.compile(rf"{_START}NT_STATUS_OK{_END}", re.DOTALL), {"success": True}),
+        Rule("attempt", re.compile(rf"{_START}NT_STATUS_OK{_END}", re.DOTALL), {"success": True}, ambiguous=_TWO),
     ),
     samples=(
         Sample(

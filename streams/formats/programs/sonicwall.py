@@ -10,6 +10,7 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 _PAIR: Final = r'(?!usr=|src=)\w+=(?:"[^"]*"|[^\s"]*) '
+_TWO: Final = re.compile(" src=.* src=", re.DOTALL)
 
 FORMAT: Final = Format(
     name="sonicwall",
@@ -34,6 +35,7 @@ FORMAT: Final = Format(
                 re.DOTALL,
             ),
             {"success": False},
+            ambiguous=_TWO,
         ),
         Rule(
             "attempt",
@@ -45,6 +47,7 @@ FORMAT: Final = Format(
                 re.DOTALL,
             ),
             {"success": True},
+            ambiguous=_TWO,
         ),
     ),
     samples=(

@@ -9,6 +9,8 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
+_TWO: Final = re.compile("Source Network Address:.*Source Network Address:", re.DOTALL)
+
 FORMAT: Final = Format(
     name="windows-text",
     provenance="Microsoft's documentation of events 4624 and 4625, as Snare, NXLog, syslog-ng's and OSSEC's agents write them",
@@ -29,6 +31,7 @@ FORMAT: Final = Format(
                 re.DOTALL,
             ),
             {"success": True},
+            ambiguous=_TWO,
         ),
         Rule(
             "attempt",
@@ -54,6 +57,7 @@ FORMAT: Final = Format(
                     "0xc0000071": "expired",
                 }
             },
+            ambiguous=_TWO,
         ),
     ),
     samples=(

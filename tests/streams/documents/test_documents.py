@@ -20,6 +20,10 @@ SAMPLES = [(document, sample) for document in DOCUMENTS.values() for sample in d
 NAMES = [f"{document.name}-{number}" for document in DOCUMENTS.values() for number, _ in enumerate(document.samples)]
 
 
+#: Sources whose records show no successes with an address, or no failures.
+ONE_SIDED = {"grafana": True, "zoom": False, "notion": False}
+
+
 def read(record: Mapping[str, Any], *names: str) -> list[AuthEvent] | None:
     """What a reader of all documents, or of those with these names, makes of a record."""
     chosen = [document for document in DOCUMENTS.values() if not names or document.name in names]
@@ -50,7 +54,8 @@ def test_a_document_says_where_it_comes_from(document: Document) -> None:
     assert len(document.provenance) > 40
     assert len(document.gaps) > 40
     outcomes = [sample.fields and sample.fields.get("success") for sample in document.samples]
-    assert {True, False, None} <= set(outcomes)
+    assert {True, False, None} - {ONE_SIDED.get(document.name)} <= set(outcomes) | {None}
+    assert None in outcomes
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.truth import FLOORS, OUT_OF_SCOPE, SETS, WRONG, judge, read
+from tests.truth import _FAIL2BAN_SCOPE, FLOORS, SETS, WRONG, judge, read
 
 pytestmark = pytest.mark.shared_data
 
@@ -24,6 +24,6 @@ def test_lines_of_others(shared_data: Path, name: str) -> None:
 def test_what_is_out_of_scope_is_not_guessed(shared_data: Path) -> None:
     """Lines of services that are out of scope give nothing, or nothing but a log-in with the address that is expected."""
     for case in SETS["fail2ban"]():
-        if case.service in OUT_OF_SCOPE and case.host:
+        if case.service in _FAIL2BAN_SCOPE and case.host:
             found = read(case.line)
             assert [event.remote for event in found.events if event.remote != case.host] == [], case.line
