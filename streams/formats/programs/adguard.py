@@ -24,7 +24,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 rf'\d+#\d+ \[\w+\] auth: failed to login user "(?P<login>.*)" from ip "?(?P<remote>{ADDRESS})"?(?:: '
-                r"[\w ]+)?\s*$",
+                r"[\w ]*\w)?\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -50,7 +50,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 rf"{_LEVEL}(?:\S+ )?(?:in )?(?:\w+: )?Registration from '(?P<login>.*)' failed for "
-                rf"'\[?(?P<remote>{HOST})\]?(?::\d+)?' - (?P<fail_type>[\w ()/]+)\s*$",
+                rf"'\[?(?P<remote>{HOST})\]?(?::\d+)?' - (?P<fail_type>[\w ()/]*[\w)])\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -24,7 +24,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 rf"(?:[\d-]+\|){{3}}\[WEB\] \[(?P<remote>{ADDRESS})\] Authentication failed for '(?P<login>.*)'(?: : "
-                r"(?P<fail_type>[\w ]+))?\s*$",
+                r"(?P<fail_type>[\w ]*\w))?\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -29,7 +29,7 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf'{_BLOCK}could not access user "(?P<login>.*)"' r"'s records in the system password file: [\w ]+\s*$", re.DOTALL
+                rf'{_BLOCK}could not access user "(?P<login>.*)"' r"'s records in the system password file: [\w ]*\w\s*$", re.DOTALL
             ),
             {"success": False, "fail_type": "account"},
         ),
@@ -40,7 +40,7 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            re.compile(rf'{_BLOCK}pam_authenticate\(\) for user "(?P<login>.*)" failed: [\w ]+\s*$', re.DOTALL),
+            re.compile(rf'{_BLOCK}pam_authenticate\(\) for user "(?P<login>.*)" failed: [\w ]*\w\s*$', re.DOTALL),
             {"success": False},
         ),
         Rule(

@@ -24,7 +24,7 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"{_START}Login attempt failed from (?:(?:[\d.]+|[0-9a-f:]+:[0-9a-f:.]*)|(?P<login>[^|]*))\.\s*$", re.DOTALL
+                rf"{_START}Login attempt failed from (?:(?:[\d.]+|[0-9a-f]*:[0-9a-f:.]*)|(?P<login>[^|]*))\.\s*$", re.DOTALL
             ),
             {"success": False},
             ambiguous=_TWO,

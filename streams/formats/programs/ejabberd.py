@@ -27,7 +27,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 rf"{_START}Failed (?:\w+ )*?(?:[\w-]+ )?authentication for (?P<login>[^\s]*) from (?:IP "
-                rf")?(?P<remote>{ADDRESS})(?: \(\{{\{{[\d,]+\}},\d+\}}\)|: [\w ,;'.-]*)?\s*$",
+                rf")?(?P<remote>{ADDRESS})(?: \(\{{\{{[\d,]+\}},\d+\}}\)|: (?:[\w ,;'.-]*[\w.])?)?\s*$",
                 re.DOTALL,
             ),
             {"success": False},

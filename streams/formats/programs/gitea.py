@@ -31,7 +31,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 rf"{_START}Failed authentication attempt for (?P<login>.*) from \[?(?P<remote>{HOST})\]?(?::\d+)?: "
-                r"(?P<fail_type>[\w' ]+?)(?: \[[^\[\]]*\])?\s*$",
+                r"(?P<fail_type>\w[\w']*(?: [\w']+)*)(?: \[[^\[\]]*\])?\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -10,7 +10,7 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 _START: Final = r'\[ERROR\] \[[^\]]*\]\[client IP="(?:(?P<forwarded>[^\s,"]+(?:, [^\s,"]+)*), )?'
-_TWO: Final = re.compile("user:.*, error:.*, error:", re.DOTALL)
+_TWO: Final = re.compile(", error:.*, error:", re.DOTALL)
 
 FORMAT: Final = Format(
     name="harbor",

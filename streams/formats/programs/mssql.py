@@ -29,8 +29,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                r"Logon +Login failed for user '(?P<login>.*)'\.(?: Reason: (?P<fail_type>[^.\[\]]*)\.[^\[\]]*)? "
-                rf"\[CLIENT: (?P<remote>{ADDRESS})\]\s*$",
+                r"Logon +Login failed for user '(?P<login>.*)'\.(?: Reason: "
+                rf"(?P<fail_type>[^.\[\]]{{0,99}})\.[^\[\]]{{0,199}})? \[CLIENT: (?P<remote>{ADDRESS})\]\s*$",
                 re.DOTALL,
             ),
             {"success": False},

@@ -26,7 +26,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 r"(?>.*?An account was successfully logged on\. )(?>.*?New Logon:)(?>.*?Account "
-                r"Name:)\s+(?P<login>\S[^:]*?)\s+Account Domain:(?>.*?Source Network "
+                r"Name:)\s+(?P<login>\S+(?: \S+)*)\s+Account Domain:(?>.*?Source Network "
                 rf"Address:)\s+(?P<remote>{ADDRESS})(?=\s|$)",
                 re.DOTALL,
             ),
@@ -37,8 +37,8 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 r"(?>.*?An account failed to log on\. )(?>.*?Account For Which Logon Failed:)(?>.*?Account "
-                r"Name:)\s+(?P<login>\S[^:]*?)\s+Account Domain:(?>.*?Sub "
-                r"Status:)\s+(?P<fail_type>0x[0-9A-Fa-f]+)(?>.*?Source Network "
+                r"Name:)\s+(?P<login>\S+(?: \S+)*)\s+Account Domain:(?>.*?Sub "
+                r"Status:)\s+(?P<fail_type>0x[0-9A-Fa-f]{8})(?>.*?Source Network "
                 rf"Address:)\s+(?P<remote>{ADDRESS})(?=\s|$)",
                 re.DOTALL,
             ),
