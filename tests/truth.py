@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 import click
@@ -240,6 +241,9 @@ _NO_ADDRESS: Final = "a log-in whose line names no client's address"
 _ELSEWHERE: Final = "the address stands in another line of the same connection"
 _LOCAL: Final = "log-ins at the machine itself, which have no address"
 _TWO_ADDRESSES: Final = "could name two addresses: it is refused"
+_NO_PASSWORD: Final = "no password was given, or none was checked"
+_REPEATED: Final = "repeats what another line says"
+_MODE: Final = "fail2ban's mode decides"
 _TRAP: Final = "a honeypot: no account there is ours, and a success is none"
 _BANS: Final = "bans that another tool made"
 _FORMAT: Final = "made up to show the tool"
@@ -270,23 +274,23 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
         "refused connect|dispatch_run_fatal|Timeout before auth|Read from socket failed|Received disconnect from "
         ".* ?1[14]: ": _NO_NAME,
         "Disconnecting: Too many authentication failures":
-            "the address stands in another line; each failure had a line of its own",
-        r"Disconnecting invalid user xxx .*Too many": "fail2ban counted the same process before",
-        r"Disconnected from authenticating user admin": "fail2ban counts it in mode 'aggressive' only, as another line shows",
+            _ELSEWHERE,
+        r"Disconnecting invalid user xxx .*Too many": _REPEATED,
+        r"Disconnected from authenticating user admin": _MODE,
         r"kernel: ?\[": _FORMAT,
-        r"ssh1: ruser ": "a line that sshd never wrote, which could name two addresses: it is refused",
+        r"ssh1: ruser ": _TWO_ADDRESSES,
         r"ssh2: from 10\.10\.1\.2 port 55555 ssh2$":
-            "sshd writes nothing there for a password, so it could name two addresses: refused",
+            _TWO_ADDRESSES,
     },
     "dovecot": {
         "no auth attempts|auth was ready|didn't finish SASL|TLS handshake\\)":
-            "no password was given (fail2ban: mode 'aggressive')",
+            _NO_PASSWORD,
     },
     "postfix": {
         "NOQUEUE|milter-reject| reject: |pipelining|too many errors|rate limit|does not resolve|lost "
         "connection|PREGREET|HANGUP": _MAIL,
         r"COMMAND (?:TIME|COUNT) LIMIT": _MAIL,
-        r"Invalid authentication mechanism": "no password was given; fail2ban counts it in mode 'aggressive' only",
+        r"Invalid authentication mechanism": _NO_PASSWORD,
     },
     "exim": {
         "sender verify fail|rejected RCPT|synchronization error|dropped: |no MAIL in|closed by DROP|no host name|no "
@@ -296,7 +300,7 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
     "apache-auth": {
         r"client denied|SNI|File does not exist": _PROBE,
         "wrong authentication scheme|invalid (?:qop|nonce)|realm mismatch|unknown algorithm":
-            "broken protocol, no password was checked",
+            _NO_PASSWORD,
         r"Authorization of user .* failed, reason": "the password was right; the file's owner is another",
     },
     "nginx-http-auth": {
@@ -304,14 +308,14 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
         r'client: 127\.0\.0\.1, server: test, .* client: 192\.0\.2\.2': _TWO_ADDRESSES,
         r"host nginx: 2025": "two headers, the second cut",
     },
-    "lighttpd-auth": {r"uri mismatch": "broken protocol, no password was checked"},
+    "lighttpd-auth": {r"uri mismatch": _NO_PASSWORD},
     "courier-smtp": {r"User .*unknown|User unknown": _MAIL},
     "kerio": {r"unknown recipient|Spam attack|DNS blacklist|Relay attempt|no reverse DNS|Message from IP": _MAIL},
     "domino-smtp": {r"rejected for policy": _MAIL},
     "assp": {
         r"SSL negotiation|RelayAttempt": _MAIL,
-        r"too much AUTH errors": "repeats what the lines before have said",
-        r"Invalid authentication mechanism|Invalid base64": "no password was given",
+        r"too much AUTH errors": _REPEATED,
+        r"Invalid authentication mechanism|Invalid base64": _NO_PASSWORD,
     },
     "openwebmail": {},
     "perdition": {r"Error reading authentication": _NO_NAME},
@@ -320,14 +324,14 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
             "a call by a stranger, or refused for its address: no log-in",
         r"LocalAddress=.*LocalAddress=|AccountID=.*AccountID=": _TWO_ADDRESSES,
     },
-    "freeswitch": {"SIP auth challenge": "a password was asked for, none was given"},
+    "freeswitch": {"SIP auth challenge": _NO_PASSWORD},
     "openvpn": {r"^(?!.*Auth Username/Password)": _NETWORK},
     "mongodb-auth": {r"Failed to authenticate|end connection": _ELSEWHERE},
     "slapd": {r"RESULT|BIND": _ELSEWHERE},
-    "3proxy": {r" 0\d{4} - | 00508 - ": "a request without a user name"},
-    "traefik-auth": {r" - - \[": _UNNAMED, r":21:34:30 ": "fail2ban's mode decides"},
+    "3proxy": {r" 0\d{4} - | 00508 - ": _UNNAMED},
+    "traefik-auth": {r" - - \[": _UNNAMED, r":21:34:30 ": _MODE},
     "monit": {r"Authorization header|empty username|unknown user ''": _UNNAMED},
-    "selinux-ssh": {r"^type=USER_LOGIN": "repeats what another record of the audit says"},
+    "selinux-ssh": {r"^type=USER_LOGIN": _REPEATED},
     "pam-generic": {
         r"ruser= rhost=192\.0\.2\.2 user=test rhost=": _TWO_ADDRESSES,
     },
@@ -353,7 +357,7 @@ def fail2ban() -> Iterator[Case]:
         why_not = _FAIL2BAN_SCOPE.get(service, "")
         why_not = why_not or _why(_FAIL2BAN_LINES.get(service, {}), line)
         if not why_not and len(answers[service, line]) > 1:
-            why_not = "fail2ban's mode decides"
+            why_not = _MODE
         if expect.get("match") is None:
             why_not = why_not or "nothing is expected"
         host = expect.get("host") or expect.get("ip4") or expect.get("ip6") or ""
@@ -382,7 +386,7 @@ _CROWDSEC_LINES: Final[dict[str, str]] = {
     r"^\d\d\[(?:NET|IKE)\]": _ELSEWHERE,
     r"TLS Error|VERIFY ERROR|OpenSSL: error|Auth Certificate": _NETWORK,
     r"Successful Login\W+User=|Successful Login.*\"t\"": _NO_ADDRESS,
-    r"no_auth_tried": "no password was given",
+    r"no_auth_tried": _NO_PASSWORD,
     r"^'": "a quotation mark before the time",
     r"Received control message": "what a client of OpenVPN logs",
     r"ADD_TO_CART|REGISTER_SUCCESS|firewall,info|Trusted domain error|Bruteforce attempt": "not about log-ins",
@@ -482,7 +486,7 @@ _WAZUH_SCOPE: Final[dict[str, str]] = {
 _WAZUH_LINES: Final[dict[str, str]] = {
     r"Authentication Failure:$": "a log-in line with an ending that Dovecot does not write",
     r"rhost=  user=|Logon Type:\s*2 ": _LOCAL,
-    r"from 183\.106\.179\.x|\[aa\.bb\.vv\.dd\]": "the collector made the address unreadable",
+    r"from 183\.106\.179\.x|\[aa\.bb\.vv\.dd\]": _NO_ADDRESS,
 }
 
 
@@ -532,7 +536,7 @@ _PATTERNDB_SCOPE: Final[dict[str, str]] = {
 }
 _PATTERNDB_LINES: Final[dict[str, str]] = {
     r"FROM \(null\)|on '/dev/tty1'|rhost=\s*$|Source Network Address: -": _LOCAL,
-    r"from UNKNOWN": "sshd did not know the address",
+    r"from UNKNOWN": _NO_ADDRESS,
 }
 
 
@@ -618,15 +622,28 @@ def report(name: str, judgement: Judgement) -> None:
 
 
 def report_left_out(judgements: Mapping[str, Judgement]) -> None:
-    """Print what was not judged and why."""
+    """Print what was not judged and why, most lines first."""
     services: dict[str, dict[str, int]] = defaultdict(dict)
     for name, judgement in judgements.items():
         for (_, service, why), count in judgement.left_out.items():
             services[why][f"{name}/{service}"] = count
-    click.secho("\nnot judged, and why", bold=True)
-    for why, counts in sorted(services.items()):
-        click.echo(f"  {why}: {sum(counts.values())}")
-        click.echo(f"      {', '.join(f'{service} {count}' for service, count in sorted(counts.items()))}")
+    click.secho(f"\n{'lines':>5}  {LEFT_OUT}, and why", bold=True)
+    for why, counts in sorted(services.items(), key=lambda item: -sum(item[1].values())):
+        told = ", ".join(f"{service} {count}" for service, count in sorted(counts.items()))
+        click.echo(f"{sum(counts.values()):5}  {why}")
+        click.echo(fill(told, 130, initial_indent=" " * 9, subsequent_indent=" " * 9))
+
+
+def report_totals(judgements: Mapping[str, Judgement]) -> None:
+    """Print how much of each set was judged, and how it went."""
+    click.secho(f"\n{'set':20}{'lines':>7}{LEFT_OUT:>12}{'no log-in':>11}{'log-ins':>9}{'recognised':>12}{WRONG:>7}", bold=True)
+    for name, judgement in judgements.items():
+        left_out = judgement.left_out.total()
+        judged = sum(result.counts.total() for result in judgement.results.values()) - left_out
+        click.echo(
+            f"{name:20}{judged + left_out:7}{left_out:12}{judged - judgement.logins:11}{judgement.logins:9}"
+            f"{judgement.share:12.1%}{len(judgement.wrong):7}"
+        )
 
 
 def main() -> int:
@@ -638,6 +655,7 @@ def main() -> int:
     for name, judgement in judgements.items():
         report(name, judgement)
     report_left_out(judgements)
+    report_totals(judgements)
     wrong = sum(len(judgement.wrong) for judgement in judgements.values())
     missed = [name for name, judgement in judgements.items() if judgement.share < FLOORS[name]]
     click.secho(f"\n{wrong} wrong; below their floor: {', '.join(missed) or 'none'}", bold=True)
