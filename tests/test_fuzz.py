@@ -12,7 +12,11 @@ from tests.fuzz import check, corpus
 
 CORPUS = corpus()
 #: Cases that ``make fuzz`` has found.
-FOUND: list[bytes] = []
+FOUND = [
+    b"Failed login for user 'anna' from 192.0.2.115 at 0022-04-12 06:00:01",  # a time that no other stage takes
+    b"0022-04-12T06:00:01Z gw sshd[1]: Failed password for anna from 192.0.2.1 port 1 ssh2\n" * 2,
+    b"@ffffffffffffffff00000000 sshd[1]: Failed password for anna from 192.0.2.1 port 1 ssh2",
+]
 #: Words that mean something to formats and documents.
 WORDS = sorted({word for data in CORPUS.values() for word in re.findall(rb"\w+|\W+", data)})
 

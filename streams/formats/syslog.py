@@ -11,6 +11,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
+from models.events import END_OF_TIME_S
+
 __all__ = ["Clock", "Frame", "split", "unwrap"]
 
 _NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -199,6 +201,8 @@ class Clock:
             ts = self._in_hour(int(time[-5:-3]) * 60.0 + int(time[-2:]))
         else:
             ts = self._parse(time)
+        if not 0.0 <= ts < END_OF_TIME_S:
+            raise ValueError("before 1970 or after 9999")
         self._text, self._ts = time, ts
         return ts
 
