@@ -77,6 +77,7 @@ class Format:
         own_tags: The same for tags that the rules see too, because the program's own file starts its lines with them.
         anywhere: Matches the start of its messages, whatever program logs them.
         connection: What lines of one connection have in common: the logging process or ``session_id``; None if nothing.
+        is_common: What many programs write, tried after the programs' own.
     """
 
     name: str
@@ -90,3 +91,4 @@ class Format:
     own_tags: Pattern[str] | None = None
     anywhere: Pattern[str] | None = None
     connection: Literal["process", "session_id"] | None = None
+    is_common: bool = False
