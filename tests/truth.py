@@ -59,6 +59,7 @@ class Case:
         user: The name; ``None`` if it is not told.
         why_not: Why the line is not judged, else "".
         literal: Whether address and name, where they are not told, must at least stand in the line.
+        before: The lines of the same connection before it, which are cases of their own.
     """
 
     file: str
@@ -69,6 +70,7 @@ class Case:
     user: str | None = None
     why_not: str = ""
     literal: bool = True
+    before: tuple[str, ...] = ()
 
 
 @dataclass
@@ -154,7 +156,7 @@ def judge(cases: Iterator[Case]) -> Judgement:
             judgement.left_out[case.file, case.service, case.why_not] += 1
             result.counts[LEFT_OUT] += 1
             continue
-        found = read(case.line)
+        found = read(*case.before, case.line)
         is_login = case.outcome is not None
         result.logins += is_login
         problem = _problem(case, found)
@@ -327,7 +329,6 @@ _FAIL2BAN_LINES: Final[dict[str, dict[str, str]]] = {
     "freeswitch": {"SIP auth challenge": _NO_PASSWORD},
     "openvpn": {r"^(?!.*Auth Username/Password)": _NETWORK},
     "mongodb-auth": {r"Failed to authenticate|end connection": _ELSEWHERE},
-    "slapd": {r"RESULT|BIND": _ELSEWHERE},
     "3proxy": {r" 0\d{4} - | 00508 - ": _UNNAMED},
     "traefik-auth": {r" - - \[": _UNNAMED, r":21:34:30 ": _MODE},
     "monit": {r"Authorization header|empty username|unknown user ''": _UNNAMED},
@@ -352,8 +353,11 @@ def fail2ban() -> Iterator[Case]:
     answers = defaultdict(set)
     for case in objects:
         answers[case["file"], case["line"]].add((case["expect"] or {}).get("match"))
+    connection: list[str] = []
     for case in objects:
         service, line, expect = case["file"], case["line"], case["expect"] or {}
+        if service == "slapd":
+            connection.append(line)
         why_not = _FAIL2BAN_SCOPE.get(service, "")
         why_not = why_not or _why(_FAIL2BAN_LINES.get(service, {}), line)
         if not why_not and len(answers[service, line]) > 1:
@@ -364,7 +368,8 @@ def fail2ban() -> Iterator[Case]:
         user = expect.get("user")
         outcome = next((told for words, told in _FAIL2BAN_WORDS.items() if re.search(words, line)), None)
         if expect.get("match"):
-            yield Case("fail2ban", service, line, bool(outcome), host, user, why_not)
+            before = tuple(connection[:-1]) if service == "slapd" else ()
+            yield Case("fail2ban", service, line, bool(outcome), host, user, why_not, literal=not before, before=before)
         else:
             yield Case("fail2ban", service, line, outcome, why_not=why_not)
 

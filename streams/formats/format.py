@@ -25,8 +25,9 @@ HOST: Final = rf"(?:::[Ff]{{4}}:)?\d+\.\d+\.\d+\.\d+|{ADDRESS}"
 #: first of them counts, and the first of each later kind is the same attempt. ``closing``: an attempt only if its connection
 #: has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the
 #: connection brings. ``echo``: written for another program about an attempt at it; an attempt only if that program stays
-#: silent, and without an address only the reason of one.
-Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo"]
+#: silent, and without an address only the reason of one. ``told``: no attempt; what it captures belongs to later lines with the
+#: same ``conn``.
+Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Rule:
     Attributes:
         role: What the line means among the others about the same attempt.
         pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts, ``time`` a time that
-            does not start the line, ``forwarded`` the hops behind ``remote``.
+            does not start the line, ``forwarded`` the hops behind ``remote``, ``conn`` the program's own number of a connection.
         fields: What holds for every such line.
         values: By field, what a captured text stands for. Other texts are taken as they are, but a protocol that is not
             named is the format's, and a reason that is not named is unknown.

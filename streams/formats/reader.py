@@ -7,6 +7,7 @@ are short and clean becomes an event without another check.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ __all__ = ["MAX_TIMES", "LogReader"]
 
 #: Tags that are remembered at a time.
 _TAGS: Final = 4_096
+#: Numbered connections that are remembered at a time; each takes a few hundred bytes.
+_CONNECTIONS: Final = 16_384
 #: What fails with these is a token, not a password (RFC 7628; Google's XOAUTH2).
 _TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoauth2"})
 _WRONG_PASSWORD: Final = frozenset({None, "credentials"})
@@ -37,9 +40,10 @@ class _Step:
         closed: Fields with a fixed vocabulary: name, look-up, value of a text that is not in it.
         open: Other fields: name, look-up.
         has_times: Whether the line may say how many attempts it stands for.
+        has_conn: Whether the line is one of several of a connection that the program numbers.
     """
 
-    __slots__ = ("closed", "connection", "constants", "has_times", "match", "open", "rule")
+    __slots__ = ("closed", "connection", "constants", "has_conn", "has_times", "match", "open", "rule")
 
     def __init__(self, form: Format, protocol: str, rule: Rule) -> None:
         self.rule, self.match, self.connection = rule, rule.pattern.match, form.connection
@@ -52,6 +56,7 @@ class _Step:
             else:
                 self.open.append((name, values))
         self.has_times = "times" in rule.pattern.groupindex
+        self.has_conn = "conn" in rule.pattern.groupindex
 
 
 #: A rule, what it matched, and how often the line stands for itself.
@@ -76,6 +81,7 @@ class LogReader:
         self._proxies = proxies or Proxies()
         self._client_of = self._proxies.client
         self._joiner, self._connections = Joiner(), Connections()
+        self._told: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
         self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
         self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
@@ -112,12 +118,28 @@ class LogReader:
         if step.rule.ambiguous is not None and step.rule.ambiguous.search(match.string):
             raise Refused("bad_remote")
         fields, times = _fields(step, match, times)
+        if step.has_conn and not self._complete(step.rule, fields, (frame.host, frame.tag, match["conn"])):
+            self.not_logins += 1
+            return []
         if step.rule.role == "echo" and not fields.get("remote"):
             self.not_logins += 1
             self._joiner.reason(fields["login"], fields.get("fail_type"))
             return []
         event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
         return self._ready(step, event, line, frame, times)
+
+    def _complete(self, rule: Rule, fields: dict[str, Any], connection: tuple[str, ...]) -> bool:
+        """Whether a line of a numbered connection is an attempt of somebody: then ``fields`` has what earlier lines told."""
+        del fields["conn"]
+        told = self._told.pop(connection, {})
+        self._told[connection] = told
+        if len(self._told) > _CONNECTIONS:
+            self._told.popitem(last=False)
+        if rule.role == "told":
+            told |= {name: fields[name] for name in ("login", "remote") if name in rule.pattern.groupindex}
+            return False
+        fields.update(told)
+        return bool(fields["login"])
 
     def release(self, now: float) -> list[Located]:
         """What has waited long enough at ``now`` (UTC seconds), for a file that gets no more lines for a while."""
