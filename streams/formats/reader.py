@@ -83,7 +83,8 @@ class LogReader:
         self._joiner, self._connections = Joiner(), Connections()
         self._told: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
-        self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
+        untagged = [(form.words, _steps(form, form.protocol)) for form in self._formats]
+        self._untagged = tuple((word, steps) for words, steps in untagged for word in words)
         self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
         self.not_logins = 0
 
@@ -168,8 +169,8 @@ class LogReader:
                 return found
         if not frame.host or not frame.time:
             times, message = unwrap(text[frame.rest_at :])
-            for words, steps in self._untagged:
-                if any(word in message for word in words) and (found := _first(steps, message, times)):
+            for word, steps in self._untagged:
+                if word in message and (found := _first(steps, message, times)):
                     return found
         return None
 
