@@ -19,8 +19,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="asana",
-    provenance=("Asana's audit log API (user_login_succeeded, user_login_failed)"),
-    gaps=("Why a log-in failed is not said, nor which browser was used."),
+    provenance="Asana's audit log API (user_login_succeeded, user_login_failed)",
+    gaps="Why a log-in failed is not said, nor which browser was used.",
     rules=(
         Rule(
             {"event_type": any_of("user_login_succeeded user_login_failed"), "event_category": any_of("logins")},

@@ -23,8 +23,8 @@ def _rule(path: str, types: str, **constants: object) -> Rule:
 
 DOCUMENT: Final = Document(
     name="auth0",
-    provenance=("Auth0's documentation of log event type codes, 2025"),
-    gaps=("Exchanges of tokens and second factors that were asked for are no log-in. A leaked password is one that was right."),
+    provenance="Auth0's documentation of log event type codes, 2025",
+    gaps="Exchanges of tokens and second factors that were asked for are no log-in. A leaked password is one that was right.",
     rules=(
         *(
             rule

@@ -25,7 +25,7 @@ DOCUMENT: Final = Document(
     provenance=(
         "Authelia's internal/handlers/handler_firstfactor.go, response.go and handler_sign_*.go, log.format: json, 4.30 to 4.39"
     ),
-    gaps=("A second factor that was refused is no wrong password. A log as text is read as lines."),
+    gaps="A second factor that was refused is no wrong password. A log as text is read as lines.",
     rules=(
         _rule(
             "Error occurred getting details for user with username input '(?P<login>.*)' which usually indicates they do not exist",

@@ -16,7 +16,7 @@ DOCUMENT: Final = Document(
         "authentik's authentik/events/models.py (EventAction) and flows/stage.py, as logged and as sent by its "
         "transports, 2021 to 2025"
     ),
-    gaps=("A password that is right but not enough is told by another event. The time has no zone and is UTC."),
+    gaps="A password that is right but not enough is told by another event. The time has no zone and is UTC.",
     rules=(
         Rule(
             {"action": any_of("login_failed"), "client_ip": None},

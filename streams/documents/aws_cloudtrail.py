@@ -20,7 +20,7 @@ _OUTCOMES: Final = {"success": True, "failure": False}
 
 DOCUMENT: Final = Document(
     name="aws_cloudtrail",
-    provenance=("AWS's documentation of CloudTrail (AWS Management Console sign-in events, IAM Identity Center sign-in events)"),
+    provenance="AWS's documentation of CloudTrail (AWS Management Console sign-in events, IAM Identity Center sign-in events)",
     gaps=(
         "Calls of APIs, and roles that are taken, are no log-in. A record without an outcome is none. A failed "
         "root log-in does not say whether the account exists."

@@ -19,8 +19,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="box",
-    provenance=("Box's enterprise events (LOGIN, FAILED_LOGIN, ADD_LOGIN_ACTIVITY_DEVICE), API 2.0"),
-    gaps=("The account is who caused the event; why a log-in failed is not said."),
+    provenance="Box's enterprise events (LOGIN, FAILED_LOGIN, ADD_LOGIN_ACTIVITY_DEVICE), API 2.0",
+    gaps="The account is who caused the event; why a log-in failed is not said.",
     rules=(
         Rule(
             {"event_type": any_of("LOGIN FAILED_LOGIN"), "created_by": None, "source": None},

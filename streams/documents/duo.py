@@ -20,8 +20,8 @@ _OUTCOMES: Final = {"success": True, "denied": False, "failure": False, "fraud":
 
 DOCUMENT: Final = Document(
     name="duo",
-    provenance=("Duo's Admin API (authentication logs v1 and v2, administrator logs)"),
-    gaps=("A second factor that was refused is no wrong password. An enrolment is no log-in. A record without a time is refused."),
+    provenance="Duo's Admin API (authentication logs v1 and v2, administrator logs)",
+    gaps="A second factor that was refused is no wrong password. An enrolment is no log-in. A record without a time is refused.",
     rules=(
         Rule({"event_type": any_of("enrollment"), "access_device": None}, constants={"success": None}),
         Rule(

@@ -13,8 +13,8 @@ _FIELDS: Final[Fields] = {"ts": "t", "remote": "remote_addr", "fail_type": "erro
 
 DOCUMENT: Final = Document(
     name="grafana",
-    provenance=("Grafana's pkg/services/contexthandler and pkg/services/login, log format json, 6 to 12"),
-    gaps=("Failures name no account; successes name no address and are not read."),
+    provenance="Grafana's pkg/services/contexthandler and pkg/services/login, log format json, 6 to 12",
+    gaps="Failures name no account; successes name no address and are not read.",
     rules=(
         Rule(
             {"msg": frozenset({"invalid username or password"}), "remote_addr": None, "logger": any_of("context")},

@@ -22,8 +22,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="kasm",
-    provenance=("lines of Kasm Workspaces 1.12's client_api_server (metric_name account.login.*)"),
-    gaps=("Of several hops the last is taken unless it is a trusted proxy. Why a log-in failed in another way is not kept."),
+    provenance="lines of Kasm Workspaces 1.12's client_api_server (metric_name account.login.*)",
+    gaps="Of several hops the last is taken unless it is a trusted proxy. Why a log-in failed in another way is not kept.",
     rules=(
         Rule(
             {"metric_name": None, "request_ip": None},

@@ -21,7 +21,7 @@ DOCUMENT: Final = Document(
     provenance=(
         "MongoDB's src/mongo/db/auth/sasl_commands.cpp and documentation of log ids 5286306, 5286307, 20249 and 20250, 4.4 to 8"
     ),
-    gaps=("A speculative attempt that fails is tried again by the client, and both are counted."),
+    gaps="A speculative attempt that fails is tried again by the client, and both are counted.",
     rules=(
         Rule(
             {"c": any_of("ACCESS"), "id": any_of("20249 5286307"), "attr": None},

@@ -20,7 +20,7 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="nextcloud",
-    provenance=("Nextcloud's lib/private/User/Session.php (Login failed) and admin_audit, ownCloud 10 and Nextcloud 12 to 30"),
+    provenance="Nextcloud's lib/private/User/Session.php (Login failed) and admin_audit, ownCloud 10 and Nextcloud 12 to 30",
     gaps=(
         "A success is only logged by the app admin_audit. The address in the message, which knows trusted "
         "proxies, comes before remoteAddr."

@@ -18,8 +18,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="notion",
-    provenance=("Notion's audit log (user.login) as delivered to collectors"),
-    gaps=("Only successes are logged; failures are with the identity provider."),
+    provenance="Notion's audit log (user.login) as delivered to collectors",
+    gaps="Only successes are logged; failures are with the identity provider.",
     rules=(
         Rule(
             {"event.type": any_of("user.login"), "event.ip_address": None, "event.workspace_id": None},

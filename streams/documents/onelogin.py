@@ -17,8 +17,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="onelogin",
-    provenance=("OneLogin's documentation of event types (5: logged in, 6: failed, 8: single sign-on), API v1 and webhooks"),
-    gaps=("Single sign-on to an application within a session is no log-in. A log-in without an address is refused."),
+    provenance="OneLogin's documentation of event types (5: logged in, 6: failed, 8: single sign-on), API v1 and webhooks",
+    gaps="Single sign-on to an application within a session is no log-in. A log-in without an address is refused.",
     rules=(
         Rule(
             {"event_type_id": any_of("5"), "ipaddr": None, "user_id": None},

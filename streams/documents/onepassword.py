@@ -21,8 +21,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="onepassword",
-    provenance=("1Password's Events API (signinattempts: category and type), 2021 to 2025"),
-    gaps=("What is done with passwords in a session is not read."),
+    provenance="1Password's Events API (signinattempts: category and type), 2021 to 2025",
+    gaps="What is done with passwords in a session is not read.",
     rules=(
         Rule(
             {"target_user": None, "category": None, "type": None, "client.ip_address": None},

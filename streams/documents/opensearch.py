@@ -13,8 +13,8 @@ _FIELDS: Final[Fields] = {"ts": "@timestamp", "remote": "req.remoteAddress", "us
 
 DOCUMENT: Final = Document(
     name="opensearch",
-    provenance=("OpenSearch Dashboards' response log (type response) and its security plugin's route /auth/login, 1 to 2"),
-    gaps=("Neither failures nor successes name an account."),
+    provenance="OpenSearch Dashboards' response log (type response) and its security plugin's route /auth/login, 1 to 2",
+    gaps="Neither failures nor successes name an account.",
     rules=(
         Rule(
             {"type": any_of("response"), "req.remoteAddress": None, "method": any_of("post")},

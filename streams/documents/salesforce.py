@@ -21,7 +21,7 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="salesforce",
-    provenance=("Salesforce's EventLogFile (Login) and list of LOGIN_STATUS values"),
+    provenance="Salesforce's EventLogFile (Login) and list of LOGIN_STATUS values",
     gaps=(
         "An administrator who takes another's account (LoginAs) does not log in. SOURCE_IP is the peer, CLIENT_IP "
         "what it says of itself."

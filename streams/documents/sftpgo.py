@@ -14,8 +14,8 @@ _PROTOCOLS: Final = {"ssh": "ssh", "sftp": "ssh", "ftp": "ftp", "http": "http", 
 
 DOCUMENT: Final = Document(
     name="sftpgo",
-    provenance=("SFTPGo's documentation of its logs (connection_failed) and internal/common, 2.3 to 2.6"),
-    gaps=("A connection in which nothing was tried is no log-in. Times without a zone are UTC."),
+    provenance="SFTPGo's documentation of its logs (connection_failed) and internal/common, 2.3 to 2.6",
+    gaps="A connection in which nothing was tried is no log-in. Times without a zone are UTC.",
     rules=(
         Rule({"sender": any_of("connection_failed"), "login_type": any_of("no_auth_tried")}, constants={"success": None}),
         Rule(

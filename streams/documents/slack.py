@@ -20,8 +20,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="slack",
-    provenance=("Slack's Audit Logs API (user_login, user_login_failed, user_logout)"),
-    gaps=("Sign-ins of guests are named like those of members."),
+    provenance="Slack's Audit Logs API (user_login, user_login_failed, user_logout)",
+    gaps="Sign-ins of guests are named like those of members.",
     rules=(
         Rule(
             {"action": any_of("user_login user_login_failed"), "context.location": None, "actor": None},

@@ -21,8 +21,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="snowflake",
-    provenance=("Snowflake's documentation of the view LOGIN_HISTORY (ACCOUNT_USAGE)"),
-    gaps=("A record that stands for failures that were left out has no address and is none."),
+    provenance="Snowflake's documentation of the view LOGIN_HISTORY (ACCOUNT_USAGE)",
+    gaps="A record that stands for failures that were left out has no address and is none.",
     rules=(
         Rule({"ERROR_MESSAGE": any_of("OVERFLOW_FAILURE_EVENTS_ELIDED")}, constants={"success": None}),
         Rule(

@@ -19,8 +19,8 @@ _FIELDS: Final[Fields] = {
 
 DOCUMENT: Final = Document(
     name="teleport",
-    provenance=("Teleport's audit event reference (user.login, codes T1000I, T1000W, T1001I, T1001W), 7 to 17"),
-    gaps=("Sessions and certificates that follow a log-in are not read."),
+    provenance="Teleport's audit event reference (user.login, codes T1000I, T1000W, T1001I, T1001W), 7 to 17",
+    gaps="Sessions and certificates that follow a log-in are not read.",
     rules=(
         Rule(
             {"event": any_of("user.login"), "code": None, "cluster_name": None},

@@ -12,8 +12,8 @@ _FIELDS: Final[Fields] = {"ts": "time", "login": "email", "remote": "ip_address"
 
 DOCUMENT: Final = Document(
     name="zoom",
-    provenance=("Zoom's report of sign-in and sign-out activities (API reports/activities)"),
-    gaps=("Only successes are reported, with the account's address of mail."),
+    provenance="Zoom's report of sign-in and sign-out activities (API reports/activities)",
+    gaps="Only successes are reported, with the account's address of mail.",
     rules=(
         Rule(
             {"type": frozenset({"sign in"}), "email": None, "ip_address": None, "client_type": None},

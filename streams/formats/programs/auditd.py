@@ -15,7 +15,7 @@ _END: Final = rf"exe=\"/usr/sbin/sshd\" hostname=\S+ addr=(?P<remote>{ADDRESS}) 
 FORMAT: Final = Format(
     name="auditd",
     provenance="Linux audit's documentation of USER_AUTH and USER_ERR, and OpenSSH's audit-linux.c, RHEL 6 to 9",
-    gaps=("A name that is written in hexadecimal, as names that do not exist are, is not read."),
+    gaps="A name that is written in hexadecimal, as names that do not exist are, is not read.",
     protocol="ssh",
     tags=re.compile(r"audit(?:d|sp|isp-\w+)?"),
     words=(

@@ -16,7 +16,7 @@ _TWO: Final = re.compile("remote_ip=.*remote_ip=", re.DOTALL)
 FORMAT: Final = Format(
     name="authelia",
     provenance="Authelia's internal/handlers/handler_firstfactor.go, response.go and handler_sign_*.go, 4.30 to 4.39",
-    gaps=("A second factor that was refused is no wrong password."),
+    gaps="A second factor that was refused is no wrong password.",
     protocol="http",
     tags=re.compile(r"authelia"),
     words=(

@@ -12,7 +12,7 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="gitlab",
     provenance="GitLab's documentation of application.log, 9 to 13; later versions log JSON",
-    gaps=("Successes are in other logs."),
+    gaps="Successes are in other logs.",
     protocol="http",
     tags=re.compile(r"gitlab.*"),
     words=("Failed Login: username=",),

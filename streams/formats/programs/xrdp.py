@@ -12,7 +12,7 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="xrdp",
     provenance="xrdp's sesman/auth.c and sesman.c (AUTHFAIL), 0.9 and 0.10",
-    gaps=("Successes name no address."),
+    gaps="Successes name no address.",
     protocol="other",
     tags=re.compile(r"xrdp-sesman|xrdp"),
     words=("AUTHFAIL: user=",),
