@@ -251,7 +251,7 @@ _BANS: Final = "bans that another tool made"
 _FORMAT: Final = "made up to show the tool"
 
 #: fail2ban's services in which nobody logs in.
-_FAIL2BAN_SCOPE: Final[dict[str, str]] = {
+FAIL2BAN_SCOPE: Final[dict[str, str]] = {
     **dict.fromkeys(
         [
             "apache-badbots", "apache-botsearch", "apache-fakegooglebot", "apache-modsecurity", "apache-nohome",
@@ -358,7 +358,7 @@ def fail2ban() -> Iterator[Case]:
         service, line, expect = case["file"], case["line"], case["expect"] or {}
         if service == "slapd":
             connection.append(line)
-        why_not = _FAIL2BAN_SCOPE.get(service, "")
+        why_not = FAIL2BAN_SCOPE.get(service, "")
         why_not = why_not or _why(_FAIL2BAN_LINES.get(service, {}), line)
         if not why_not and len(answers[service, line]) > 1:
             why_not = _MODE
