@@ -92,7 +92,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_legit_accounts: NotNegative = 3
     max_evidence_age_s: Positive = 300
     verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
-    verdict_min_odds: Annotated[float, msgspec.Meta(ge=1.0)] = 4.0
+    verdict_min_odds: Annotated[float, msgspec.Meta(ge=1.0)] = 8.0
 
     def __post_init__(self) -> None:
         for text in self.never_block:
