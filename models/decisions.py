@@ -32,6 +32,7 @@ __all__ = [
     "KEEP_S",
     "MAX_DECISIONS",
     "ORIGIN",
+    "REFUSING",
     "SCHEMA",
     "Decision",
     "DecisionIndex",
@@ -43,6 +44,7 @@ __all__ = [
     "decision_id",
     "enclosing",
     "go_duration",
+    "holds",
     "join_value",
     "refuses",
     "split_value",
@@ -70,6 +72,7 @@ MAX_EXCEPT_ACCOUNTS: Final = 500
 GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
+REFUSING: Final[frozenset[Type]] = frozenset({"ban", "guard"})
 
 #: The parts that a scope's value joins with ``|``, and so what an attempt must match.
 SCOPE_PARTS: Final[dict[Scope, tuple[str, ...]]] = {
@@ -250,9 +253,13 @@ def address_of(scope: Scope, value: str) -> str | None:
 
 def refuses(decision: Decision, attempt: Attempt) -> bool:
     """Whether ``decision`` refuses ``attempt``: the contract's paragraph, word for word."""
+    return decision.type in REFUSING and holds(decision, attempt)
+
+
+def holds(decision: Decision, attempt: Attempt) -> bool:
+    """Whether ``decision``, of whatever type, is in force for ``attempt``: the rest of that paragraph."""
     return (
         decision.mode == "enforce"
-        and decision.type in {"ban", "guard"}
         and decision.start < attempt.ts < decision.until
         and (decision.lifted is None or attempt.ts <= decision.lifted)
         and (not decision.protocols or attempt.protocol in decision.protocols)
@@ -636,10 +643,20 @@ class DecisionIndex:
 
     def refusing(self, attempt: Attempt) -> Decision | None:
         """The decision that refuses ``attempt``, or ``None``."""
-        found = next((d for key in self._keys(attempt) for d in self._by_key.get(key, {}).values() if refuses(d, attempt)), None)
-        if found is None or not attempt.address:
-            return found
-        return found if self._policy.may_block(attempt.address) else None
+        found = next((decision for decision in self._named(attempt) if refuses(decision, attempt)), None)
+        return found if found is not None and self._may_block(attempt) else None
+
+    def matching(self, attempt: Attempt) -> list[Decision]:
+        """All decisions, of whatever type and time, whose scope and value match ``attempt``; none where nobody may be blocked."""
+        found = list(self._named(attempt))
+        return found if found and self._may_block(attempt) else []
+
+    def _may_block(self, attempt: Attempt) -> bool:
+        return not attempt.address or self._policy.may_block(attempt.address)
+
+    def _named(self, attempt: Attempt) -> Iterator[Decision]:
+        for key in self._keys(attempt):
+            yield from self._by_key.get(key, {}).values()
 
     def _keys(self, attempt: Attempt) -> Iterator[tuple[str, ...]]:
         own = {"account": attempt.account, "device": attempt.device, "asn": str(attempt.asn)}
