@@ -13,6 +13,8 @@
   of the kind, or an ambiguous one, is right about.
 * A **case** is a campaign with its members, or a lone alert; only of kinds that are attacks. It is **false** when none of its
   alerts matches an attack. Their rate is per day of judged time and million customers (accounts with a good log-in of their owner).
+* A campaign is **rightly named** when its first member, whose id it carries, says there is an attack of the kind that is the cause
+  of most of the attempts its alerts match.
 * **Confusion** has, for each kind of alert, what its alerts were really about: their own kind where they are right, else the attack
   or the trait (``stale_password`` …) of most of the attempts that they match, else ``benign``.
 """
@@ -59,6 +61,10 @@ class Truth(Protocol):
         """Who is behind it, from whatever address."""
 
     @property
+    def cause(self) -> str | None:
+        """The kind of attack that led to it: a takeover's is the stuffing before it."""
+
+    @property
     def trait(self) -> str | None:
         """Why a benign attempt does not look so."""
 
@@ -93,11 +99,13 @@ class KindFigures(msgspec.Struct, frozen=True):
 
 
 class CaseFigures(msgspec.Struct, frozen=True):
-    """Cases, and how many of them waste an analyst's time; no rate without customers and time."""
+    """Cases, and how many of them waste an analyst's time; no rate without customers and time. Campaigns, and their cause."""
 
     cases: int
     false_cases: int
     false_per_day_and_million: float | None
+    campaigns: int
+    rightly_named: int
 
 
 class AlertFigures(msgspec.Struct, frozen=True):
@@ -111,13 +119,14 @@ class AlertFigures(msgspec.Struct, frozen=True):
 class _Accusation:
     """An alert and what it matches."""
 
-    __slots__ = ("alert", "ambiguous", "attacks", "end_ts", "first_ts", "parts", "traits")
+    __slots__ = ("alert", "ambiguous", "attacks", "causes", "end_ts", "first_ts", "parts", "traits")
 
     def __init__(self, alert: Alert, parts: list[tuple[attrgetter[object], object]]) -> None:
         self.alert, self.parts = alert, parts
         self.first_ts, self.end_ts = alert.first_ts, alert.last_ts + 1
         self.ambiguous = alert.kind in _AMBIGUOUS_KINDS and any(reason.code == _AMBIGUOUS for reason in alert.reasons)
         self.attacks: Counter[tuple[str, str, bool]] = Counter()  # (kind, actor, right password) -> attempts
+        self.causes: Counter[str] = Counter()
         self.traits: Counter[str] = Counter()
 
     def offer(self, attempt: Attempt, truth: Truth) -> None:
@@ -125,6 +134,7 @@ class _Accusation:
         if all(field(attempt) == value for field, value in self.parts):
             if truth.label != BENIGN:
                 self.attacks[truth.label, truth.actor, bool(truth.password_ok)] += 1
+                self.causes[truth.cause or truth.label] += 1
             elif truth.trait is not None:
                 self.traits[truth.trait] += 1
 
@@ -199,14 +209,21 @@ class Accusations:
     def figures(self, days: float, customers: int) -> AlertFigures:
         """The figures, given the length of the judged time and the number of accounts with a good log-in."""
         cases = self._cases()
-        false = sum(not any(accusation.attacks for accusation in case) for case in cases)
+        false = sum(not any(accusation.attacks for accusation in case) for case in cases.values())
+        campaigns = {case: members for case, members in cases.items() if any(each.alert.kind == "campaign" for each in members)}
         million_customer_days = days * customers / _MILLION
         made: defaultdict[str, list[_Accusation]] = defaultdict(list)
         for accusation in self._accusations:
             made[accusation.alert.kind].append(accusation)
         judged = [kind for kind in KINDS if _is_attack(kind) and (made[kind] or self._actors[kind])]
         return AlertFigures(
-            CaseFigures(len(cases), false, false / million_customer_days if million_customer_days else None),
+            CaseFigures(
+                cases=len(cases),
+                false_cases=false,
+                false_per_day_and_million=false / million_customer_days if million_customer_days else None,
+                campaigns=len(campaigns),
+                rightly_named=sum(_rightly_named(campaign, members) for campaign, members in campaigns.items()),
+            ),
             {kind: self._kind(kind, made[kind]) for kind in judged},
             {
                 kind: dict(Counter(accusation.truth() for accusation in made[kind]).most_common())
@@ -215,8 +232,8 @@ class Accusations:
             },
         )
 
-    def _cases(self) -> list[list[_Accusation]]:
-        """Campaigns with their members, and lone alerts. A campaign's own alert is given what its members match."""
+    def _cases(self) -> dict[str, list[_Accusation]]:
+        """Campaigns with their members, and lone alerts, by id. A campaign's own alert is given what its members match."""
         campaign_of: dict[str, str] = {}
         for accusation in self._accusations:
             alert = accusation.alert
@@ -232,7 +249,7 @@ class Accusations:
             for accusation in members:
                 if accusation.alert.kind == "campaign":
                     accusation.attacks = sum((each.attacks for each in members if each is not accusation), Counter())
-        return list(cases.values())
+        return cases
 
     def _kind(self, kind: Kind, made: list[_Accusation]) -> KindFigures:
         right = 0
@@ -257,6 +274,12 @@ class Accusations:
             found=len(found),
             recall=len(found) / len(actors) if actors else None,
         )
+
+
+def _rightly_named(campaign: str, members: list[_Accusation]) -> bool:
+    causes = sum((each.causes for each in members), Counter[str]())
+    first = [each for each in members if each.alert.alert_id == campaign]
+    return bool(causes and first) and first[0].finds(causes.most_common(1)[0][0])
 
 
 def _is_attack(kind: Kind) -> bool:

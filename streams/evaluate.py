@@ -55,6 +55,7 @@ class _Label(msgspec.Struct):
     event_id: Annotated[str, msgspec.Meta(min_length=1)]
     label: Label
     actor: str
+    cause: Label | None = None
     trait: str | None = None
     password_ok: bool | None = None
 
@@ -78,6 +79,7 @@ class _Truth(NamedTuple):
 
     label: str
     actor: str
+    cause: str | None
     trait: str | None
     password_ok: bool | None
 
@@ -131,14 +133,14 @@ class Labels:
 
     def __init__(self, path: Path) -> None:
         self._numbers = _Numbers()
-        numbers: dict[tuple[str, str, str | None, bool | None], int] = {}
+        numbers: dict[_Truth, int] = {}
         for row in _rows(path, _Label, "labels"):
             actor = "" if row.label == BENIGN else row.actor  # owners are as many as accounts, and nobody asks
-            truth = (row.label, actor, row.trait, row.password_ok)
+            truth = _Truth(row.label, actor, row.cause, row.trait, row.password_ok)
             self._numbers.put(row.event_id, numbers.setdefault(truth, len(numbers)))
         if self._numbers.close():
             raise InputError("an event has two different labels", where=str(path), hint="give the labels of one run")
-        self._truths: list[_Truth | None] = [*map(_Truth._make, numbers), None]  # number -1 is the last
+        self._truths: list[_Truth | None] = [*numbers, None]  # number -1 is the last
 
     def of(self, events: Sequence[AuthEvent]) -> list[_Truth | None]:
         """The truth of each event, ``None`` where there is no label."""
@@ -201,7 +203,13 @@ def _session_key(session_id: str | None, account: str) -> str:
 @click.option("--policy", type=_READABLE, help="Policy (TOML) that the decisions were made with; else the enforcing one.")
 @click.option("--since", type=Time(), help="Judge events from this time on; earlier ones are history.")
 @click.option("--until", type=Time(), help="Judge events before this time.")
-@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), help=f"Draw a chart: {', '.join(FORMATS)}.")
+@click.option(
+    "--chart",
+    "charts",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help=f"Draw a chart ({', '.join(FORMATS)}); may be repeated.",
+)
 @standard_options
 def command(
     events: Path,
@@ -213,13 +221,14 @@ def command(
     policy: Path | None,
     since: float | None,
     until: float | None,
-    chart: Path | None,
+    charts: tuple[Path, ...],
     settings: Settings,
     as_json: bool,
 ) -> None:
     """Judge decisions, verdicts and alerts by labelled events, beside cruder measures."""
-    if chart is not None and chart.suffix not in FORMATS:
-        raise click.UsageError(f"--chart: {chart.name} must end in {', '.join(FORMATS)}.")
+    unknown = [chart.name for chart in charts if chart.suffix not in FORMATS]
+    if unknown:
+        raise click.UsageError(f"--chart: {unknown[0]} must end in {', '.join(FORMATS)}.")
     resolver = load_resolver(settings)
     rules = Policy.load(policy) if policy else Policy.enforcing()
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
@@ -232,7 +241,7 @@ def command(
     if sources.read and unlabelled == sources.read:
         raise InputError("no event has a label", where=str(labels), hint="give the labels of the same run")
     evaluation = judge.evaluation()
-    if chart is not None:
+    for chart in charts:
         draw(evaluation, chart)
     modes = Counter(decision.mode for decision in made.values())
     if as_json:

@@ -144,11 +144,13 @@ def _confusion(alerts: AlertFigures) -> Table:
 
 
 def _cases(alerts: AlertFigures) -> str:
-    cases = alerts.cases
-    rate = (
-        "" if cases.false_per_day_and_million is None else f": {cases.false_per_day_and_million:,.1f} a day and million customers"
-    )
-    return f"{cases.cases:,} cases for analysts, {cases.false_cases:,} of them false{rate}."
+    cases, rate = alerts.cases, alerts.cases.false_per_day_and_million
+    text = f"{cases.cases:,} cases for analysts, {cases.false_cases:,} of them false"
+    if rate is not None:
+        text += f": {rate:,.1f} a day and million customers"
+    if cases.campaigns:
+        text += f". {cases.campaigns:,} campaigns, {cases.rightly_named:,} with the right cause"
+    return f"{text}."
 
 
 def refused(attempts: AttemptFigures) -> str:
