@@ -17,7 +17,7 @@ refused is in them, or it isn't there.
 * The **time to the first decision** about an actor runs from his first attempt to the ``start`` of the first enforced ``ban``,
   ``guard``, ``tarpit`` or ``challenge`` whose scope and value are those of one of his attempts, made while it was in force or in
   the day before (what it was decided on); or to the first attempt that a verdict did not accept. Undecided actors count with the
-  length of the judged time. Quantiles are by nearest rank.
+  length of the judged time, or with theirs where that is longer. Quantiles are by nearest rank.
 * Alerts: see :mod:`models.accusations`.
 
 What happened before the judged time is not counted, but who came first when is known from it.
@@ -124,18 +124,17 @@ class DecisionTime(msgspec.Struct, frozen=True):
     never_decided: float | None
 
     @classmethod
-    def of(cls, times_s: Iterable[float | None], horizon_s: float) -> DecisionTime:
-        """The figures of these times; ``None`` is never.
+    def of(cls, decided_s: Iterable[float], undecided_s: Iterable[float]) -> DecisionTime:
+        """The figures of these times, until a decision or until the end.
 
-        >>> DecisionTime.of([40.0, None, 10.0, 20.0], horizon_s=3600.0)
+        >>> DecisionTime.of([40.0, 10.0, 20.0], [3600.0])
         DecisionTime(actors=4, p50_s=20.0, p90_s=3600.0, undecided=1, never_decided=0.25)
         """
-        times = list(times_s)
-        if not times:
+        never = list(undecided_s)
+        ordered = sorted([*decided_s, *never])
+        if not ordered:
             return cls(0, None, None, 0, None)
-        ordered = sorted(horizon_s if time is None else time for time in times)
-        undecided = times.count(None)
-        return cls(len(times), _quantile(ordered, 0.5), _quantile(ordered, 0.9), undecided, undecided / len(times))
+        return cls(len(ordered), _quantile(ordered, 0.5), _quantile(ordered, 0.9), len(never), len(never) / len(ordered))
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -341,12 +340,14 @@ class Judge:
         return not self._policy.protected_groups.isdisjoint(self._groups.of(account))
 
     def _decision_times(self, end_ts: float, horizon_s: float) -> dict[str, DecisionTime]:
-        def time_s(actor: str) -> float | None:
-            decided_ts = self._decided_ts.get(actor, inf)
-            return max(0.0, decided_ts - self._first_ts[actor]) if decided_ts < end_ts else None
+        def time(actors: set[str]) -> DecisionTime:
+            decided = [actor for actor in actors if self._decided_ts.get(actor, inf) < end_ts]
+            return DecisionTime.of(
+                (max(0.0, self._decided_ts[actor] - self._first_ts[actor]) for actor in decided),
+                (max(horizon_s, end_ts - self._first_ts[actor]) for actor in actors.difference(decided)),
+            )
 
-        actors = {**self._actors, ALL: set().union(*self._actors.values())}
-        return {kind: DecisionTime.of(map(time_s, of_kind), horizon_s) for kind, of_kind in actors.items()}
+        return {kind: time(actors) for kind, actors in {**self._actors, ALL: set().union(*self._actors.values())}.items()}
 
 
 def _refusing(matching: Sequence[Decision], attempt: Attempt) -> Decision | None:
