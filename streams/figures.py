@@ -62,7 +62,7 @@ def _noted(part: Table, note: str) -> Group:
 def _comparison(evaluation: Evaluation) -> Table:
     crible = evaluation.measures["crible"]
     shown = table("Compared with the cruder ways")
-    shown.add_column("")
+    shown.add_column("", overflow="fold")
     for measure, header in MEASURES.items():
         number_column(shown, header, OURS if measure == "crible" else "")
 
@@ -89,7 +89,7 @@ def _comparison(evaluation: Evaluation) -> Table:
 
 def _by_kind(crible: Figures) -> Table:
     shown = table("What was stopped and saved")
-    shown.add_column("attack")
+    shown.add_column("attack", overflow="fold")
     for header in ("attempts", "refused", "after\n60 s", "exposed", "lost", "saved"):
         number_column(shown, header)
     for kind in crible.accounts:
@@ -109,7 +109,7 @@ def _by_kind(crible: Figures) -> Table:
 
 def _found(evaluation: Evaluation) -> Table:
     shown = table("Who was found, and how soon")
-    shown.add_column("attack")
+    shown.add_column("attack", overflow="fold")
     for header in ("attackers", "found", "right", "decided\nafter p50", "p90", "never"):
         number_column(shown, header)
     kinds = evaluation.alerts.kinds if evaluation.alerts else {}
@@ -132,7 +132,7 @@ def _found(evaluation: Evaluation) -> Table:
 
 def _confusion(alerts: AlertFigures) -> Table:
     shown = table("What the alerts were really about")
-    shown.add_column("alert")
+    shown.add_column("alert", overflow="fold")
     number_column(shown, "alerts")
     number_column(shown, "right")
     shown.add_column("the others", overflow="fold")

@@ -63,6 +63,7 @@ OPTIONS = {
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
     "replay": "--alerts --decisions --verdicts --groups --policy --geo --since --until --partitions",
+    "evaluate": "--events --labels --decisions --verdicts --alerts --groups --since --until",
     "worker": "",
     "block": "--policy",
     "gate": "--policy",
@@ -71,7 +72,7 @@ OPTIONS = {
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "decisions", "restore", "explain", "feedback", "why"}
+LATER = {"decisions", "restore", "explain", "feedback", "why"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
