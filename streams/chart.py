@@ -28,7 +28,7 @@ _OURS, _OTHERS, _FAINT = "#00768f", "#5f6368", "#9aa0a6"
 _INCHES: Final = (8.0, 5.0)
 _DOTS_PER_INCH: Final = 150
 #: Both in per cent of accounts saved, as the axis has it.
-_MIDDLE, _LABEL_HEIGHT = 50.0, 10.0
+_TOP, _LABEL_HEIGHT = 100.0, 10.0
 _STYLE: Final[dict[Any, Any]] = {"svg.hashsalt": "crible", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -114,12 +114,14 @@ def _point(evaluation: Evaluation, measure: Measure) -> tuple[int, float]:
 
 
 def _apart(heights: Mapping[Measure, float]) -> dict[Measure, float]:
-    """These heights, apart enough for labels: moved towards the middle."""
+    """Heights for the labels of points at these, in the same order and apart enough to be read."""
     places: dict[Measure, float] = {}
-    low, high = -inf, inf
-    for measure in sorted(heights, key=lambda measure: abs(heights[measure] - _MIDDLE), reverse=True):  # from the edges
-        if heights[measure] < _MIDDLE:
-            low = places[measure] = max(heights[measure], low + _LABEL_HEIGHT)
-        else:
-            high = places[measure] = min(heights[measure], high - _LABEL_HEIGHT)
+    lowest = -inf
+    for measure in sorted(heights, key=heights.__getitem__):
+        places[measure] = max(heights[measure], lowest)
+        lowest = places[measure] + _LABEL_HEIGHT
+    highest = _TOP
+    for measure in reversed(places):
+        places[measure] = min(places[measure], highest)
+        highest = places[measure] - _LABEL_HEIGHT
     return places
