@@ -149,7 +149,7 @@ def _cases(alerts: AlertFigures) -> str:
     if rate is not None:
         text += f": {rate:,.1f} a day and million customers"
     if cases.campaigns:
-        text += f". {cases.campaigns:,} campaigns, {cases.rightly_named:,} with the right cause"
+        text += f". Campaigns: {cases.campaigns:,}, {cases.rightly_named:,} of them with the right cause"
     return f"{text}."
 
 
