@@ -69,10 +69,12 @@ OPTIONS = {
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
     "resume": "",
+    "why": "--login --ip --ref",
+    "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"decisions", "restore", "explain", "feedback", "why"}
+LATER = {"decisions", "restore", "explain", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
