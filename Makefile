@@ -29,8 +29,8 @@ evaluate: setup ## play the incident of April 2022 in a closed loop, and judge w
 ablation: setup ## play the same with ever more of the mechanisms: a quarter of an hour on two cores
 	@$(BIN)/python -m tests.ablation $(ARGS)
 
-evaluate-full: setup ## the same with 200,000 accounts: half an hour on two cores
-	@$(BIN)/python -m tests.incident --accounts 200000 $(ARGS)
+evaluate-full: setup ## the same with 200,000 accounts, and after two weeks of poisoning: half an hour on two cores
+	@$(BIN)/python -m tests.incident --accounts 200000 --poisoned $(ARGS)
 
 check: setup ## lint, format, types, layering, doctests
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ from models.evaluation import ALL, Evaluation
 from streams.figures import show, words
 from streams.tables import number_column, table
 
-SCENARIO, QUIET = "laposte-2022", "quiet-week"
+SCENARIO, QUIET, POISONED = "laposte-2022", "quiet-week", "poisoned"
 SEED: Final = 1
 ACCOUNTS: Final = 20_000
 #: What ``make evaluate`` must reach today, by the names that :func:`measured` gives; for this seed and so many accounts.
@@ -78,8 +78,8 @@ class Measured:
         return f"{100 * value:.2g} %" if self.at_most else f"{floor(1000 * value) / 10:.1f} %"
 
 
-def measured(evaluation: Evaluation, enforced_in_quiet_week: int) -> Iterator[Measured]:
-    """The figures that have a bar, in the order of their importance."""
+def measured(evaluation: Evaluation, enforced_in_quiet_week: int, poisoned_loss: float | None) -> Iterator[Measured]:
+    """The figures that have a bar, in the order of their importance; that of poisoning where it was measured."""
     crible, alerts = evaluation.measures["crible"], evaluation.alerts
     assert alerts is not None
     stuffed = crible.accounts["credential_stuffing"]
@@ -100,6 +100,8 @@ def measured(evaluation: Evaluation, enforced_in_quiet_week: int) -> Iterator[Me
     named = cases.rightly_named / cases.campaigns if cases.campaigns else None
     yield Measured("campaigns with the right cause", named, 0.95)
     yield Measured("blocks in a week without attack", enforced_in_quiet_week, 0, at_most=True, share=False)
+    if poisoned_loss is not None:
+        yield Measured("recall lost by two weeks of poisoning", poisoned_loss, 0.05, at_most=True)
 
 
 class Runner:
@@ -111,7 +113,7 @@ class Runner:
 
     def incident(self, chart: Iterable[Path]) -> Evaluation:
         """Simulate, replay, evaluate; charts go to the files."""
-        played = self._simulate(SCENARIO, "incident")
+        played = self._simulate(SCENARIO, "incident", self.accounts)
         made = [f"--{name}=incident.{name}.ndjson" for name in ("alerts", "decisions", "verdicts")]
         self._crible("replay", "incident.events.ndjson", *made, "--groups=incident.groups.csv")
         given = [*made, "--events=incident.events.ndjson", "--labels=incident.labels.ndjson", "--groups=incident.groups.csv"]
@@ -120,15 +122,30 @@ class Runner:
 
     def quiet_week(self) -> int:
         """Decisions that refuse somebody, in eight days without attack."""
-        self._simulate(QUIET, "quiet")
+        self._simulate(QUIET, "quiet", self.accounts)
         lines = (self.folder / "quiet.decisions.ndjson").read_bytes().splitlines()
         decisions = [msgspec.json.decode(line, type=Decision) for line in lines]
         return sum(decision.mode == "enforce" and decision.type in REFUSING for decision in decisions)
 
-    def _simulate(self, scenario: str, name: str) -> Any:
-        files = [f"--{what}={name}.{what}.ndjson" for what in ("labels", "decisions")]
+    def poisoned_loss(self) -> float:
+        """How much of the recall by actor two weeks of poisoning cost, of the kind of attack that suffers most."""
+        clean, poisoned = (self._recall(scenario) for scenario in (SCENARIO, POISONED))
+        return max(clean[kind] - poisoned.get(kind, 0.0) for kind in clean)
+
+    def _recall(self, scenario: str) -> dict[str, float]:
+        """Of the simulation's own alerts; by kind."""
+        name = f"compared-{scenario}"
+        played = self._simulate(scenario, name, ACCOUNTS)
+        files = [f"--{what}={name}.{what}.ndjson" for what in ("events", "labels", "decisions", "alerts")]
+        judged = msgspec.convert(self._crible("evaluate", *files, f"--since={played['judged_from']}"), Evaluation)
+        return {
+            kind: each.recall for kind, each in (judged.alerts.kinds if judged.alerts else {}).items() if each.recall is not None
+        }
+
+    def _simulate(self, scenario: str, name: str, accounts: int) -> Any:
+        files = [f"--{what}={name}.{what}.ndjson" for what in ("labels", "decisions", "alerts")]
         files += [f"--out={name}.events.ndjson", f"--groups={name}.groups.csv"]
-        return self._crible("simulate", scenario, f"--seed={self.seed}", f"--accounts={self.accounts}", "--closed-loop", *files)
+        return self._crible("simulate", scenario, f"--seed={self.seed}", f"--accounts={accounts}", "--closed-loop", *files)
 
     def _crible(self, *arguments: str) -> Any:
         what = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
@@ -164,15 +181,17 @@ def _show(figures: list[Measured], floors: dict[str, float], console: Console) -
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Floors are judged for the default only.")
 @click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="Draw a chart (.png, .svg, .html).")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave events, labels and all results here.")
-def main(accounts: int, seed: int, chart: tuple[Path, ...], keep: Path | None) -> None:
+@click.option("--poisoned", "with_poisoned", is_flag=True, help=f"Also what two weeks of poisoning cost, of {ACCOUNTS:,} accounts.")
+def main(accounts: int, seed: int, chart: tuple[Path, ...], keep: Path | None, with_poisoned: bool) -> None:
     """Play the incident of April 2022 and judge what Crible did."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-    with nullcontext(str(keep)) if keep else TemporaryDirectory() as folder, ThreadPoolExecutor() as beside:
+    with nullcontext(str(keep)) if keep else TemporaryDirectory() as folder, ThreadPoolExecutor(1) as beside:
         runner = Runner(Path(folder).resolve(), accounts, seed)
         quiet = beside.submit(runner.quiet_week)
+        poisoned = beside.submit(runner.poisoned_loss) if with_poisoned else None
         evaluation = runner.incident(chart)
-        figures = list(measured(evaluation, quiet.result()))
+        figures = list(measured(evaluation, quiet.result(), poisoned.result() if poisoned else None))
     console = Console()
     show(evaluation, console)
     console.print()
