@@ -8,10 +8,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 FUZZ_S ?= 60
 
-.PHONY: help setup demo test truth fuzz check bench kafka-up kafka-down lock
+.PHONY: help setup demo test truth fuzz evaluate evaluate-full ablation check bench kafka-up kafka-down lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, where requirements changed
 
@@ -27,6 +27,15 @@ truth: setup ## read real log lines of others, judged by what their collectors e
 
 fuzz: setup ## throw texts at all of ingest for FUZZ_S=60 seconds (Linux on x86-64)
 	@$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ_S) -verbosity=0 -print_final_stats=1
+
+evaluate: setup ## play the incident of April 2022 in a closed loop, and judge what was refused and raised (ARGS=--help)
+	@$(BIN)/python -m tests.incident $(ARGS)
+
+ablation: setup ## play the same with ever more of the mechanisms: a quarter of an hour on two cores
+	@$(BIN)/python -m tests.ablation $(ARGS)
+
+evaluate-full: setup ## the same with 200,000 accounts, and after two weeks of poisoning: half an hour on two cores
+	@$(BIN)/python -m tests.incident --accounts 200000 --poisoned $(ARGS)
 
 check: setup ## lint, format, types, layering, doctests
 	$(BIN)/ruff check .
