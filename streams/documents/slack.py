@@ -21,7 +21,7 @@ _FIELDS: Final[Fields] = {
 DOCUMENT: Final = Document(
     name="slack",
     provenance="Slack's Audit Logs API (user_login, user_login_failed, user_logout)",
-    gaps="Sign-ins of guests are named like those of members.",
+    gaps="Written from memory, and tried on no line that others wrote. Sign-ins of guests are named like those of members.",
     rules=(
         Rule(
             {"action": any_of("user_login user_login_failed"), "context.location": None, "actor": None},

@@ -16,6 +16,7 @@ FORMAT: Final = Format(
     name="freeradius",
     provenance="FreeRADIUS's src/main/auth.c (rad_authlog), 2 to 3.2",
     gaps=(
+        "Written from memory, and tried on no line that others wrote. "
         "The calling station is an address with VPNs and portals only; with telephones and Wi-Fi it is none and "
         "the line is not read. A name or password with brackets is refused."
     ),

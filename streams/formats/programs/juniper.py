@@ -12,7 +12,10 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="juniper",
     provenance="Juniper's system log explorer (LOGIN_FAILED, LOGIN_INFORMATION, SSHD_LOGIN_FAILED), 12 to 22",
-    gaps="Log-ins by SSH are in sshd's lines too, with which these are joined.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "Log-ins by SSH are in sshd's lines too, with which these are joined."
+    ),
     protocol="other",
     tags=re.compile(r"login|mgd|sshd"),
     words=(

@@ -14,7 +14,10 @@ _TWO: Final = re.compile(r" from client .* from client ", re.DOTALL)
 FORMAT: Final = Format(
     name="mongodb",
     provenance="MongoDB's src/mongo/db/auth/sasl_commands.cpp and authentication_commands.cpp, 3.0 to 4.2",
-    gaps="Before 3.6 the line about a failure names no address: it stands in the connection's first and last lines.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "Before 3.6 the line about a failure names no address: it stands in the connection's first and last lines."
+    ),
     protocol="other",
     tags=re.compile(r"mongod(?:b|\.\d+)?"),
     words=(

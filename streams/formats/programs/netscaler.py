@@ -15,7 +15,10 @@ _TWO: Final = re.compile(" - Client_ip .* - Client_ip ", re.DOTALL)
 FORMAT: Final = Format(
     name="netscaler",
     provenance="Citrix's ADC syslog message reference (AAA LOGIN_FAILED, LOGIN; SSLVPN LOGIN), 10 to 14",
-    gaps="A failure's reason is a number or text that differs between versions, so it is not kept.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "A failure's reason is a number or text that differs between versions, so it is not kept."
+    ),
     protocol="other",
     tags=re.compile(r"(?!)"),
     words=(

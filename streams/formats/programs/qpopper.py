@@ -12,7 +12,10 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="qpopper",
     provenance="Qpopper's popper/pop_pass.c, pop_apop.c and pop_log.c, 3 and 4",
-    gaps="Some failures are written twice, to the client and to the log; of these only the log's is read.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "Some failures are written twice, to the client and to the log; of these only the log's is read."
+    ),
     protocol="pop3",
     tags=re.compile(r"(?:in\.)?q?popper"),
     words=("[AUTH] Failed attempted login", "POP login by user"),

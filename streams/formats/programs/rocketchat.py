@@ -14,7 +14,10 @@ _TWO: Final = re.compile(r"ClientAddress\[.*ClientAddress\[", re.DOTALL)
 FORMAT: Final = Format(
     name="rocketchat",
     provenance="Rocket.Chat's apps/meteor/app/authentication (Failed login detected), 3.8 to 7",
-    gaps="The address is the peer's; what a proxy forwards is used where the peer is a trusted proxy.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "The address is the peer's; what a proxy forwards is used where the peer is a trusted proxy."
+    ),
     protocol="other",
     tags=re.compile(r"rocketchat.*"),
     words=("Failed login detected - Username[",),

@@ -12,7 +12,9 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="snappymail",
     provenance="SnappyMail's Actions/User.php and application.ini (auth_logging_format), RainLoop 1.6 to SnappyMail 2.38",
-    gaps="Only the default formats of the authentication log are read.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. Only the default formats of the authentication log are read."
+    ),
     protocol="http",
     tags=re.compile(r"snappymail|rainloop"),
     words=("Auth failed: ip=",),

@@ -15,7 +15,10 @@ _TWO: Final = re.compile(" src=.* src=", re.DOTALL)
 FORMAT: Final = Format(
     name="sonicwall",
     provenance="SonicWall's SonicOS log event reference (31 to 35, 199, 200, 1080), 5 to 7",
-    gaps="Only messages with the user's name beside the source are read.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "Only messages with the user's name beside the source are read."
+    ),
     protocol="other",
     tags=re.compile(r"(?!)"),
     words=(

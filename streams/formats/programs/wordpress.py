@@ -12,7 +12,10 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="wordpress",
     provenance="WP fail2ban's documentation of its syslog messages, 3 to 5",
-    gaps="Only with the plugin; a log-in of WordPress itself is not logged.",
+    gaps=(
+        "Written from memory, and tried on no line that others wrote. "
+        "Only with the plugin; a log-in of WordPress itself is not logged."
+    ),
     protocol="http",
     tags=re.compile(r"wordpress(?:\(.*\))?|wp"),
     words=(
