@@ -382,11 +382,11 @@ class Reading:
                 located = self._events(record, number)
             except Refused as refusal:
                 self._refuse(record, refusal, number)
-            else:
-                if located:
-                    self._give(located, number, record)
-                elif located is None:
-                    summary.not_logins += 1
+                continue
+            if located:
+                self._give(located, number, record)
+            elif located is None:
+                summary.not_logins += 1
         if number <= self._done:
             self._joined = self._text.joined
 
@@ -412,12 +412,7 @@ class Reading:
         if self._holds_events:
             return [(number, decode_event(raw))]
         self._holds_events = False
-        return self._line(raw, number)
-
-    def _line(self, raw: bytes, number: int) -> list[Located] | None:
-        before = self._text.not_logins
-        located = self._text.read(raw, number)
-        return located if self._text.not_logins == before else None
+        return self._text.read(raw, number)
 
     def _json(self, raw: bytes, number: int) -> list[Located] | None:
         """An AuthEvent before all; what was meant to be one is refused, what nobody knows is no log-in."""
@@ -434,11 +429,11 @@ class Reading:
             record = decode_fields(raw)
         except Refused:
             if self._form in FORMATS:  # a line of text may begin so
-                return self._line(raw, number)
+                return self._text.read(raw, number)
             raise
         line = journal_line(record)
         if line is not None:
-            return self._line(line, number)
+            return self._text.read(line, number)
         events = self._documents.read(record)
         was_meant = self._holds_events or len(_EVENT_KEYS & record.keys()) >= _MEANT
         if events is None and self._asks_for_events and was_meant:

@@ -119,15 +119,16 @@ class Joiner:
         if self._queue:
             ready = self.release(event.ts)
             self._absorb(event, times, connection)
-        key = (_who(event.login), event.remote, event.success)
-        if self._fronts and self._fronts.take(key, 1, event.ts):
+        who, remote, success, ts = _who(event.login), event.remote, event.success, event.ts
+        key = (who, remote, success)
+        if self._fronts and self._fronts.take(key, 1, ts):
             times -= 1
-        if not event.success and times:
-            times = self._failed(key[:2], event, times)
+        if not success and times:
+            times = self._failed((who, remote), event, times)
         if not times:
             self.joined += 1
             return ready
-        self._shown.add(key, times, event.ts)
+        self._shown.add(key, times, ts)
         located = copies(line, event, times)
         return ready + located if ready else located
 
