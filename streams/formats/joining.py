@@ -101,11 +101,15 @@ class _Recent:
 class Joiner:
     """Joins the lines of one file, in their order.
 
+    Args:
+        done: Lines up to this one were counted before a restart.
+
     Attributes:
         joined: How many lines were left out because another tells of the same attempt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: int = -1) -> None:
+        self._done = done
         self._queue: deque[_Waiting] = deque()
         self._by: dict[Hashable, deque[_Waiting]] = {}
         self._room, self._behind, self._fronts = _Recent(JOIN_S), _Recent(JOIN_S), _Recent(JOIN_S)
@@ -279,7 +283,7 @@ class Joiner:
     def _join(self, waiting: _Waiting) -> None:
         if waiting.times:
             waiting.times = 0
-            self.joined += 1
+            self.joined += waiting.line > self._done
 
     def _wait(self, waiting: _Waiting) -> None:
         self._queue.append(waiting)

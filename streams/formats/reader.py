@@ -75,14 +75,22 @@ class LogReader:
         clock: Reads the times.
         at: UTC seconds of lines that carry no time; without it such a log-in is refused.
         proxies: Our own machines, behind which the client is not seen.
+        done: Lines up to this one were read before a restart; they are not counted in ``joined`` once more.
     """
 
-    def __init__(self, formats: Iterable[Format], clock: Clock, at: float | None = None, proxies: Proxies | None = None) -> None:
+    def __init__(
+        self,
+        formats: Iterable[Format],
+        clock: Clock,
+        at: float | None = None,
+        proxies: Proxies | None = None,
+        done: int = -1,
+    ) -> None:
         self._formats, self._clock, self._at = tuple(formats), clock, at
         self._proxies = proxies or Proxies()
         self._is_ours = self._proxies.trusts
         self._split = Splitter().split
-        self._joiner, self._connections = Joiner(), Connections()
+        self._joiner, self._connections = Joiner(done), Connections()
         self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
         self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
         self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
