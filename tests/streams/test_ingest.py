@@ -527,6 +527,35 @@ def test_geography_is_stamped(shared_data: Path, tmp_path: Path) -> None:
     assert stamps == [("GB", None, geo.build), ("DE", 7, 5), (None, None, geo.build)]
 
 
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("times", "alerts"),
+    [((), 1), ((("14:14:", "14:59:"), ("14:15:", "15:00:"), ("14:16:", "15:01:")), 2)],
+    ids=["within an hour", "over the full hour"],
+)
+def test_a_real_attack_gives_an_event_per_attempt_and_an_alert_per_hour(
+    run: Run, shared_data: Path, tmp_path: Path, times: tuple[tuple[str, str], ...], alerts: int
+) -> None:
+    """Hydra against Horde, Dovecot and PAM: each attempt is the line that shows the client, whoever else wrote about it."""
+    rows = (shared_data / "logs/ait_insect_mail_bruteforce.tsv").read_text().splitlines()[1:]
+    text = "\n".join(row.split("\t")[4] for row in rows)
+    for before, after in times:
+        text = text.replace(before, after)
+    log, events, raised = tmp_path / "mail.log", tmp_path / "events.ndjson", tmp_path / "alerts.ndjson"
+    log.write_text(text)
+    said = run(log, "--year", 2020, "--out", events, "--errors", tmp_path / "errors")[1]
+    assert said == "333 lines = 69 log-ins + 264 joined to them + 0 refused + 0 not log-ins; 69 events\n"
+    by_webmail = [f"{log}:{number}" for number, line in enumerate(text.splitlines(), 1) if "HORDE: [imp] FAILED LOGIN" in line]
+    assert [event["attrs"]["source"] for event in objects(events)] == by_webmail
+    assert {(event["login"], event["remote"], event["success"]) for event in objects(events)} == {
+        ("violet", "192.168.10.18", False)
+    }
+    assert cli.main(["replay", str(events), "--alerts", str(raised), "--decisions", str(tmp_path / "decisions")]) == 0
+    found = [(alert["kind"], alert["subject"], int(alert["ts"] // 3600)) for alert in objects(raised)]
+    assert [(kind, subject) for kind, subject, _ in found] == [("brute_force", {"account": "violet"})] * alerts
+    assert len({hour for *_, hour in found}) == alerts
+
+
 # --- Kafka ----------------------------------------------------------------------------------------------------------
 
 
