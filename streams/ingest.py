@@ -384,7 +384,9 @@ class Reading:
         """Take the next line."""
         self._next_seq = number * _SEQ_PER_LINE
         summary = self._job.summary if number > self._done else Summary()
-        for place, record in enumerate(records_of(raw) if raw.startswith(b"{") else (raw,), number << _RECORD_BITS):
+        place = number << _RECORD_BITS
+        for record in records_of(raw) if raw.startswith(b"{") else (raw,):
+            place += 1
             summary.lines += 1
             try:
                 located = self._events(record, place)
@@ -473,7 +475,7 @@ class Reading:
             return
         summary = job.summary
         summary.logins += 1
-        summary.events += len(complete)
+        summary.events += len(events)
         for event, data in complete:
             if place == now:
                 origin = Origin(source, self._producer, self._next_seq)

@@ -46,16 +46,20 @@ class _Step:
         rule: The rule.
         match: Of its pattern.
         connection: What the lines of a connection have in common.
-        constants: Fields of every such line; what is captured comes over them.
+        constants: Fields of every such line that the pattern does not capture.
+        ambiguous: Of the rule: where this is found the line is refused.
+        is_echo: Whether the line was written for another program.
         meanings: By field, what its captured texts stand for.
         has_times: Whether the line may say how many attempts it stands for.
     """
 
-    __slots__ = ("connection", "constants", "has_times", "match", "meanings", "rule")
+    __slots__ = ("ambiguous", "connection", "constants", "has_times", "is_echo", "match", "meanings", "rule")
 
     def __init__(self, form: Format, protocol: str, rule: Rule) -> None:
         self.rule, self.match, self.connection = rule, rule.pattern.match, form.connection
-        self.constants: dict[str, object] = {"protocol": protocol, "login": "", **rule.fields}
+        self.ambiguous, self.is_echo = rule.ambiguous, rule.role == "echo"
+        constants: dict[str, object] = {"protocol": protocol, "login": "", **rule.fields}
+        self.constants = {name: value for name, value in constants.items() if name not in rule.pattern.groupindex}
         others = {"protocol": protocol, "fail_type": None}
         self.meanings = tuple(
             (name, _Meanings(values, is_fixed=name in others, other=others.get(name))) for name, values in rule.values.items()
@@ -122,10 +126,10 @@ class LogReader:
         if found is None:
             return None
         step, match, times = found
-        if step.rule.ambiguous is not None and step.rule.ambiguous.search(match.string):
+        if step.ambiguous is not None and step.ambiguous.search(match.string):
             raise Refused("bad_remote")
         fields, times = _fields(step, match, times)
-        if step.rule.role == "echo" and not fields.get("remote"):
+        if step.is_echo and not fields.get("remote"):
             self._joiner.reason(fields["login"], fields.get("fail_type"))
             return None
         event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
@@ -206,7 +210,7 @@ class LogReader:
     def _ready(self, step: _Step, event: AuthEvent, line: int, frame: Frame, times: int) -> list[Located]:
         """The events that are certain now, ``event`` among them if its line is the first and best to tell of the attempt."""
         rule, joiner = step.rule, self._joiner
-        is_echo = rule.role == "echo"
+        is_echo = step.is_echo
         connection: Hashable = None
         if step.connection == "session_id":
             connection = event.session_id
@@ -238,7 +242,8 @@ def _first(steps: tuple[_Step, ...], message: str, times: int) -> _Found | None:
 
 def _fields(step: _Step, match: re.Match[str], times: int) -> tuple[dict[str, Any], int]:
     """The event's fields, and how many attempts the line stands for."""
-    fields: dict[str, Any] = {**step.constants, **match.groupdict()}
+    fields: dict[str, Any] = match.groupdict()
+    fields.update(step.constants)
     for name, meanings in step.meanings:
         fields[name] = meanings[fields[name]]
     if step.has_times and (number := fields.pop("times")):
