@@ -41,7 +41,7 @@ from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
-from streams.serve import create_app, listen, server_of
+from streams.serve import UNENCRYPTED, create_app, is_loopback, listen, server_of
 from streams.settings import Settings
 from streams.store import AddressStore, DecisionStore
 
@@ -388,7 +388,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk))
+    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk), tls=settings.block.tls)
     points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
@@ -501,4 +501,6 @@ def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None
     telemetry.info("config.loaded", name="policy", version=policy.version)
     if not settings.block.api_keys:
         telemetry.warning("config.loaded", name="block.api_keys", reason="no key is set: every reader will be refused")
+    if settings.block.tls is None and not is_loopback(settings.block.host):
+        telemetry.warning("config.loaded", name="block.tls", reason=UNENCRYPTED)
     run(settings, policy)

@@ -37,6 +37,7 @@ __all__ = [
     "STOPS",
     "VERDICTS",
     "WATERMARK_TIMESTAMP_SECONDS",
+    "WRONG_KEYS",
     "Event",
     "Fields",
     "configure",
@@ -90,6 +91,8 @@ Event = Literal[
     "decisions.unreadable",
     # Our own code failed on an HTTP request: name of the command.
     "request.failed",
+    # An address is shut out for a minute: its keys were wrong too often; service.
+    "keys.shut_out",
     # The spool takes no more records, for the reason given; said once until it takes one again.
     "spool.refused",
     # A line of the spool is damaged; it went to the dead letters: path, offset.
@@ -167,6 +170,7 @@ VERDICTS: Final = Counter("crible_verdicts", "Answers to log-in servers that ask
 SPOOL_BYTES: Final = Gauge("crible_spool_bytes", "Bytes in the spool that Kafka does not have yet.")
 SPOOL_LOST: Final = Counter("crible_spool_lost", "Records that the spool could not keep, by reason.", ["reason"])
 HTTP_REQUESTS: Final = Counter("crible_http_requests", "Answered HTTP requests.", ["route", "code"])
+WRONG_KEYS: Final = Counter("crible_wrong_keys", "Requests with a wrong key: refused, or shut_out and not looked at.", ["answer"])
 
 _log: Final = structlog.stdlib.get_logger("crible")
 _TRACE_FRAMES: Final = 10

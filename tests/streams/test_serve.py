@@ -92,6 +92,24 @@ def test_no_configured_key_refuses_everybody() -> None:
     assert Lapi(keys=[]).ask("GET", "/v1/decisions", headers={"X-Api-Key": "secret-1"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("role", "status"), [({}, 200), ({"operator": True}, 200), ({"support": True}, 403), ({"account_changes": True}, 403)]
+)
+@pytest.mark.parametrize("path", ["/v1/decisions?scopes=account_ip", "/v1/decisions/stream?startup=true"])
+def test_the_list_is_for_those_who_read_it(role: dict[str, bool], status: int, path: str) -> None:
+    """A key of support, or of who tells what happened to accounts, is for that alone."""
+    keys = [ApiKey(name="x", sha256=sha256(b"secret-1").hexdigest(), **role)]
+    assert Lapi(keys).ask("GET", path, headers={"X-Api-Key": "secret-1"}).status_code == status
+
+
+def test_guessing_keys_ends_soon(lapi: Lapi) -> None:
+    """After ten wrong ones; the list of the demo, which asks for no key, is nothing to guess at."""
+    wrong = [lapi.ask("GET", "/v1/decisions", headers={"X-Api-Key": f"guess-{number}"}).status_code for number in range(12)]
+    assert wrong == [403] * 10 + [429] * 2
+    assert lapi.ask("GET", "/v1/decisions", headers={"X-Api-Key": "secret-1"}).status_code == 429
+    assert lapi.ask("GET", "/ready").status_code == 200
+
+
 def test_demo_asks_for_no_key() -> None:
     """With ``None`` for the keys, as in the demo, anybody may read."""
     assert Lapi(keys=None).get("/v1/decisions", key=None) is None
