@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from models.errors import CribleError, InputError
 from models.frames import CAMPAIGN_SCHEMA, AttemptFrame, PulseFrame
 from streams import telemetry
 from streams.cli import print_json, standard_options
-from streams.settings import Settings
+from streams.settings import Kafka, Settings
 
 __all__ = ["TOPICS", "Topic", "admin", "command", "create", "retention_s", "topic", "verify"]
 
@@ -132,19 +133,28 @@ def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client; waits for the broker up to ``kafka.connect_timeout_s``.
 
     Raises:
-        CribleError: No broker answered in that time, or it refused what was asked inside the ``with`` block.
+        CribleError: No broker answered in that time, its certificate is not trusted, or it refused what was asked inside the
+            ``with`` block.
     """
     kafka = settings.kafka
     deadline = time.monotonic() + kafka.connect_timeout_s
     try:
-        _wait_for_listener(kafka.bootstrap, deadline)
+        _wait_for_listener(kafka, deadline)
         remaining_s = max(deadline - time.monotonic(), _PROBE_TIMEOUT_S)
         client = KafkaAdminClient(**kafka.client_options(), bootstrap_timeout_ms=int(remaining_s * _MS_PER_S))
-    except (OSError, KafkaError) as error:
+    except ssl.SSLCertVerificationError as error:
         raise CribleError(
-            f"no Kafka broker answered within {kafka.connect_timeout_s:g} s",
+            f"the broker's certificate is not trusted: {error.verify_message}", where=kafka.bootstrap, hint="set kafka.ssl_cafile"
+        ) from None
+    except (OSError, KafkaError) as error:
+        # A broker hangs up on who has the wrong password, and the client tries again: it looks the same.
+        secret = kafka.security_protocol.startswith("SASL")
+        raise CribleError(
+            f"no Kafka broker answered within {kafka.connect_timeout_s:g} s" + (", or it refuses the password" if secret else ""),
             where=kafka.bootstrap,
-            hint="start one with 'crible kafka up', or set kafka.bootstrap",
+            hint="look at kafka.sasl_username and its password file"
+            if secret
+            else "start one with 'crible kafka up', or set kafka.bootstrap",
         ) from error
     try:
         yield client
@@ -201,17 +211,27 @@ def retention_s(settings: Settings, name: str) -> float | None:
     return None if retention_ms < 0 else retention_ms / _MS_PER_S
 
 
-def _wait_for_listener(bootstrap: str, deadline: float) -> None:
-    """Return when one of the servers accepts a connection.
+def _wait_for_listener(kafka: Kafka, deadline: float) -> None:
+    """Return when one of the servers accepts a connection, over TLS where that is set.
 
     The client retries by itself, but logs four lines each time; asked like this, there is one line for all.
+
+    Raises:
+        ssl.SSLCertVerificationError: A server's certificate is not trusted.
+        OSError: None accepts one in time.
     """
     back_off_s, told = _BACK_OFF_S, False
+    tls: ssl.SSLContext | None = kafka.async_client_options().get("ssl_context")
     while True:
-        for server in bootstrap.split(","):
+        for server in kafka.bootstrap.split(","):
             host, _, port = server.strip().rpartition(":")
+            host = host.strip("[]")
             try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_TIMEOUT_S).close()
+                with socket.create_connection((host, int(port)), timeout=_PROBE_TIMEOUT_S) as connection:
+                    if tls is not None:
+                        tls.wrap_socket(connection, server_hostname=host).close()
+            except ssl.SSLCertVerificationError:
+                raise
             except OSError as error:
                 failure = error
             else:
@@ -219,7 +239,7 @@ def _wait_for_listener(bootstrap: str, deadline: float) -> None:
         if time.monotonic() + back_off_s > deadline:
             raise failure
         if not told:
-            telemetry.warning("kafka.unreachable", broker=bootstrap)
+            telemetry.warning("kafka.unreachable", broker=kafka.bootstrap)
             told = True
         time.sleep(back_off_s)
         back_off_s = min(2 * back_off_s, _LONGEST_BACK_OFF_S)
