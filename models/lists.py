@@ -137,6 +137,10 @@ class Lists:
         """The entries of a list, those that have ended too."""
         return list(self._entries[name].values())
 
+    def all(self) -> list[ListEntry]:
+        """The entries of both lists, those that have ended too."""
+        return list(self._keys.values())
+
     def in_force(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""
         return [entry for entry in self._entries[name].values() if now < entry.until]

@@ -81,6 +81,8 @@ Event = Literal[
     "decision.made",
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
+    # A person had an account forgotten: name of the key, records.
+    "account.forgotten",
     # A person stopped enforcement: kind, scope (all: every one), name of the key.
     "enforcement.stopped",
     # A person resumed enforcement: name of the key.

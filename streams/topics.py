@@ -48,6 +48,7 @@ class Topic:
         compacted: Only the newest record of a key is kept.
         append_time: Record timestamps are the broker's clock instead of event time.
         segment_bytes: Size of a log segment where the broker's 1 GiB is wrong.
+        names_accounts: Records say something about somebody's account.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Topic:
     compacted: bool = False
     append_time: bool = False
     segment_bytes: int | None = None
+    names_accounts: bool = False
 
     def config(self, *, keep_all: bool) -> dict[str, str]:
         """The topic's settings on the broker; ``keep_all`` lifts the limit of age, for history.
@@ -71,6 +73,9 @@ class Topic:
         }
         if not self.compacted:
             config["retention.ms"] = "-1" if keep_all or self.kept_s is None else str(self.kept_s * _MS_PER_S)
+        if self.compacted:
+            # What a tombstone takes back is gone from the disks within two days; else when there is enough of it, perhaps never.
+            config["max.compaction.lag.ms"] = str(_DAY_S * _MS_PER_S)
         if self.segment_bytes is not None:
             config["segment.bytes"] = str(self.segment_bytes)
         return config
@@ -82,22 +87,22 @@ _STATE_SEGMENT_BYTES: Final = 64 << 20
 TOPICS: Final = {
     topic.name: topic
     for topic in (
-        Topic("auth.raw", kept_s=7 * _DAY_S),
-        Topic("auth.events", kept_s=7 * _DAY_S),
-        Topic("auth.by-account", kept_s=7 * _DAY_S),
+        Topic("auth.raw", kept_s=7 * _DAY_S, names_accounts=True),
+        Topic("auth.events", kept_s=7 * _DAY_S, names_accounts=True),
+        Topic("auth.by-account", kept_s=7 * _DAY_S, names_accounts=True),
         Topic("auth.pulse", kept_s=7 * _DAY_S, single=True),
-        Topic("auth.alerts", kept_s=30 * _DAY_S, single=True),
-        Topic("auth.decisions", compacted=True),
-        Topic("auth.account-changes", kept_s=365 * _DAY_S),
+        Topic("auth.alerts", kept_s=30 * _DAY_S, single=True, names_accounts=True),
+        Topic("auth.decisions", compacted=True, names_accounts=True),
+        Topic("auth.account-changes", kept_s=365 * _DAY_S, names_accounts=True),
         Topic("auth.scopes", compacted=True),
-        Topic("auth.profiles", compacted=True),
-        Topic("auth.control", compacted=True),
+        Topic("auth.profiles", compacted=True, names_accounts=True),
+        Topic("auth.control", compacted=True, names_accounts=True),
         Topic("auth.feedback", compacted=True),
-        Topic("auth.notices", kept_s=30 * _DAY_S),
+        Topic("auth.notices", kept_s=30 * _DAY_S, names_accounts=True),
         Topic("auth.audit", kept_s=365 * _DAY_S),
-        Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True),
+        Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True, names_accounts=True),
         Topic("auth.source-state", segment_bytes=_STATE_SEGMENT_BYTES),
-        Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES),
+        Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
         Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True),
     )
 }

@@ -14,6 +14,7 @@ import msgspec
 
 from models.errors import CribleError, InputError
 from models.lists import ListEntry
+from streams.desk.forgetting import Remembered
 from streams.desk.kill_switch import Stopped
 from streams.desk.routes import Listed, Ordered
 from streams.desk.support import Why
@@ -94,6 +95,22 @@ class DeskClient:
             CribleError: None does, or it refuses.
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/appeals", ListEntry, json=appeal))
+
+    def forget(self, login: str) -> Remembered:
+        """Have an account forgotten, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/forgotten", Remembered, json={"login": login}))
+
+    def remembered(self, login: str) -> Remembered:
+        """What still names an account, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("GET", url, "/v1/desk/forgotten", Remembered, params={"login": login}))
 
     def _everywhere(self, ask: Callable[[str], Form]) -> dict[str, Form | CribleError]:
         """All of them at once; one that does not answer is asked again until the limit."""

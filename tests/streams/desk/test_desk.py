@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.alerts import Evidence, Subject, alert_id
 from models.orders import ORDER_PREFIX
 from streams.local_kafka import free_port
 from streams.settings import Kafka, Settings
@@ -149,6 +150,42 @@ def test_why_and_appeal(channel: Topics, tmp_path: Path) -> None:
         assert (spoken.returncode, "support" in spoken.stdout, "customer" in spoken.stdout) == (0, True, True)
     notes = [json.loads(record.value) for record in channel.read("auth.audit")]
     assert [(note["action"], note["by"], note["reason"]) for note in notes] == [("lift", "test", "our own office")]
+
+
+@pytest.mark.kafka
+def test_forget(channel: Topics, tmp_path: Path) -> None:
+    """Everything that can be rewritten and names the account is gone, the order too, and others' decisions hold."""
+    port, alice = free_port(), "alice@example.org"
+    subject = Subject(account=alice)
+    guessing = msgspec.structs.replace(
+        spray(ADDRESSES[0], time.time()),
+        alert_id=alert_id("brute_force", subject, 0),
+        kind="brute_force",
+        subject=subject,
+        evidence=Evidence(counts={"failures": 40, "failures_from_listed": 40}, addresses=ADDRESSES[1:3]),
+    )
+    channel.send_alerts([spray(ADDRESSES[0], time.time()), guessing])
+    desk = Desk(tmp_path, [port])
+    with block_service(channel.settings, tmp_path, port, ENFORCE) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        wait_for(lambda: desk.told("decisions", "list")["total"] == 3, f"the decisions; it said {service.said()}")
+        pair, other = (desk.told("decisions", "list", "--scope", "account_ip")["decisions"][n] for n in (0, 1))
+        desk.told("decisions", "lift", other["decision_id"], "--reason", "ended before")
+        desk.told("appeal", pair["decision_id"][:12], "--grant", "1h", "--reason", "a customer")
+        told = desk.told("forget", "Alice@Example.org")
+        assert (told["account"], sorted(told["stays_until"])) == (
+            alice,
+            ["auth.account-changes", "auth.alerts", "auth.by-account", "auth.dlq", "auth.events", "auth.notices", "auth.raw"],
+        )
+        assert [each["value"] for each in desk.told("decisions", "list")["decisions"]] == [ADDRESSES[0]]
+        assert service.served() == {ADDRESSES[0]}
+        assert desk.run("forget", alice).returncode == 0
+        assert alice not in service.said()
+    for name in ("auth.decisions", "auth.control", "auth.profiles"):
+        newest = {record.key: record.value for record in channel.read(name)}
+        assert not [key for key, value in newest.items() if value is not None and alice.encode() in key + value], name
+    assert list(newest.items()) == [(alice.encode(), None)]
+    assert alice.encode() not in b"".join(record.value for record in channel.read("auth.audit"))
 
 
 def test_stop_works_without_kafka(tmp_path: Path) -> None:
