@@ -51,6 +51,6 @@ def forget(order: Forget, ledger: Ledger, entries: Iterable[ListEntry], now: flo
     notes = [
         Audit(ts=now, decision_id=decision.decision_id, action="forget", by=order.by, reason="the account is forgotten")
         for decision in gone
-        if decision.end > now
+        if decision.holds(now)
     ]
     return [decision.decision_id for decision in gone], [entry.key for entry in entries if entry.account == order.account], notes

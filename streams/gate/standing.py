@@ -92,10 +92,10 @@ class Standing:
             while self._ends and self._ends[0][0] <= now:
                 self._remove(heappop(self._ends)[1])
             self._remove(decision_id)
-            if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.end > now:
+            if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.holds(now):
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.end, decision_id))
+                heappush(self._ends, (decision.until, decision_id))
 
     def put_entry(self, key: str, entry: ListEntry | None) -> None:
         """Take the newest state of an entry of a list; ``None`` where it is gone."""
