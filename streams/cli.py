@@ -8,6 +8,7 @@ wrong, 130 interrupted.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -106,8 +107,12 @@ def _load(config: Path | None) -> settings.Settings:
 
 
 def print_json(result: object) -> None:
-    """The result of a command as one line of JSON on stdout."""
-    click.echo(msgspec.json.encode(result))
+    """The result of a command as one line of JSON on stdout, of which every character can be seen.
+
+    JSON itself leaves C1 controls as they are, and to some terminals U+009B is the beginning of a command.
+    """
+    text = msgspec.json.encode(result).decode()
+    click.echo("".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

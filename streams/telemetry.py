@@ -202,6 +202,7 @@ def configure(level: str = "info") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
         )
     )
+    handler.addFilter(_quote_no_exception)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -225,10 +226,17 @@ def error(event: Event, exception: BaseException | None = None, **fields: Unpack
     _log.error(event, exc_info=exception, **fields)
 
 
+def _quote_no_exception(record: logging.LogRecord) -> bool:
+    """Have a library name the type of an exception that it wants to quote: what it says may be what a client sent."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args)
+    return True
+
+
 def _name_the_library(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Put a foreign log line under our one event name for them."""
+    """Put a foreign log line under our one event name for them; its first line, as asyncio quotes exceptions on the second."""
     record: logging.LogRecord = line["_record"]
-    line.update(event="library.message", library=record.name, text=str(line["event"])[:_TEXT_LENGTH])
+    line.update(event="library.message", library=record.name, text=str(line["event"]).partition("\n")[0][:_TEXT_LENGTH])
     return line
 
 

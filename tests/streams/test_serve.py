@@ -361,6 +361,22 @@ def test_what_ended_long_ago_is_forgotten(lapi: Lapi) -> None:
     assert not lapi.store._by_target
 
 
+def test_what_is_held_is_bounded(lapi: Lapi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ended longest ago makes room; where all hold, a new one is left out, and those that are there can change."""
+    monkeypatch.setattr(store, "_MAX_DECISIONS", 3)
+    first, second, third = (decision(f"203.0.113.{number}") for number in (1, 2, 3))
+    for each in (first, second, third, decision("203.0.113.4")):
+        lapi.store.put(each)
+    assert lapi.values() == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
+    lapi.store.put(lifted(first, NOW + 5))
+    lapi.store.put(decision("203.0.113.5"))
+    lapi.store.put(msgspec.structs.replace(second, until=NOW + 7200))
+    assert lapi.values() == ["203.0.113.3", "203.0.113.5", "203.0.113.2"]
+    lapi.now += 5 * 3600
+    assert lapi.values() == []
+    assert not lapi.store._entries
+
+
 def test_failed_transfer_moves_no_cursor() -> None:
     """A client that went away during the answer is told the same again."""
     lapi = Lapi(keys=None)
