@@ -370,10 +370,14 @@ class Syslog(_Section, frozen=True):
 
 
 class Alerts(_Section, frozen=True):
-    """Where ``crible alerts --to webhook`` and ``--to syslog`` send."""
+    """Where ``crible alerts --to webhook`` and ``--to syslog`` send.
+
+    With ``pseudonym_key_file`` (at least 32 random characters) both send pseudonyms instead of accounts, addresses and devices.
+    """
 
     webhook: Webhook | None = None
     syslog: Syslog | None = None
+    pseudonym_key_file: str | None = None
 
 
 class Telemetry(_Section, frozen=True):
