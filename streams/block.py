@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -57,6 +58,9 @@ _RECONNECT_MS: Final = 1000
 _MS_PER_S: Final = 1000
 _HEARTBEATS_PER_SESSION: Final = 3
 _TRANSACTION_TIMEOUT_MS: Final = 30_000
+#: A commit waits without a limit of its own; once its records are given up it fails, and the leader begins anew.
+_REQUEST_TIMEOUT_MS: Final = 10_000
+_DELIVERY_TIMEOUT_MS: Final = 20_000
 _CLOSE_LIMIT_S: Final = 5
 _JOIN_LIMIT_S: Final = 10
 _TOMBSTONES_EVERY_S: Final = 60
@@ -181,6 +185,8 @@ class _Leader:
             **_client_options(settings),
             transactional_id=f"{settings.kafka.prefix}crible-block",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            delivery_timeout_ms=_DELIVERY_TIMEOUT_MS,
         )
         try:
             self._producer.init_transactions()
@@ -328,7 +334,7 @@ class _Member:
         """Wait for the partition, and decide while this instance has it, until ``stop``.
 
         Raises:
-            CribleError: Another leader fenced this one, the brake, or a broker that stays away or refuses.
+            CribleError: Another leader fenced this one, the brake, or a broker that answers and refuses.
         """
         consumer, refusals = self._join(), 0
         try:
@@ -346,11 +352,17 @@ class _Member:
                     refusals += 1
                     if refusals > _MAX_REFUSALS:
                         raise CribleError(f"the broker refused: {error}", where=self._settings.kafka.bootstrap) from error
-                    with topics.admin(self._settings):
-                        stop.wait(_BACK_OFF_S * 2**refusals)
+                    self._await_broker(stop)
+                    stop.wait(_BACK_OFF_S * 2**refusals)
         finally:
             self._step_down()
             consumer.close()
+
+    def _await_broker(self, stop: threading.Event) -> None:
+        """Return once a broker answers. While none does, what was decided is served and ends on time: no reason to end."""
+        while not stop.is_set():
+            with suppress(CribleError), topics.admin(self._settings):
+                return
 
     def _join(self) -> KafkaConsumer:
         kafka = self._settings.kafka
