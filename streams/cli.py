@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
+    "promote": _Entry("streams.desk.promote", "Show what decisions in shadow would have done, and how to enforce them."),
     "forget": _Entry("streams.desk.forget", "Remove what is kept about an account, and say what stays until when."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
     "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
