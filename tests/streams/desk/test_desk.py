@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from models.orders import ORDER_PREFIX
 from streams.local_kafka import free_port
 from streams.settings import Kafka, Settings
 from tests.block_service import KEY, LIMIT_S, BlockService, Topics, block_service, spray, wait_for
+from tests.certificates import certificate
+from tests.gate_service import gate_service
 
 ENFORCE = 'version = "1"\nenforce_delay_s = 0\n[enforce]\nkinds = ["password_spray"]\nscopes = ["ip"]\n'
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 5)]
@@ -202,6 +205,26 @@ def test_stop_works_without_kafka(tmp_path: Path) -> None:
         assert time.monotonic() - began < 15
         assert '"enforcement.stopped"' in service.said()
     assert "a drill" in (tmp_path / f"stops-{port}.json").read_text()
+
+
+def test_stop_over_tls(tmp_path: Path) -> None:
+    """A service and a gate with a certificate; who does not trust it sends no key, and neither is spoken to in the clear."""
+    settings, tls = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}")), certificate(tmp_path)
+    given, ports = json.dumps({"certificate": tls.certificate, "key": tls.key}), [free_port(), free_port()]
+    desk, urls = Desk(tmp_path, ports[:1]), [f"https://127.0.0.1:{port}" for port in ports]
+    keys = json.dumps([{"name": "ops", "sha256": sha256(KEY.encode()).hexdigest(), "operator": True}])
+    with (
+        block_service(settings, tmp_path, ports[0], CRIBLE_BLOCK_TLS=given) as block,
+        gate_service(settings, tmp_path, ports[1], CRIBLE_GATE_TLS=given, CRIBLE_GATE_API_KEYS=keys) as gate,
+    ):
+        desk._environment |= {"CRIBLE_DESK_SERVICES": json.dumps(urls[:1]), "CRIBLE_DESK_GATES": json.dumps(urls[1:])}
+        desk._environment |= {"CRIBLE_DESK_CA_FILE": tls.certificate}
+        wait_for(lambda: desk.run("resume").returncode == 0, f"answers; they said {block.said()} {gate.said()}")
+        assert desk.told("stop", "--reason", "a drill") == {url: {"stopped": ["all"], "kept": True} for url in urls}
+        del desk._environment["CRIBLE_DESK_CA_FILE"]
+        untrusted = desk.run("stop", "--reason", "a drill")
+        assert (untrusted.returncode, "no answer (ConnectError)" in untrusted.stderr) == (1, True)
+        assert (block.get("/health"), gate.probe("/health")) == (None, None)
 
 
 def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
