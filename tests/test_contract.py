@@ -496,7 +496,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", "forget", "promote", *LATER}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

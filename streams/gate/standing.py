@@ -18,7 +18,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from models import decisions, lists
 from models.attempts import Attempt
-from models.decisions import Decision, DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
@@ -92,10 +92,12 @@ class Standing:
             while self._ends and self._ends[0][0] <= now:
                 self._remove(heappop(self._ends)[1])
             self._remove(decision_id)
-            if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.end > now:
+            if decision is None or decision.mode != "enforce" or decision.type not in {"ban", "guard"}:
+                return
+            if decision.holds(now) and len(self._held) < MAX_DECISIONS:  # the leader makes no more
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.end, decision_id))
+                heappush(self._ends, (decision.until, decision_id))
 
     def put_entry(self, key: str, entry: ListEntry | None) -> None:
         """Take the newest state of an entry of a list; ``None`` where it is gone."""
