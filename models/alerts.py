@@ -128,7 +128,11 @@ class ModelScore(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """See the module's text; times are event time, UTC seconds."""
+    """See the module's text; times are event time, UTC seconds.
+
+    The last four are a campaign's only: what kind of attack it is, the alerts behind which it stands, the accounts of which the
+    attacker presented the right password, and those of them that he entered. There may be more than are listed: see ``evidence``.
+    """
 
     alert_id: str
     kind: Kind
@@ -145,6 +149,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[str] = []
     model: ModelScore | None = None
     cold: bool = False
+    cause: Kind | msgspec.UnsetType = msgspec.UNSET
+    members: list[str] | msgspec.UnsetType = msgspec.UNSET
+    exposed: list[str] | msgspec.UnsetType = msgspec.UNSET
+    entered: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def alert_id(kind: Kind, subject: Subject, hour: int) -> str:

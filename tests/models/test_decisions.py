@@ -191,9 +191,9 @@ def test_what_a_client_says_is_only_proposed(subject: dict[str, Any], scope: str
     assert summary(apply(ledger(), make_alert("login_flood", **subject))) == [("ban", scope, value, "proposed")]
 
 
-@pytest.mark.parametrize("kind", ["campaign", "token_failure", "shared_source", "backend_outage"])
+@pytest.mark.parametrize("kind", ["campaign", "shared_source", "backend_outage"])
 def test_other_kinds_decide_nothing(kind: Kind) -> None:
-    """Kinds that are not attacks, and the campaign itself, decide nothing."""
+    """Kinds that are not attacks, and a campaign that has got into no account, decide nothing."""
     assert apply(ledger(), make_alert(kind, ip="203.0.113.7", account=ALICE)) == []
 
 
