@@ -14,6 +14,7 @@ It also counts, for the service-wide stage, every attempt by what its account kn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import asin, cos, log1p, radians, sin, sqrt
 from typing import Final, TypeVar
 from zlib import compress, decompress
@@ -186,7 +187,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
         self._count_in_pulse(row, attempt, offset, outputs)
-        alerts: list[Alert] = []
+        alerts: Sequence[Alert] = ()
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
@@ -197,11 +198,11 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if self._count_failure(row, attempt):
                 alerts = self._judge_brute_force(row, attempt)
             if attempt.repeats_password and attempt.address:
-                alerts += self._judge_stale(row, attempt)
+                alerts = [*alerts, *self._judge_stale(row, attempt)]
         elif attempt.fail == Fail.TOKEN:
             alerts = self._judge_token(row, attempt)
-        outputs.alerts += alerts
         if alerts or attempt.raised:
+            outputs.alerts += alerts
             self._note_in_pulse(attempt, alerts)
 
     # -- counting ----------------------------------------------------------------------------------------------------
@@ -217,18 +218,18 @@ class AccountStage(Stage[AccountRow, Attempt]):
             pulse = self.pulse = Pulse(max(second, pulse.second), {})
             self.pulse_attempts = 0
         self.pulse_attempts += 1
-        known = familiarity(row, attempt)
+        known, carried = familiarity(row, attempt), carried_by(attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
         if not known & NETWORK and outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
             outputs.strangers.append((attempt, known))
             if outcome in _RIGHT_PASSWORD and attempt.network not in row.networks:
-                pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried_by(attempt), known))
+                pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
         if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
             known |= FIRST
-        seen_as = (*carried_by(attempt), outcome, known)
+        seen_as = (*carried, outcome, known)
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
 
-    def _note_in_pulse(self, attempt: Attempt, alerts: list[Alert]) -> None:
+    def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
         """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
         raised = attempt.raised + tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
         notes = self.pulse.notes

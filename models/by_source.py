@@ -176,16 +176,17 @@ class SourceRow(Row, array_like=True, gc=False):
             return self._is_used_by_many()
         add_distinct(cell.accounts, account)
         cell.successes += 1
+        day = int(ts) // _DAY_S
+        if self.shared_days and self.shared_days[-1] == day:
+            return True
         used_by_many = self._is_used_by_many()
-        if used_by_many and (not self.shared_days or self.shared_days[-1] != int(ts) // _DAY_S):
-            self._note_shared_day(int(ts) // _DAY_S)
+        if used_by_many:
+            self._note_shared_day(day)
         return used_by_many
 
     def _is_used_by_many(self) -> bool:
-        sizes = [len(cell.accounts) for cell in self.usage.values()]
-        if sum(sizes) < _SHARED_BY or max(sizes) >= _SHARED_BY:
-            return sum(sizes) >= _SHARED_BY
-        return count_distinct([cell.accounts for cell in self.usage.values()]) >= _SHARED_BY
+        seen = [cell.accounts for cell in self.usage.values()]
+        return sum(map(len, seen)) >= _SHARED_BY and count_distinct(seen) >= _SHARED_BY
 
     def _note_shared_day(self, day: int) -> None:
         newest = max(day, *self.shared_days, 0)
@@ -425,7 +426,7 @@ def _spray(
                 continue
             row.note_alert(rule.kind, hour)
             text = f"{accounts} accounts failed from here within {rule.window_text}"
-            reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window)]
+            reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window, accounts)]
             alerts.append(_alert(rule.kind, "high", row, window, usage(), attempt, subject, hour, reasons))
     return alerts
 
@@ -435,12 +436,14 @@ def _from_enough_addresses(window: Sequence[FailureCell]) -> bool:
     return not addresses or count_distinct(addresses) >= _NETWORK_ADDRESSES
 
 
-def _which_kind(window: Sequence[FailureCell]) -> list[Reason]:
+def _which_kind(window: Sequence[FailureCell], accounts: int) -> list[Reason]:
     """Say so where spray and stuffing cannot be told apart."""
-    if not any(cell.untyped for cell in window):
-        return []
-    text = "some failures do not say whether their account exists: this can be credential stuffing as well"
-    return [Reason("kind_ambiguous", text)]
+    if any(cell.untyped for cell in window):
+        text = "some failures do not say whether their account exists: this can be credential stuffing as well"
+        return [Reason("kind_ambiguous", text)]
+    if sum(cell.failures for cell in window) <= _STUFFING_TRIES_PER_ACCOUNT * accounts:
+        return [Reason("kind_ambiguous", "accounts have been tried once or twice: this can be credential stuffing as well")]
+    return []
 
 
 def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Alert:

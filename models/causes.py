@@ -81,10 +81,10 @@ def _from_where(mix: Mix, addresses: int) -> str:
 
 def _with_what(mix: Mix) -> str:
     device, by_device = _most(mix, 3)
-    if not device:
-        return "by clients that do not say what they are"
     if by_device < _COMMON:
         return "under the names of many clients"
+    if not device:
+        return "by clients that do not say what they are"
     shown = str(device)
     shown = shown if len(shown) <= _TOLD_CHARS else f"{shown[:_TOLD_CHARS]}…"
     scattered = _most(mix, 2)[1] < _COMMON

@@ -289,12 +289,14 @@ class ServiceStage(Stage[Suspect, Pulse]):
         if begins:
             self.extra.campaign = Running(alert_id(kind, subject, hour), kind, first_ts, ts, ts, Mix())
         is_told = begins or (is_stuffing and self._may_alert(hour))
-        alerts = [self._alert(kind, "high", subject, hour, ts, first_ts, tally, score, reasons)] if is_told else []
+        alert = self._alert(kind, "high", subject, hour, ts, first_ts, tally, score, reasons) if is_told else None
         running = self.extra.campaign
         if running is not None and score is not None:
             running.last_ts = running.evident_ts = ts
             self._evident = self._evident or (tally, score, reasons)
-        return [alert for alert in alerts if alert is not None]
+            if alert is not None and len(running.members) < _MAX_LISTED:
+                running.members[alert.alert_id] = Note(alert.alert_id, alert.kind, "", "", ("", "", 0, ""))
+        return [] if alert is None else [alert]
 
     def _may_alert(self, hour: int) -> bool:
         return sum(at == hour for at in self.extra.alerted.values()) < _MAX_ALERTS_PER_H
@@ -412,9 +414,11 @@ class ServiceStage(Stage[Suspect, Pulse]):
 
     def _keep(self, hit: Hit) -> None:
         """Remember a right password of a stranger, in case a campaign turns out to stand behind it."""
-        row = self.row(hit.account)
-        row.hits = sorted([*row.hits, hit], key=lambda kept: (kept.ts, kept.outcome, kept.carried))[-_MAX_HITS:]
-        row.newest_ts = row.hits[-1].ts
+        row = self.hot.get(hit.account) or self.row(hit.account)
+        row.hits.append(hit)
+        row.newest_ts = max(row.newest_ts, hit.ts)
+        if len(row.hits) > _MAX_HITS:
+            del row.hits[0]
 
     def _case(self, running: Running, ts: float, tally: Tally, score: float | None, reasons: list[Reason]) -> Alert | None:
         """The campaign's alert of the hour, with what is known of it by now; nothing if it is out."""
@@ -425,12 +429,12 @@ class ServiceStage(Stage[Suspect, Pulse]):
         found = self._found(running)
         self._collect(running, {account for account, _ in found})
         notes = running.members.values()
-        kinds = [note.kind for note in notes]
+        kinds = [note.kind for note in notes if note.address]
         seen = running.seen if running.seen.failures else tally
         cause = kind_of(seen.failures, seen.unknown, seen.first, kinds.count("password_spray"), kinds.count("credential_stuffing"))
         cause = running.kind if cause == "brute_force" and running.kind != "brute_force" else cause
         mix = running.failing
-        sources = len({note.address for note in notes if note.kind in _OF_SOURCES})
+        sources = len({note.address for note in notes if note.address and note.kind in _OF_SOURCES})
         told_so = [Reason("cause", told(cause, mix, sources)), *_of_kind(cause, seen), *reasons]
         alert = self._alert("campaign", "high", subject, hour, ts, running.first_ts, tally, score, told_so)
         if alert is None:
@@ -452,17 +456,22 @@ class ServiceStage(Stage[Suspect, Pulse]):
         since = running.first_ts - _LOOK_BACK_S
         if not campaign.failing.total:
             return
-        for account in sorted(key for key, _ in self._suspects()):
-            row = self.peek(account)
-            if row is None:
-                continue
-            theirs = [hit for hit in row.hits if hit.ts >= since and campaign.log_odds(hit.carried, hit.known) >= _EXPOSED_LOG_ODDS]
+        judged: dict[tuple[Carried, int], bool] = {}  # many look alike
+
+        def is_theirs(hit: Hit) -> bool:
+            look = (hit.carried, hit.known)
+            if look not in judged:
+                judged[look] = campaign.log_odds(hit.carried, hit.known) >= _EXPOSED_LOG_ODDS
+            return judged[look]
+
+        for account, row in self._suspects():
+            theirs = [hit for hit in row.hits if hit.ts >= since and is_theirs(hit)]
             entered = any(hit.outcome == Fail.NONE for hit in theirs)
             if theirs and (row.campaign_id != running.campaign_id or entered > row.entered):
-                row = self.row(account)
+                changed = self.row(account)
                 running.found += row.campaign_id != running.campaign_id
                 running.entered += entered
-                row.campaign_id, row.found_ts, row.entered = running.campaign_id, theirs[-1].ts, entered
+                changed.campaign_id, changed.found_ts, changed.entered = running.campaign_id, max(hit.ts for hit in theirs), entered
 
     def _found(self, running: Running) -> list[tuple[str, bool]]:
         """The accounts found so far, the newest last, and whether each was entered."""
