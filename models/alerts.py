@@ -13,7 +13,20 @@ import msgspec
 
 from models.ids import stable_id
 
-__all__ = ["KINDS", "SCHEMA", "Alert", "AlertKind", "Evidence", "Kind", "ModelScore", "Reason", "Severity", "Subject", "alert_id"]
+__all__ = [
+    "KINDS",
+    "SCHEMA",
+    "Alert",
+    "AlertKind",
+    "Evidence",
+    "Feature",
+    "Kind",
+    "ModelScore",
+    "Reason",
+    "Severity",
+    "Subject",
+    "alert_id",
+]
 
 SCHEMA: Final = "alert/1"
 
@@ -119,12 +132,21 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     event_ids: list[str] = []
 
 
-class ModelScore(msgspec.Struct, frozen=True):
-    """Which model contributed and what it said (0 ordinary to 1 never seen)."""
+class Feature(msgspec.Struct, frozen=True):
+    """A feature of what a model scored, its value, and what it adds to the forest's score: without it, that is so much less."""
+
+    name: str
+    value: float
+    weight: float
+
+
+class ModelScore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which model contributed and what it said (0 ordinary to 1 never seen); its strongest features, where it has several."""
 
     detector: str
     version: str
     score: float
+    features: list[Feature] = []
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

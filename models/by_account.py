@@ -23,11 +23,11 @@ import msgspec
 
 from models.accounts import Groups
 from models.addresses import locate
-from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
 from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, carried_by, is_newcomer, is_stranger
-from models.detectors import AccountDetector, Detector
+from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32
 from models.stage import Hit, Note, Outputs, Pulse, Stage
@@ -284,15 +284,21 @@ class AccountStage(Stage[AccountRow, Attempt]):
         hour = int(attempt.ts) // HOUR_S
         if reasons and _first_time(row, _mark("account_takeover", hour, attempt.address)):
             subject = Subject(account=attempt.account, ip=attempt.address)
-            score = self.detector.score(vector) if vector else None
-            cold = row.is_cold() and not attempt.attack
-            window = list(row.recent.values())
-            alerts.append(
-                self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, window, score=score, cold=cold)
-            )
+            alerts.append(self._takeover(row, attempt, subject, hour, reasons, vector))
         if vector and not attempt.attack:
             self.detector.learn(vector)
         return alerts
+
+    def _takeover(
+        self, row: AccountRow, attempt: Attempt, subject: Subject, hour: int, reasons: list[Reason], vector: Vector | None
+    ) -> Alert:
+        score, features = self.detector.score(vector) if vector else None, []
+        if vector and score is not None:
+            features = [Feature(*each) for each in self.detector.strongest(vector)]
+        cold, cells = row.is_cold() and not attempt.attack, list(row.recent.values())
+        return self._alert(
+            "account_takeover", "high", row, attempt, subject, hour, reasons, cells, score=score, features=features, cold=cold
+        )
 
     def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         second = int(attempt.ts)
@@ -358,6 +364,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
         cells: list[AccountCell],
         *,
         score: float | None = None,
+        features: Sequence[Feature] = (),
         cold: bool = False,
     ) -> Alert:
         failures = sum(cell.failures for cell in cells)
@@ -393,7 +400,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
             ),
             attack=KINDS[kind].attack,
             groups=list(self.groups.of(attempt.account)),
-            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score),
+            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score, list(features)),
             cold=cold,
         )
 

@@ -20,7 +20,7 @@ from zlib import compress, decompress
 
 import msgspec
 
-from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import hash32
@@ -378,7 +378,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
                 _STUFFING_TRIES_PER_ACCOUNT,
             ),
         ]
-        model = None if score is None else ModelScore(self.detector.name, self.detector.version, round(score, 4))
+        model = None
+        if score is not None:
+            features = [Feature(*each) for each in self.detector.strongest(_features(row))]
+            model = ModelScore(self.detector.name, self.detector.version, round(score, 4), features)
         return [
             _alert("credential_stuffing", "high", row, window, list(row.usage.values()), attempt, subject, hour, reasons, model)
         ]

@@ -109,7 +109,7 @@ def margin(reason: Reason) -> float | None:
 
 
 #: What an alert says beside its rule: without it, it would have been raised all the same.
-_NOT_OF_THE_RULE = frozenset({"shared_source", "kind_ambiguous", "cause", "unknown_share_told"})
+_NOT_OF_THE_RULE = frozenset({"shared_source", "kind_ambiguous", "cause"})
 
 
 def nearest(alert: Alert) -> Reason | None:
