@@ -8,6 +8,7 @@ by the smallest factor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -69,8 +70,8 @@ def _campaign(identity: str, told: Sequence[Alert], others: dict[str, Alert]) ->
         case_id=identity,
         cause=last.cause or "campaign",
         told=last.reasons[0].text if last.reasons else KINDS["campaign"].title,
-        first_ts=min(alert.first_ts for alert in mine),
-        last_ts=max(alert.last_ts for alert in mine),
+        first_ts=min(alert.first_ts for alert in told),
+        last_ts=max(alert.last_ts for alert in told),
         alerts=sorted(mine, key=lambda each: (each.ts, each.alert_id)),
         members=members,
         exposed=list(dict.fromkeys(account for alert in told for account in alert.exposed or ())),
@@ -109,7 +110,7 @@ def margin(reason: Reason) -> float | None:
 
 
 #: What an alert says beside its rule: without it, it would have been raised all the same.
-_NOT_OF_THE_RULE = frozenset({"shared_source", "kind_ambiguous", "cause"})
+_BESIDE: Final[frozenset[str]] = frozenset({"cause", "ended", "kind_ambiguous"})
 
 
 def nearest(alert: Alert) -> Reason | None:
@@ -117,6 +118,8 @@ def nearest(alert: Alert) -> Reason | None:
 
     Of an ``account_takeover`` any one reason is enough, so all of them would have to go: the strongest is what counts.
     """
-    of_rule = [reason for reason in alert.reasons if reason.code not in _NOT_OF_THE_RULE and margin(reason) is not None]
+    beside = _BESIDE | ({"unknown_share"} if alert.kind == "campaign" else set())
+    beside |= {"shared_source"} if alert.kind != "shared_source" else set()
+    of_rule = [reason for reason in alert.reasons if reason.code not in beside and margin(reason) is not None]
     pick = max if alert.kind == "account_takeover" else min
     return pick(of_rule, key=lambda reason: margin(reason) or 0.0, default=None)

@@ -227,14 +227,14 @@ def _page(found: Explanation) -> Group:
     facts = [
         _fact("about", about),
         _fact("raised", f"{_time(alert.ts)}, about {_time(alert.first_ts)} to {_time(alert.last_ts)}"),
-        _fact("id", alert.alert_id + (", of a campaign's case" if len(found.case.members) > 1 and found.case.told else "")),
+        _fact("id", alert.alert_id),
     ]
     if alert.groups:
         facts.append(_fact("groups", ", ".join(alert.groups)))
     if alert.cold:
         facts.append(_fact("cold", "raised with less history than the rule asks for: it decides nothing"))
     parts = [head, *facts, Text(), _counters(found), *_model(found), *_case(found.case), *_slots(found.timeline), *_decided(found)]
-    return Group(*(Padding(part, (0, 0, 0, 1)) for part in parts))
+    return Group(*(Padding(part, (0, 0, 0, 1), expand=False) for part in parts))
 
 
 def _fact(name: str, value: str) -> Text:
@@ -285,7 +285,7 @@ def _model(found: Explanation) -> list[Group | Text]:
 def _case(case: Case) -> list[Text]:
     lines = [
         Text(),
-        Text("its case", style="bold"),
+        Text(f"its case, {case.case_id}", style="bold"),
         _fact("cause", f"{case.cause}: {case.told}"),
         _fact("time", f"{_time(case.first_ts)} to {_time(case.last_ts)}"),
         _fact("members", f"{len(case.members):,} {'alert' if len(case.members) == 1 else 'alerts'}"),
