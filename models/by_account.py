@@ -502,8 +502,8 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
     if attempt.network in row.networks or (knows_asn and knows_device):
         return []
     reasons = []
-    # Behind a shared address are customers too, or somebody who bought mailboxes to look so: whom the account knows nothing of.
-    if attempt.attack and (not attempt.shared or (row.networks and not (knows_asn or knows_device))):
+    # Behind a shared address are customers too. Who bought mailboxes to look so is found by what his campaign looks like.
+    if attempt.attack and not attempt.shared:
         kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:

@@ -87,7 +87,8 @@ def explain(alert_id: str, alerts: Iterable[Alert], decisions: Iterable[Decision
     known = list(alerts)
     found = {alert.alert_id: alert for alert in known if alert.alert_id.startswith(alert_id)}
     if len(found) != 1 or len(alert_id) < _FEWEST_DIGITS:
-        what = "no such alert" if not found else f"{len(found)} alerts begin so; {_FEWEST_DIGITS} digits or more are needed"
+        what = f"too short, {_FEWEST_DIGITS} digits or more are needed" if len(alert_id) < _FEWEST_DIGITS else "no such alert"
+        what = f"{len(found)} alerts begin so" if len(found) > 1 else what
         raise InputError(what, where=f"alert {alert_id}", hint="give an id from the file of alerts, or from 'crible alerts'")
     (alert,) = found.values()
     (case,) = (case for case in cases(known) if alert in case.alerts)

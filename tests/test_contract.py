@@ -67,13 +67,14 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
     "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "decisions", "restore", "explain", "feedback"}
+LATER = {"evaluate", "decisions", "restore", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
