@@ -86,7 +86,7 @@ class Verdicts:
         if not (is_stranger(known) or is_newcomer(known)):
             return None
         odds = log_odds(campaign, attempt, known)
-        if odds < self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
+        if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
         return Verdict(
             account=attempt.account,
