@@ -430,8 +430,10 @@ class Ledger:
                 return _against_source(alert)
             case "account_takeover":
                 return self._against_takeover(alert, now)
-            case "stale_password":
+            case "stale_password" | "token_failure":
                 return _notice(alert)
+            case "campaign":
+                return _containment(alert)
             case _:
                 return []
 
@@ -502,6 +504,8 @@ class Ledger:
 
     def _mode(self, draft: _Draft, alert: Alert, *, stale: bool) -> Mode:
         legit = draft.impact.legit_accounts
+        if draft.scope in {"ip", "range"} and any(reason.code == "shared_source" for reason in alert.reasons):
+            return "proposed"  # many people use it: what is done here by itself is done by pair
         if stale or draft.by_a_person or legit is None or legit.high > self.policy.max_legit_accounts:
             return "proposed"
         hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
@@ -594,12 +598,25 @@ def _against_source(alert: Alert) -> list[_Draft]:
 
 
 def _notice(alert: Alert) -> list[_Draft]:
-    """Tell the owner; while the notice holds, the account and network pair is exempt from decisions."""
-    account, network = alert.subject.account, _network_of_subject(alert)
-    if account is None or network is None:
+    """Tell the owner; while one about a network holds, the account and network pair is exempt from decisions."""
+    account, network, device = alert.subject.account, _network_of_subject(alert), alert.subject.device
+    if account is None or (network is None and device is None):
         return []
     nobody = Impact(attack_attempts=0, attack_accounts=0, legit_accounts=Interval(0, 0, 0))
+    if network is None:
+        return [_Draft(type="notify", scope="account_device", value=join_value(account, device or ""), impact=nobody)]
     return [_Draft(type="notify", scope="account_ip", value=join_value(network, account), impact=nobody)]
+
+
+def _containment(alert: Alert) -> list[_Draft]:
+    """For a person to do: a new password where the attacker holds the right one, and sessions ended where he got in."""
+    entered = set(alert.entered or ())
+    one = Impact(attack_attempts=0, attack_accounts=1, legit_accounts=Interval(0, 0, 1))
+    steps: list[tuple[Type, str]] = []
+    for account in alert.exposed or ():
+        steps += [("end_sessions", account)] if account in entered else []
+        steps.append(("reset_password", account))
+    return [_Draft(type=step, scope="account", value=join_value(account), impact=one, by_a_person=True) for step, account in steps]
 
 
 def _network_of_subject(alert: Alert) -> str | None:

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
     "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
     "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
+    "explain": _Entry("streams.explain", "Say why an alert was raised, and what would have made it not fire."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
     "promote": _Entry("streams.desk.promote", "Show what decisions in shadow would have done, and how to enforce them."),

@@ -69,13 +69,14 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
     "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"decisions", "restore", "explain", "feedback"}
+LATER = {"decisions", "restore", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
