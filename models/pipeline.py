@@ -132,7 +132,7 @@ class Pipeline:
 
 def _split(
     attempts: Sequence[Attempt], positions: Sequence[int], keys: list[str], partitions: int
-) -> Iterator[tuple[int, Batch[Attempt]]]:
+) -> Iterator[tuple[int, Batch[Any]]]:
     """One batch per partition, in order."""
     of = np.asarray(partitions_of(keys, partitions))
     for partition in np.unique(of).tolist():

@@ -24,7 +24,7 @@ from models.attempts import Fail
 from models.by_source import GUESSES
 from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Mix, is_newcomer, is_stranger
 from models.detectors import RateBaseline
-from models.stage import Outputs, Pulse, SeenAs, Stage
+from models.stage import NoRow, Outputs, Pulse, SeenAs, Stage
 
 __all__ = ["ServiceStage", "Tally"]
 
@@ -89,10 +89,6 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
         self.failures += other.failures
         self.unknown += other.unknown
         self.first += other.first
-
-
-class NoRow(msgspec.Struct, array_like=True):
-    """The stage keeps nothing by key."""
 
 
 class Running(msgspec.Struct, array_like=True):

@@ -80,7 +80,7 @@ def grow(key: Key, keys: int) -> None:
 
 
 def _grow(key: Key, keys: int) -> MemoryFigures:
-    stages: list[Stage[Any, Attempt]] = [
+    stages: list[Stage[Any, Any]] = [
         AccountStage(max_rows=keys) if key == "account" else SourceStage(max_rows=2 * keys) for _ in range(_PARTITIONS)
     ]
     for each in stages:

@@ -41,6 +41,7 @@ DAY_MS = 86_400_000
         ("auth.dlq", 16, "delete", 3 * DAY_MS),
         ("auth.source-state", 16, "delete", -1),
         ("auth.account-state", 16, "delete", -1),
+        ("auth.change-state", 16, "delete", -1),
         ("auth.service-state", 1, "delete", -1),
     ],
 )
