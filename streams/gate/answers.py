@@ -1,7 +1,7 @@
 """What the gate answers to each command: Dovecot's ``auth_policy`` and weakforced's, in weakforced's JSON.
 
     report                               -> spool -> auth.events
-    allow                                <- decisions and lists in memory; who is in doubt is let in
+    allow                                <- decisions, lists, and verdicts on strangers; who is in doubt is let in
     addBLEntry delBLEntry addWLEntry …   -> spool -> auth.control, which every gate reads
     reset                                -> spool -> auth.account-changes
 
@@ -184,7 +184,8 @@ class Answers:
     def _verdict(self, body: bytes) -> Reply:
         event = self._event(body, success=True, event_id="asked")  # nothing is decided by these two, and nothing is counted
         self._counts["allow"] += 1
-        refusal = self._standing.refusal(self._resolver.attempt(event))
+        password_was_right = self._sessions.password_was_right(event.session_id)
+        refusal = self._standing.refusal(self._resolver.attempt(event), "after" if password_was_right else "before")
         if refusal is None:
             self._sessions.accept(event.session_id)
             _ACCEPTED.inc()
@@ -192,7 +193,7 @@ class Answers:
         self._counts["allow_denied"] += 1
         _REFUSED.inc()
         # After a right password the client must hear what it hears after a wrong one, so the server says that itself.
-        text = "" if self._sessions.password_was_right(event.session_id) else _told(event.protocol, refusal)
+        text = "" if password_was_right else _told(event.protocol, refusal)
         return Reply(200, _encode({"status": -1, "msg": text, "r_attrs": refusal.details}))
 
     async def _report(self, body: bytes, _client: str) -> Reply:
