@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from models.attempts import Attempt
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY
 from models.ids import hash32, hash64
 
 __all__ = ["SCHEMA", "Profile", "Profiles", "encode_profile", "familiarity_of", "network_number", "protocol_bit"]
@@ -78,18 +78,21 @@ def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
     if profile is None:
         return 0
     today = int(attempt.ts) // _DAY_S
-    if attempt.network and profile.networks.get(network_number(attempt.network), today) < today:
+    here = profile.networks.get(network_number(attempt.network)) if attempt.network else None
+    if here is not None and here < today:
         return HISTORY | NETWORK
+    device = profile.devices.get(hash32(attempt.device))
+    since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
     if not any(day < today for day in profile.countries.values()):
-        return 0
+        return since_today
     if not attempt.address:
         return HISTORY | NETWORK
-    known = HISTORY
+    known = HISTORY | since_today
     if profile.asns.get(attempt.asn, today) < today:
         known |= ASN
     if profile.countries.get(attempt.country, today) < today:
         known |= COUNTRY
-    if profile.devices.get(hash32(attempt.device), today) < today:
+    if device is not None and device < today:
         known |= DEVICE
     return known
 

@@ -50,9 +50,9 @@ def on_the_road(ts: float, number: int) -> AuthEvent:
     return at_home(ts, number, remote=remote, user_agent="phone", asn=64510, country="ES", event_id=f"road/{ts}/{number}")
 
 
-def by_a_bot(ts: float, number: int, *, right: bool) -> AuthEvent:
+def by_a_bot(ts: float, number: int, remote: str, *, right: bool) -> AuthEvent:
     """A leaked pair."""
-    fields = {"remote": f"203.0.{number}.5", "user_agent": "curl", "asn": 64502, "country": "BR", "event_id": f"bot/{ts}/{number}"}
+    fields = {"remote": remote, "user_agent": "curl", "asn": 64502, "country": "BR", "event_id": f"bot/{ts}/{number}"}
     return replace(at_home(ts, number, **fields), success=right, fail_type=None if right else "credentials")
 
 
@@ -67,7 +67,7 @@ def incident() -> list[list[AuthEvent]]:
     minutes = []
     for minute in range(ATTACK_MIN):
         start = T0 + 60 * (QUIET_MIN + minute)
-        made = [by_a_bot(start + 0.7 * n, draw.randrange(OWNERS), right=n % 9 == 0) for n in range(80)]
+        made = [by_a_bot(start + 0.7 * n, draw.randrange(OWNERS), f"203.{minute}.{n}.5", right=n % 9 == 0) for n in range(80)]
         made += [at_home(start + 4 * n + 0.1, draw.randrange(OWNERS)) for n in range(12)]
         made += [on_the_road(start + 50.2 + n, draw.randrange(OWNERS)) for n in range(2)]
         minutes.append(sorted(made, key=lambda event: (event.ts, event.event_id)))
