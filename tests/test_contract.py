@@ -279,7 +279,7 @@ class TestTopics:
         assert others == {"auth.pulse": ("pulse-frame/2", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
 
     def test_profiles_and_account_changes(self) -> None:
-        """A profile is keyed by account, in the partition that the key belongs to; a change goes where its account's attempts go."""
+        """A profile is keyed by account, in the partition of that key; a change goes where the attempts on its account go."""
         _, changes_spec, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
         account = "alice@example.org"
         number = (murmur2(account.encode()) & 0x7FFFFFFF) % 16
