@@ -100,7 +100,7 @@ class Verdicts:
             remote=attempt.address,
             phase=phase,
             ts=attempt.ts,
-            action="refuse",
+            action=self._policy.verdict_action,
             reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,

@@ -42,10 +42,14 @@ _MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 class Refusal(NamedTuple):
-    """Why an attempt is refused: ``reference`` is what the client is told, ``details`` are for the server that asked."""
+    """Why an attempt is refused: ``reference`` is what the client is told, ``details`` are for the server that asked.
+
+    Where ``delay_s`` is not 0 the attempt is held up so long instead.
+    """
 
     reference: str
     details: dict[str, str]
+    delay_s: int = 0
 
 
 class Standing:
@@ -105,7 +109,7 @@ class Standing:
             if decision is not None:
                 return _by_decision(decision)
             verdict = self._verdict(attempt, phase)
-        return None if verdict is None else _by_verdict(verdict)
+        return None if verdict is None else _by_verdict(verdict, self._policy)
 
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
         """A verdict is about one account at one address, and is stopped like such a decision on a campaign."""
@@ -268,9 +272,9 @@ def _say_refused(record: Record, reason: str) -> None:
     telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
 
 
-def _by_verdict(verdict: Verdict) -> Refusal:
+def _by_verdict(verdict: Verdict, policy: Policy) -> Refusal:
     details = {"alert_id": verdict.alert_id, "scenario": "campaign", "phase": verdict.phase, "reason": verdict.reasons[0]}
-    return Refusal(reference(verdict.alert_id), details)
+    return Refusal(reference(verdict.alert_id), details, policy.tarpit_s if verdict.action == "tarpit" else 0)
 
 
 def _by_list(entry: ListEntry) -> Refusal:

@@ -301,8 +301,8 @@ def lost(reason: str) -> float:
 class UnderAttack(Gate):
     """A gate at which a campaign runs; its bots come from Brazil with one program."""
 
-    def __init__(self) -> None:
-        super().__init__(policy=Policy.enforcing())
+    def __init__(self, **policy: Any) -> None:
+        super().__init__(policy=msgspec.structs.replace(Policy.enforcing(), **policy))
         self.standing.put_campaign(campaign())
         home = Profile({network_number("192.0.2.0/24"): 1}, {64500: 1}, {"FR": 1}, {})
         self.standing.put_profile("bob@example.org", encode_profile(home))
@@ -329,6 +329,19 @@ def test_a_verdict_after_a_right_password_leaves_the_words_to_the_server() -> No
     gate.now = T0 + 6
     answer = gate.post("allow", BOT)
     assert (answer["status"], answer["msg"], answer["r_attrs"]["phase"]) == (-1, "", "after")
+
+
+def test_a_tarpit_holds_up_so_many_at_a_time_and_lets_in_the_others() -> None:
+    """Each takes up a connection of the log-in server; who has been let go makes room."""
+    gate = UnderAttack(verdict_action="tarpit", tarpit_s=7, max_tarpits=2)
+    told = [gate.post("allow", BOT | {"session_id": str(number)})["status"] for number in range(4)]
+    gate.now += 6.9
+    told.append(gate.post("allow", BOT)["status"])
+    gate.now += 0.2
+    told.append(gate.post("allow", BOT)["status"])
+    assert told == [7, 7, 0, 0, 0, 7]
+    assert gate.post("allow", BOT | {"remote": "192.0.2.99"})["status"] == 0
+    assert UnderAttack(verdict_action="tarpit", max_tarpits=0).post("allow", BOT)["status"] == 0
 
 
 def test_the_owner_at_home_and_other_protocols_are_let_in() -> None:

@@ -92,7 +92,9 @@ class LiveGate:
                 for record in records[self._read.get((name, number), 0) :]:
                     self.follower.take(record)
                     if record.key == CAMPAIGN_KEY.encode():
-                        self.campaign_ts = decode_campaign(record.value).ts
+                        campaign = decode_campaign(record.value)
+                        if campaign.tries_per_min:  # the first one says only that there is one
+                            self.campaign_ts = campaign.ts
                 self._read[name, number] = len(records)
 
     def known(self, event: AuthEvent) -> int:
@@ -108,7 +110,9 @@ def run(kafka_broker: str, topic_prefix: str, tmp_path: Path) -> Run:
 
 
 def test_live_verdicts_are_those_of_a_replay(run: Run) -> None:
-    """The gate is asked minute by minute, before the worker sees what became of it; so it learns of the campaign a minute late.
+    """The gate is asked minute by minute, before the worker sees what became of it.
+
+    So it learns a minute late what a campaign looks like.
 
     From then on both refuse the same attempts, the right passwords among them; the owner at home is never refused.
     """
