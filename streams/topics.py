@@ -24,7 +24,8 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from models.campaigns import Campaign
 from models.changelog import Frame
 from models.errors import CribleError, InputError
-from models.frames import CAMPAIGN_SCHEMA, AttemptFrame, PulseFrame
+from models.frames import CAMPAIGN_SCHEMA, CHANGES_SCHEMA, AttemptFrame, ChangeFrame, PulseFrame
+from models.profiles import Profile
 from streams import telemetry
 from streams.cli import print_json, standard_options
 from streams.settings import Kafka, Settings
@@ -103,6 +104,7 @@ TOPICS: Final = {
         Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True, names_accounts=True),
         Topic("auth.source-state", segment_bytes=_STATE_SEGMENT_BYTES),
         Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
+        Topic("auth.change-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
         Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True),
     )
 }
@@ -111,12 +113,17 @@ TOPICS: Final = {
 _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
     "auth.by-account": AttemptFrame,
     "auth.pulse": PulseFrame,
+    "auth.profiles": Profile,
     "auth.source-state": Frame,
     "auth.account-state": Frame,
+    "auth.change-state": Frame,
     "auth.service-state": Frame,
 }
-#: The records that are frames in a topic of other records, by their schema.
-_FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {CAMPAIGN_SCHEMA.encode(): Campaign}
+#: The records that are frames in a topic of others, by their schema.
+_FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {
+    CAMPAIGN_SCHEMA.encode(): Campaign,
+    CHANGES_SCHEMA.encode(): ChangeFrame,
+}
 
 
 def topic(settings: Settings, name: str) -> str:
@@ -333,7 +340,7 @@ def _newest(settings: Settings, name: str, number: int, last: int) -> Iterator[A
 
 def _decoded(name: str, schema: bytes, value: bytes | None) -> object:
     """What a record says: a frame, JSON, or text."""
-    frame = _FRAMES.get(name) or _FRAME_OF_SCHEMA.get(schema)
+    frame = _FRAME_OF_SCHEMA.get(schema) or _FRAMES.get(name)
     try:
         return None if value is None else msgspec.msgpack.decode(value, type=frame) if frame else json.loads(value)
     except (msgspec.DecodeError, ValueError):

@@ -1,7 +1,7 @@
 """``crible gate``: the service that log-in servers talk to; what it is told becomes events, and it says whom to let in.
 
     Dovecot, weakforced's clients -> app -> answers -> spool -> drain -> auth.events, auth.account-changes, auth.control
-                                              ^ standing <- auth.decisions, auth.control
+                                              ^ standing <- auth.decisions, auth.control, auth.profiles
 
 One module for each step: ``app`` (HTTP), ``answers`` (the commands), ``spool`` (on disk until Kafka has it), ``drain`` (to Kafka),
 ``standing`` (whom to refuse). Nothing is kept but the spool, so several gates may run, each with its own.
@@ -29,7 +29,7 @@ from streams.gate.drain import Drain
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
 from streams.keys import LimitWrongKeys
-from streams.knowledge import load_resolver
+from streams.knowledge import load_groups, load_resolver
 from streams.serve import UNENCRYPTED, is_loopback, listen, server_of
 from streams.settings import Settings
 
@@ -51,9 +51,10 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     """
     gate, stop = settings.gate, threading.Event()
     with listen(gate.host, gate.port, "gate") as listening, Spool(Path(gate.spool), gate.spool_bytes) as spool:
-        standing = Standing(policy)
+        resolver = load_resolver(settings)
+        standing = Standing(policy, load_groups(settings, resolver))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(load_resolver(settings), proxies, policy, standing, Writer(spool).append, clock)
+        answers = Answers(resolver, proxies, policy, standing, Writer(spool).append, clock)
         switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
         app = App(
             answers,
@@ -80,7 +81,7 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     "--policy",
     "policy_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Whose never-block set holds (TOML); block.policy if not said.",
+    help="Whose never-block set holds, and whether there are verdicts (TOML); block.policy if not said.",
 )
 @standard_options
 def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None:
