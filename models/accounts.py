@@ -156,6 +156,11 @@ class Groups:
         """The groups of ``account`` in alphabetical order."""
         return self._groups.get(account, ())
 
+    def count(self, names: Iterable[str]) -> int:
+        """How many accounts belong to at least one of these groups."""
+        wanted = set(names)
+        return sum(not wanted.isdisjoint(groups) for groups in self._groups.values())
+
 
 def fold(name: str) -> str:
     """``name`` in NFC, case-folded and trimmed: the form in which names are compared."""
