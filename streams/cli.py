@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -21,13 +22,14 @@ import msgspec
 from models.errors import CribleError
 from streams import __version__, settings, telemetry
 
-__all__ = ["COMMANDS", "main", "print_json", "printable", "standard_options"]
+__all__ = ["COMMANDS", "main", "print_json", "printable", "seconds_of", "standard_options"]
 
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 #: Our state is a tree without cycles: looking for them in it as often as Python does cost a sixth of a replay (measured).
 _GC_THRESHOLDS: Final = (50_000, 50, 100)
+_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
 class _Entry(NamedTuple):
@@ -47,7 +49,8 @@ COMMANDS: Final = {
     "gate": _Entry("streams.gate", "Answer Dovecot and weakforced's clients; what they report becomes events."),
     "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
     "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
-    "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
+    "decisions": _Entry("streams.desk.decisions", "List what was decided; decide by hand; lift a decision, or all of a campaign."),
+    "restore": _Entry("streams.desk.restore", "Open again, wave by wave, what a person cut widely."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
@@ -102,6 +105,14 @@ def _load(config: Path | None) -> settings.Settings:
     loaded = settings.load(config)
     telemetry.configure(loaded.telemetry.level)
     return loaded
+
+
+def seconds_of(_context: click.Context, _option: click.Parameter, text: str) -> int:
+    """``90m``, ``24h`` or ``2d`` in seconds; a callback of options."""
+    given = re.fullmatch(r"(\d{1,4})([mhd])", text)
+    if given is None:
+        raise click.BadParameter("a number with m, h or d, such as 24h")
+    return int(given[1]) * _UNITS_S[given[2]]
 
 
 def print_json(result: object) -> None:

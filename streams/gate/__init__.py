@@ -20,6 +20,7 @@ import click
 
 from models.addresses import Proxies
 from models.policy import Policy
+from models.reopening import Register
 from streams import telemetry
 from streams.cli import standard_options
 from streams.desk.kill_switch import KillSwitch
@@ -28,7 +29,7 @@ from streams.gate.app import App, Stopping
 from streams.gate.drain import Drain
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
-from streams.knowledge import load_resolver
+from streams.knowledge import load_groups, load_resolver
 from streams.serve import listen, server_of
 from streams.settings import Settings
 
@@ -45,14 +46,15 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     """Serve until a signal comes; call from the main thread. Needs no broker to start.
 
     Raises:
-        InputError: The spool cannot be used.
+        InputError: The spool cannot be used, or the groups file is wrong.
         CribleError: The port is taken.
     """
     gate, stop = settings.gate, threading.Event()
     with listen(gate.host, gate.port, "gate") as listening, Spool(Path(gate.spool), gate.spool_bytes) as spool:
-        standing = Standing(policy)
+        resolver = load_resolver(settings)
+        standing = Standing(policy, Register(load_groups(settings, resolver)))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(load_resolver(settings), proxies, policy, standing, Writer(spool).append, clock)
+        answers = Answers(resolver, proxies, policy, standing, Writer(spool).append, clock)
         switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
         app = App(
             answers,

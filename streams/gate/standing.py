@@ -1,7 +1,8 @@
 """Whom to refuse at this moment: decisions and lists in memory, kept equal to ``auth.decisions`` and ``auth.control``.
 
-Who is in doubt is let in. Nobody is refused before both topics have been read to their ends, nor after reading them failed; a
-record that cannot be understood takes back what its key said before.
+Who is in doubt is let in. Nobody is refused before the topics have been read to their ends, nor after reading them failed; a
+record that cannot be understood takes back what its key said before. A decision on a provider, a country or a protocol refuses
+nobody without its re-opening, which says whom it lets in.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
@@ -17,13 +19,17 @@ from typing import Final, NamedTuple
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from models import decisions, lists
+from models.accounts import Groups
 from models.attempts import Attempt
 from models.decisions import Decision, DecisionIndex
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
+from models.reopening import REOPENING_PREFIX, WIDE_SCOPES, Register, Reopening
+from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
 from streams import telemetry, topics
+from streams.changes import ChangeReader
 from streams.compacted import CompactedReader, Record, decoded
 from streams.settings import Settings
 
@@ -45,10 +51,11 @@ class Standing:
 
     Args:
         policy: Its never-block set holds here too.
+        register: What is known of accounts that are let in again; nothing where it is not given.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, register: Register | None = None) -> None:
+        self._policy, self.register = policy, register or Register(Groups())
         self._lock = threading.Lock()
         self._stops = NO_STOPS
         self.is_ready = False
@@ -58,14 +65,15 @@ class Standing:
         """Refuse nobody until :meth:`complete`."""
         with self._lock:
             self.is_ready = False
-            self._decisions, self._lists = DecisionIndex(self._policy), Lists()
+            self._decisions, self._lists = DecisionIndex(self._policy, self._lets_in), Lists()
+            self._reopenings: dict[str, Reopening] = {}  # by decision
             self._held: dict[str, Decision] = {}  # the suspended ones too
             self._ends: list[tuple[float, str]] = []
 
     def stop(self, stops: Stops) -> None:
         """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
         with self._lock:
-            self._stops, self._decisions = stops, DecisionIndex(self._policy)
+            self._stops, self._decisions = stops, DecisionIndex(self._policy, self._lets_in)
             for decision in self._held.values():
                 self._put(decision)
 
@@ -102,6 +110,13 @@ class Standing:
         with self._lock:
             self._lists.take(key, entry)
 
+    def put_reopening(self, decision_id: str, reopening: Reopening | None) -> None:
+        """Take the newest state of a re-opening; ``None`` where it is gone."""
+        with self._lock:
+            self._reopenings.pop(decision_id, None)
+            if reopening is not None:
+                self._reopenings[decision_id] = reopening
+
     def entries(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""
         with self._lock:
@@ -111,6 +126,12 @@ class Standing:
         """The keys of entries that ended before a time."""
         with self._lock:
             return self._lists.ended(before)
+
+    def _lets_in(self, decision: Decision, attempt: Attempt) -> bool:
+        if decision.scope not in WIDE_SCOPES:
+            return False
+        reopening = self._reopenings.get(decision.decision_id)
+        return reopening is None or reopening.admits(attempt.account, self.register.facts(attempt.account))
 
     def _put(self, decision: Decision) -> None:
         if not self._stops.suspend(decision.scenario, decision.scope):
@@ -153,19 +174,20 @@ class Follower:
                 stop.wait(_AGAIN_S)
 
     def _follow(self, stop: threading.Event) -> None:
-        reader = CompactedReader(self._settings, "auth.decisions", "auth.control")
-        try:
+        with (
+            closing(CompactedReader(self._settings, "auth.decisions", "auth.control")) as reader,
+            closing(ChangeReader(self._settings, self._standing.register, self._clock())) as changes,
+        ):
             while not stop.is_set():
                 for record in reader.poll():
                     self.take(record)
-                if not self._standing.is_ready and reader.caught_up():
+                changes.look()
+                if not self._standing.is_ready and reader.caught_up() and changes.caught_up():
                     # All this stays. Otherwise the collector looks at it every now and then, while log-ins wait.
                     gc.collect()
                     gc.freeze()
                     self._standing.complete()
                     telemetry.info("service.started", service="gate")
-        finally:
-            reader.close()
 
     def take(self, record: Record) -> None:
         """Take over one record of either topic."""
@@ -175,6 +197,8 @@ class Follower:
             self._standing.put_decision(key, decision, self._clock())
         elif key.startswith(LIST_PREFIX):
             self._standing.put_entry(key, decoded(record, lists.SCHEMA, ListEntry))
+        elif key.startswith(REOPENING_PREFIX):
+            self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
 
 
 def expiration(ts: float) -> str:

@@ -171,7 +171,18 @@ def test_reading_that_fails_lets_everybody_in_and_begins_anew(
 
         def close(self) -> None: ...
 
+    class Changes:
+        def __init__(self, *_: object) -> None: ...
+
+        def look(self) -> None: ...
+
+        def caught_up(self) -> bool:
+            return True
+
+        def close(self) -> None: ...
+
     monkeypatch.setattr(standing_module, "CompactedReader", Reader)
+    monkeypatch.setattr(standing_module, "ChangeReader", Changes)
     monkeypatch.setattr(standing_module, "_AGAIN_S", 0.01)
     stop = threading.Event()
     thread = threading.Thread(target=Follower(Settings(), standing, lambda: T0).run, args=(stop,))
