@@ -274,8 +274,8 @@ class _Leader:
 
     def _has_read_all(self) -> bool:
         """Whether no alert waits to be read."""
-        end = self._consumer.highwater(self._partition)
-        return end is not None and self._consumer.position(self._partition) >= end
+        end: int = self._consumer.end_offsets([self._partition])[self._partition]
+        return bool(self._consumer.position(self._partition) >= end)
 
     def _write_down(self, changed: Iterable[Decision], notes: Iterable[Audit], now: float) -> None:
         for decision in changed:

@@ -10,9 +10,12 @@ import msgspec
 import pytest
 from kafka.errors import KafkaConnectionError
 
+from models.accounts import Groups
+from models.changes import AccountChange
 from models.decisions import Decision
 from models.lists import ListEntry
-from models.policy import Policy
+from models.policy import Policy, Ramp
+from models.reopening import Register, Reopening
 from models.stops import Stop, Stops
 from streams.gate import standing as standing_module
 from streams.gate.standing import Follower, Standing
@@ -134,6 +137,33 @@ def test_a_damaged_record_takes_back_what_its_key_said(standing: Standing, follo
     follower.take(record("auth.control", listed.key, value))
     assert standing.refusal(ATTEMPT) is None
     assert standing.refusal(failure(T0, remote="198.51.100.1")) is None
+
+
+def test_what_was_cut_widely_is_opened_again(standing: Standing, follower: Follower) -> None:
+    """Whom the re-opening lets in passes that decision and no other; without a re-opening nobody is refused by it."""
+    standing.register = Register(Groups({"doctor@example.org": ["health"]}))
+    wide, narrow = ban("BR", scope="country"), ban("203.0.113.8")
+    opened = Reopening(
+        decision_id=wide.decision_id, until=wide.until, attack_since=T0, protected_groups=("health",), ramp=Ramp(), watched_from=T0
+    )
+
+    def refused(login: str, remote: str = "203.0.113.7") -> list[str]:
+        refusal = standing.refusal(failure(T0, login, remote, country="BR"))
+        return [] if refusal is None else [refusal.details["scope"]]
+
+    for decision in (wide, narrow):
+        follower.take(decided(decision))
+    assert refused("alice") == []
+    follower.take(record("auth.control", opened.key, opened, "reopening/1"))
+    assert (refused("alice"), refused("doctor"), refused("doctor", "203.0.113.8")) == (["country"], [], ["ip"])
+    standing.register.note(AccountChange(ts=T0 + 1, account="alice@example.org", change="password_changed", by="owner"))
+    further = msgspec.structs.replace(opened, shares=(100, 100, 100, 0))
+    follower.take(record("auth.control", further.key, further, "reopening/1"))
+    assert (refused("alice"), refused("bob")) == ([], ["country"])
+    standing.stop(Stops((Stop(ts=T0, by="ops", reason="a drill", scope="ip"),)))
+    assert (refused("alice", "203.0.113.8"), refused("bob")) == ([], ["country"])
+    follower.take(record("auth.control", further.key, b"nonsense"))
+    assert refused("bob") == []
 
 
 def test_nobody_is_refused_before_everything_was_read() -> None:
