@@ -156,10 +156,13 @@ class Groups:
         """The groups of ``account`` in alphabetical order."""
         return self._groups.get(account, ())
 
-    def count(self, names: Iterable[str]) -> int:
-        """How many accounts belong to at least one of these groups."""
-        wanted = set(names)
-        return sum(not wanted.isdisjoint(groups) for groups in self._groups.values())
+    def members(self) -> dict[str, list[str]]:
+        """The accounts of each group."""
+        found: dict[str, list[str]] = {}
+        for account, names in self._groups.items():
+            for name in names:
+                found.setdefault(name, []).append(account)
+        return found
 
 
 def fold(name: str) -> str:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from models.accounts import Groups
 from models.alerts import Alert, Kind
 from models.changes import AccountChange
-from models.decisions import ORIGIN
+from models.decisions import ORIGIN, Decision
 from models.ids import hash64
 from models.policy import Ramp, Scope
 
@@ -366,4 +366,15 @@ class Register:
     def count(self, reopening: Reopening) -> tuple[int | None, ...]:
         """How many accounts each wave has, an account in two waves in both; ``None`` where nobody knows."""
         changed = sum(ts >= reopening.attack_since for ts in list(self._changed.values()))
-        return self._groups.count(reopening.protected_groups), self._histories.count_stable(reopening.attack_since), changed, None
+        members = self._groups.members()
+        protected = {account for name in reopening.protected_groups for account in members.get(name, ())}
+        return len(protected), self._histories.count_stable(reopening.attack_since), changed, None
+
+    def lets_in(self, account: str, decision: Decision, reopening: Reopening | None) -> bool:
+        """Whether ``account`` passes ``decision`` because what that cut is being opened again.
+
+        A wide decision whose re-opening nobody knows lets everybody in: in doubt nobody is refused.
+        """
+        if decision.scope not in WIDE_SCOPES:
+            return False
+        return reopening is None or reopening.admits(account, self.facts(account))

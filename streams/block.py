@@ -138,6 +138,10 @@ class _Follower:
         self.ready = threading.Event()
         self.view = ControlView(settings)
 
+    def lets_in(self, decision: Decision, account: str) -> bool:
+        """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
+        return self._register.lets_in(account, decision, self.view.reopenings.get(decision.decision_id))
+
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``."""
         with (
@@ -418,7 +422,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
     desk = desk_routes(store, keys, clock, ready, switch, control.order)
-    desk += support_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.list)
+    desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
     known = Known(
         policy=policy,
         accounts=resolver.accounts,

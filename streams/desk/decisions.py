@@ -98,7 +98,7 @@ def add(  # one parameter for each option
         click.confirm("Make this decision?", abort=True, err=True)
     made = client.decide(asked)
     wanted = {"id": made.decision.decision_id}
-    _wait(lambda: bool(client.decisions(wanted).decisions))
+    _wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
     if as_json:
         print_json(made)
     else:

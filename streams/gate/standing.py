@@ -25,7 +25,7 @@ from models.decisions import Decision, DecisionIndex
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
-from models.reopening import REOPENING_PREFIX, WIDE_SCOPES, Register, Reopening
+from models.reopening import REOPENING_PREFIX, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
 from streams import telemetry, topics
@@ -128,10 +128,7 @@ class Standing:
             return self._lists.ended(before)
 
     def _lets_in(self, decision: Decision, attempt: Attempt) -> bool:
-        if decision.scope not in WIDE_SCOPES:
-            return False
-        reopening = self._reopenings.get(decision.decision_id)
-        return reopening is None or reopening.admits(attempt.account, self.register.facts(attempt.account))
+        return self.register.lets_in(attempt.account, decision, self._reopenings.get(decision.decision_id))
 
     def _put(self, decision: Decision) -> None:
         if not self._stops.suspend(decision.scenario, decision.scope):
