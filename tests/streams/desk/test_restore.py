@@ -83,10 +83,19 @@ def let_in(gate: GateService, logins: list[str], **fields: Any) -> set[str]:
 
 
 def cut_brazil(desk: Desk) -> str:
-    """Cut it by hand; returns the decision's id. It has a plan, and the plan an order."""
-    made = desk.told("decisions", "add", "--scope", "country", "--value", "br", "--for", "1h", "--reason", "a botnet", "--yes")
+    """Cut it by hand, after thinking twice; returns the decision's id. It has a plan, and the plan an order."""
+    cut = ("decisions", "add", "--scope", "country", "--value", "br", "--for", "1h", "--reason", "a botnet")
+    unsure = desk.run(*cut)  # nobody answers
+    assert (unsure.returncode, unsure.stdout, desk.told("decisions", "list")["total"]) == (130, "", 0)
+    for words in (
+        "customers refused: not known",
+        "carried out by: crible gate\n",
+        "protected groups (health)",
+        "Make this decision?",
+    ):
+        assert words in unsure.stderr
+    made = desk.told(*cut, "--yes")
     identifier: str = made["decision"]["decision_id"]
-    wait_for(lambda: desk.run("restore", "plan", identifier).returncode == 0, "a plan")
     plan = desk.told("restore", "plan", identifier)
     assert (plan["opened"]["accounts"], plan["steps"][0]) == ([1, None, 0, None], "wave 2 (stable) 0 % -> 50 %")
     early = desk.run("restore", "apply", identifier, "--wave", "3")
