@@ -95,7 +95,9 @@ def add(  # one parameter for each option
     client = DeskClient(settings)
     if not yes:
         _show_draft(client.draft(asked))
-        click.confirm("Make this decision?", abort=True, err=True)
+        click.echo("Make this decision? [y/N] ", nl=False, err=True)  # click's own question writes to stdout too
+        if click.get_text_stream("stdin").readline().strip().lower() not in {"y", "yes"}:
+            raise click.Abort
     made = client.decide(asked)
     wanted = {"id": made.decision.decision_id}
     _wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
