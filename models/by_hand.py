@@ -122,6 +122,7 @@ def reopening_of(decision: Decision, policy: Policy, attack_since: float) -> Reo
         protected_groups=tuple(sorted(policy.protected_groups)),
         ramp=policy.reopening,
         watched_from=decision.start,
+        counts_from=decision.start,
     )
 
 

@@ -82,7 +82,7 @@ def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) 
     if order.decision is not None:
         return _make(order, order.decision, ledger, reopenings, now)
     if order.latency_ms is not None:
-        reopenings.note_latency(order.latency_ms, order.ts)
+        reopenings.note_latency(order.latency_ms, now)
         return [], []
     if order.step is not None:
         try:

@@ -94,7 +94,8 @@ class Reopening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``shares`` are the percent of each of :data:`WAVES` that are let in. ``attack_since`` is when the attack began: a password is
     new, and a history old, as seen from there. ``automatic`` goes on by itself; ``held`` says what stopped that. What the gates
     have seen since ``watched_from``: ``entered`` are hashes of accounts, ``tries`` is a number, ``latency_ms`` the last that was
-    told, at ``latency_ts``. ``ordered`` counts the steps that people ordered. All times are UTC seconds.
+    told, at ``latency_ts``. An alert comes after what it tells of, so it counts where that was after ``counts_from``, which lies
+    before. ``ordered`` counts the steps that people ordered. All times are UTC seconds.
     """
 
     decision_id: str
@@ -103,6 +104,7 @@ class Reopening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     protected_groups: tuple[str, ...]
     ramp: Ramp
     watched_from: float
+    counts_from: float
     shares: tuple[int, int, int, int] = (_PERCENT, 0, 0, 0)
     automatic: bool = False
     held: str | None = None
@@ -189,7 +191,8 @@ class Reopening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What is another share than ``before``, in words.
 
         >>> from models.policy import Ramp
-        >>> first = Reopening(decision_id="d", until=9, attack_since=0, protected_groups=(), ramp=Ramp(), watched_from=0)
+        >>> times = {"until": 9, "attack_since": 0, "watched_from": 0, "counts_from": 0}
+        >>> first = Reopening(decision_id="d", protected_groups=(), ramp=Ramp(), **times)
         >>> first.forward().difference(first)
         'wave 2 (stable) 0 % -> 1 %'
         """
@@ -198,8 +201,9 @@ class Reopening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return ", ".join(changed) or ("goes on by itself" if self.automatic else "goes on by order only")
 
     def watched_again(self, now: float) -> Reopening:
-        """With the gates' counts at nothing; what they see counts from ``now``."""
-        return replace(self, watched_from=now, entered=(), tries=0)
+        """With the gates' counts at nothing; what is told from ``now`` on counts, if it is not about times long before."""
+        counts_from = max(self.counts_from, now - self.ramp.wait_s)
+        return replace(self, watched_from=now, counts_from=counts_from, entered=(), tries=0)
 
     def _has_latency(self) -> bool:
         return self.latency_ts > self.watched_from
@@ -246,7 +250,7 @@ class Reopenings:
 
     def note_alert(self, alert: Alert) -> None:
         """Count an alert at the gates of what is being opened. A cold one counts for nothing."""
-        watched = [] if alert.cold else [each for each in self._held.values() if alert.ts > each.watched_from]
+        watched = [] if alert.cold else [each for each in self._held.values() if alert.ts > each.counts_from]
         for reopening in watched:
             if alert.kind in _TRIES:
                 self._put(replace(reopening, tries=reopening.tries + alert.evidence.counts.get("failures", 0)))
@@ -255,10 +259,10 @@ class Reopenings:
                 if len(entered) <= _MAX_ENTERED:
                     self._put(replace(reopening, entered=tuple(sorted(entered))))
 
-    def note_latency(self, latency_ms: int, ts: float) -> None:
-        """How long the servers behind take, as measured at ``ts``."""
+    def note_latency(self, latency_ms: int, now: float) -> None:
+        """How long the servers behind take, as told at ``now``."""
         for reopening in list(self._held.values()):
-            self._put(replace(reopening, latency_ms=latency_ms, latency_ts=ts))
+            self._put(replace(reopening, latency_ms=latency_ms, latency_ts=now))
 
     def step(self, step: Step, by: str, reason: str, now: float) -> Move:
         """Do what a person asked for; the gates watch it from ``now``.
@@ -295,7 +299,8 @@ class Reopenings:
         decision_id, why = reopening.decision_id, reopening.violated()
         back = None if why is None else reopening.back()
         if back is not None:
-            self._put(replace(back.watched_again(now), automatic=False, held=why))
+            # What happened before is what took this step back; the next must have reasons of its own.
+            self._put(replace(back.watched_again(now), counts_from=now, automatic=False, held=why))
             return Move(decision_id, "roll_back", ORIGIN, f"{back.difference(reopening)}: {why}")
         if reopening.waits_for(now, detecting=detecting) is not None:
             return None

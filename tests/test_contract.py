@@ -444,7 +444,7 @@ class TestReopening:
         """Those of the record, as they are written."""
         fields = {field.name: field.required for field in msgspec.structs.fields(Reopening)}
         assert {name for name, required in fields.items() if required} == {
-            "decision_id", "until", "attack_since", "protected_groups", "ramp", "watched_from",
+            "decision_id", "until", "attack_since", "protected_groups", "ramp", "watched_from", "counts_from",
         }  # fmt: skip
         assert {name for name, required in fields.items() if not required} == {
             "shares", "automatic", "held", "entered", "tries", "latency_ms", "latency_ts", "ordered",

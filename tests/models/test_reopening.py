@@ -21,7 +21,7 @@ ACCOUNTS = [f"user{number}@example.org" for number in range(20_000)]
 
 def reopening(**changes: Any) -> Reopening:
     fields: dict[str, Any] = {"decision_id": "d", "until": T0 + DAY_S, "attack_since": T0 - 3600, "protected_groups": ("health",)}
-    return Reopening(**(fields | {"ramp": RAMP, "watched_from": T0} | changes))
+    return Reopening(**(fields | {"ramp": RAMP, "watched_from": T0, "counts_from": T0} | changes))
 
 
 def held(**changes: Any) -> Reopenings:
@@ -164,6 +164,21 @@ def test_a_gate_takes_the_last_step_back(alerts: list[Alert], why: str | None) -
     assert [move.reason for move in turn(reopenings, 1400)] == [
         "wave 3 (password_changed) 1 % -> 10 %: for 600 s 0 accounts entered, 0 tries"
     ]
+
+
+def test_an_alert_counts_though_it_comes_after_the_next_step() -> None:
+    """It tells of what happened before; one about what happened before a step back does not take another one back."""
+    reopenings = held(shares=(100, 10, 0, 0), automatic=True)
+    assert [move.action for move in turn(reopenings, 600)] == ["reopen"]
+    for account in "ab":
+        reopenings.note_alert(alert("account_takeover", T0 + 599, account))
+    assert [move.reason.partition(":")[0] for move in turn(reopenings, 601)] == ["wave 2 (stable) 50 % -> 10 %"]
+    for account in "cd":
+        reopenings.note_alert(alert("account_takeover", T0 + 600.5, account))
+    assert turn(reopenings, 602) == []
+    for account in "ef":
+        reopenings.note_alert(alert("account_takeover", T0 + 601.5, account))
+    assert [move.reason.partition(":")[0] for move in turn(reopenings, 603)] == ["wave 2 (stable) 10 % -> 1 %"]
 
 
 def test_the_protected_wave_never_closes_by_itself() -> None:

@@ -144,7 +144,13 @@ def test_what_was_cut_widely_is_opened_again(standing: Standing, follower: Follo
     standing.register = Register(Groups({"doctor@example.org": ["health"]}))
     wide, narrow = ban("BR", scope="country"), ban("203.0.113.8")
     opened = Reopening(
-        decision_id=wide.decision_id, until=wide.until, attack_since=T0, protected_groups=("health",), ramp=Ramp(), watched_from=T0
+        decision_id=wide.decision_id,
+        until=wide.until,
+        attack_since=T0,
+        protected_groups=("health",),
+        ramp=Ramp(),
+        watched_from=T0,
+        counts_from=T0,
     )
 
     def refused(login: str, remote: str = "203.0.113.7") -> list[str]:
