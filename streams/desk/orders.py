@@ -1,7 +1,7 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
-Entries of the allow list are there too; a new one lifts what refuses whom it names. So are re-openings, which only the leader
-writes, and how far the workers are, which tells that somebody counts.
+Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account;
+re-openings, which only the leader writes; and how far the workers are, which tells that somebody counts.
 
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from models import lists
+from models import forgetting, lists
+from models.forgetting import FORGET_PREFIX, Forget
 from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from models.policy import Scope
@@ -41,7 +42,9 @@ class ControlTopic:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._orders, self._entries = (TopicWriter(settings, "auth.control", schema) for schema in (SCHEMA, lists.SCHEMA))
+        self._orders, self._entries, self._forgets = (
+            TopicWriter(settings, "auth.control", schema) for schema in (SCHEMA, lists.SCHEMA, forgetting.SCHEMA)
+        )
 
     def order(self, order: Order) -> None:
         """Return when the broker has it.
@@ -59,10 +62,19 @@ class ControlTopic:
         """
         self._entries.send([Written(entry.key, msgspec.json.encode(entry), entry.ts)])
 
+    def forget(self, forget: Forget) -> None:
+        """Return when the broker has it.
+
+        Raises:
+            CribleError: It does not take it in time.
+        """
+        self._forgets.send([Written(forget.key, msgspec.json.encode(forget), forget.ts)])
+
     def close(self) -> None:
         """Leave the broker."""
         self._orders.close()
         self._entries.close()
+        self._forgets.close()
 
 
 class Heartbeats:
@@ -138,6 +150,7 @@ class Orders:
         self.heartbeats = Heartbeats(settings)
         self.lists = Lists()
         self.allowed: list[ListEntry] = []
+        self.forgets: dict[str, Forget] = {}
         self._reader = CompactedReader(settings, "auth.control")
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
@@ -159,6 +172,7 @@ class Orders:
         """Everything that waited has been done."""
         self.waiting.clear()
         self.allowed.clear()
+        self.forgets.clear()
 
     def _take(self, records: Iterable[Record], *, starting: bool = False) -> None:
         for record in records:
@@ -173,6 +187,12 @@ class Orders:
                 order = decoded(record, SCHEMA, Order)
                 if order is not None:
                     self.waiting[key] = order
+                continue
+            if key.startswith(FORGET_PREFIX):
+                self.forgets.pop(key, None)
+                forget = decoded(record, forgetting.SCHEMA, Forget)
+                if forget is not None:
+                    self.forgets[key] = forget
                 continue
             entry = _take_entry(self.lists, key, record)
             if entry is not None and entry.list == "allow":
