@@ -30,6 +30,7 @@ from models.policy import Mode, Policy, Scope, network_of
 from models.windows import K_MIN_VALUES
 
 __all__ = [
+    "BY_HAND",
     "DAY_S",
     "KEEP_S",
     "MAX_DECISIONS",
@@ -55,8 +56,9 @@ __all__ = [
 ]
 
 SCHEMA: Final = "decision/1"
-#: One short word: firewall bouncers make one set per origin.
+#: One short word: firewall bouncers make one set per origin. The first is for what alerts led to, the other for what a person did.
 ORIGIN: Final = "crible"
+BY_HAND: Final = "operator"
 DAY_S: Final = 86400
 #: A decision is forgotten (its record becomes a tombstone) this long after its end.
 KEEP_S: Final = 30 * DAY_S
@@ -209,7 +211,7 @@ def decision_id(decision: Decision) -> str:
         decision.mode,
         decision.start,
         [msgspec.to_builtins(clause) for clause in decision.except_],
-        decision.alert_ids[0],
+        decision.alert_ids[0] if decision.alert_ids else None,
     )
 
 
@@ -310,6 +312,11 @@ def _nothing_familiar(account: str) -> Sequence[Except]:
     return ()
 
 
+def _refuses_all(decision: Decision, attempt: Attempt) -> bool:
+    """Nothing is being opened again."""
+    return False
+
+
 def _nobody_spared(scope: Scope, value: str, now: float) -> bool:
     """No allow list."""
     return False
@@ -336,7 +343,7 @@ class Ledger:
         self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
-        self._latest: dict[tuple[str, str, str, str], str] = {}  # (scenario, type, scope, value) -> decision_id
+        self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
         self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
         self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
         self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
@@ -487,7 +494,11 @@ class Ledger:
         account, network = alert.subject.account, _network_of_subject(alert)
         if account is None or network is None:
             return []
-        bans = [d for d in self._on_pairs(account, now) if d.type == "ban" and _covers(network, split_value(d.value)[0])]
+        bans = [
+            d
+            for d in self._on_pairs(account, now)
+            if d.type == "ban" and d.origin == ORIGIN and _covers(network, split_value(d.value)[0])
+        ]
         return [lifted for ban in bans for lifted in self.lift(ban.decision_id, now, f"alert:{alert.alert_id}")]
 
     def _exempt_networks(self, account: str, now: float) -> list[str]:
@@ -572,8 +583,9 @@ class Ledger:
         return self._hold(msgspec.structs.replace(current, impact=fresh.impact, alert_ids=alert_ids), fresh.start)
 
 
-def _slot(decision: Decision) -> tuple[str, str, str, str]:
-    return decision.scenario, decision.type, decision.scope, decision.value
+def _slot(decision: Decision) -> tuple[str, ...]:
+    """Alerts extend and replace what alerts made; what a person decided stays as it is."""
+    return decision.origin, decision.scenario, decision.type, decision.scope, decision.value
 
 
 def _jittered(duration_s: int, identifier: str) -> int:
@@ -658,10 +670,11 @@ class DecisionIndex:
 
     Args:
         policy: Its never-block set is checked again here: no decision overrides it.
+        lets_in: Whether an attempt passes a decision that would refuse it, because what was cut is being opened again.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, lets_in: Callable[[Decision, Attempt], bool] = _refuses_all) -> None:
+        self._policy, self._lets_in = policy, lets_in
         self._by_key: dict[tuple[object, ...], dict[str, Decision]] = {}
         self._key_of: dict[str, tuple[object, ...]] = {}
         self._networks: Counter[tuple[object, ...]] = Counter()  # (scope, network) -> keys that begin so
@@ -699,7 +712,7 @@ class DecisionIndex:
 
     def refusing(self, attempt: Attempt) -> Decision | None:
         """The decision that refuses ``attempt``, or ``None``."""
-        found = next((decision for decision in self._named(attempt) if refuses(decision, attempt)), None)
+        found = next((d for d in self._named(attempt) if refuses(d, attempt) and not self._lets_in(d, attempt)), None)
         return found if found is not None and self._may_block(attempt) else None
 
     def matching(self, attempt: Attempt) -> list[Decision]:

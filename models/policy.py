@@ -17,7 +17,7 @@ import msgspec
 from models.alerts import Kind
 from models.errors import InputError
 
-__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Enforce", "Mode", "Policy", "Scope", "network_of"]
+__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Enforce", "Mode", "Policy", "Ramp", "Scope", "network_of"]
 
 Scope = Literal[
     "account_ip",
@@ -66,6 +66,27 @@ class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scopes: frozenset[Scope] = frozenset()
 
 
+class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a cut is opened again: each wave of accounts by ``shares_percent`` one after the other, each for ``wait_s`` at least.
+
+    It goes one share back once, within ``wait_s``, more than ``max_entered`` accounts were newly entered, alerts named more than
+    ``max_tries`` tries, or the servers behind took longer than ``max_latency_ms``; without the last, latency is not watched.
+
+    Raises:
+        ValueError: The shares do not rise to 100.
+    """
+
+    shares_percent: tuple[Positive, ...] = (1, 10, 50, 100)
+    wait_s: Positive = 900
+    max_entered: NotNegative = 2
+    max_tries: NotNegative = 1000
+    max_latency_ms: Positive | None = None
+
+    def __post_init__(self) -> None:
+        if self.shares_percent[-1:] != (100,) or sorted(set(self.shares_percent)) != list(self.shares_percent):
+            raise ValueError("shares_percent rises from share to share and ends with 100")
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of deciding.
 
@@ -76,7 +97,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
     more than ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
     With ``verdict_action`` ``tarpit`` they are held up for ``tarpit_s`` instead: ``max_tarpits`` at a time at each gate, which lets
-    in the others at once, since each takes up a connection of the log-in server.
+    in the others at once, since each takes up a connection of the log-in server. What a person cut widely is opened again as
+    ``reopening`` says.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'
@@ -93,6 +115,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     protected_groups: frozenset[str] = frozenset()
     max_legit_accounts: NotNegative = 3
     max_evidence_age_s: Positive = 300
+    reopening: Ramp = Ramp()
     verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
     verdict_min_odds: Annotated[float, msgspec.Meta(ge=1.0)] = 8.0
     verdict_action: Literal["refuse", "tarpit"] = "refuse"
