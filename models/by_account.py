@@ -4,7 +4,8 @@ Rules:
     * ``brute_force`` (instant): many different passwords against one account, from one or many addresses.
     * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, or one
       that no traveller could make.
-    * ``stale_password`` (scored): a familiar network keeps trying one old password.
+    * ``stale_password`` (scored): a familiar network and device keep trying one old password.
+    * ``token_failure`` (scored): a familiar device's OAuth tokens fail for longer than one is valid, with no success in between.
 
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
 
@@ -14,6 +15,7 @@ is familiar about an account when that changes. Account changes (``models.change
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import asin, cos, log1p, radians, sin, sqrt
 from typing import Final, TypeVar
 from zlib import compress, decompress
@@ -22,16 +24,16 @@ import msgspec
 
 from models.accounts import Groups
 from models.addresses import locate
-from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
-from models.attempts import TRY_SLOT_S, Attempt
+from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
 from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, TODAY, carried_by, is_newcomer, is_stranger
 from models.changes import AccountChange
-from models.detectors import AccountDetector, Detector
+from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32
 from models.profiles import Profile, network_number, protocol_bit
-from models.stage import Outputs, Pulse, Stage
+from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity"]
@@ -42,7 +44,7 @@ BRUTE_RULES: Final = (
     InstantRule("brute_force", HOUR_S, 25),
     InstantRule("brute_force", 24 * HOUR_S, 50),
 )
-_KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3}
+_KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3, "token_failure": 4}
 _MINUTE_S: Final = 60
 _DAY_S: Final = 86400
 _IDLE_STRANGER_S: Final = 25 * HOUR_S
@@ -66,11 +68,18 @@ _TRAVEL_KM: Final = 500.0
 _TRAVEL_COUNTRIES_S: Final = 900
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
+#: A token is valid for an hour: tried once more before it is renewed it is ordinary, for an hour on end it is not renewed.
+_TOKEN_TRIES: Final = 4
+_TOKEN_SPAN_S: Final = HOUR_S
+_TOKEN_DEVICES: Final = 4
 _LEARN_EVERY: Final = 64
 #: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
 #: client's claim, and a record is bounded).
 _PULSE_SLOT_S: Final = 30
 _PULSE_LARGE: Final = 256
+
+#: Outcomes only after the right password; of what we refused, nobody looked at it.
+_RIGHT_PASSWORD: Final = frozenset({Fail.NONE, Fail.EXPIRED})
 
 Key = TypeVar("Key", str, int)
 
@@ -109,7 +118,7 @@ class Failing(msgspec.Struct, array_like=True, gc=False):
 
 
 class Stale(msgspec.Struct, array_like=True, gc=False):
-    """One password that a network keeps trying."""
+    """One password that a network keeps trying; or, ``guess`` 0, the tokens that a device does."""
 
     guess: int
     first_s: int
@@ -143,6 +152,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     failing: dict[str, Failing] = msgspec.field(default_factory=dict)
     stale: dict[str, Stale] = msgspec.field(default_factory=dict)
     alerted: list[int] = msgspec.field(default_factory=list)
+    tokens: dict[int, Stale] = msgspec.field(default_factory=dict)
     protocols: int = 0
 
     def is_cold(self) -> bool:
@@ -190,16 +200,24 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
         self._count_in_pulse(row, attempt, offset, outputs)
+        alerts: Sequence[Alert] = ()
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
-                outputs.alerts += self._judge_success(row, attempt)
+                alerts = self._judge_success(row, attempt)
+            if row.tokens:
+                row.tokens.pop(hash32(attempt.device), None)
             if _learn(row, attempt):
                 outputs.profiles[attempt.account] = _profile(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
-                outputs.alerts += self._judge_brute_force(row, attempt)
+                alerts = self._judge_brute_force(row, attempt)
             if attempt.repeats_password and attempt.address:
-                outputs.alerts += self._judge_stale(row, attempt)
+                alerts = [*alerts, *self._judge_stale(row, attempt)]
+        elif attempt.fail == Fail.TOKEN:
+            alerts = self._judge_token(row, attempt)
+        if alerts or attempt.raised:
+            outputs.alerts += alerts
+            self._note_in_pulse(attempt, alerts)
 
     def _change(self, change: AccountChange, outputs: Outputs) -> None:
         """A new or a gone mailbox has no past; with a new password, what an intruder may have taught is forgotten.
@@ -224,6 +242,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         )
         row.failing = {address: failing for address, failing in row.failing.items() if failing.last_s > change.ts}
         row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
+        row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
         after = _profile(row)
         if after != before:
             outputs.profiles[change.account] = after
@@ -241,14 +260,22 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             pulse = self.pulse = Pulse(max(second, pulse.second), {})
             self.pulse_attempts = 0
         self.pulse_attempts += 1
-        known = familiarity(row, attempt)
+        known, carried = familiarity(row, attempt), carried_by(attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
         if not known & NETWORK and outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
             outputs.strangers.append((attempt, known))
+            if outcome in _RIGHT_PASSWORD and attempt.network not in row.networks:
+                pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
         if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
             known |= FIRST
-        seen_as = (*carried_by(attempt), outcome, known)
+        seen_as = (*carried, outcome, known)
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
+
+    def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
+        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
+        raised = attempt.raised + tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
+        notes = self.pulse.notes
+        notes += [Note(identity, kind, attempt.account, attempt.address, carried_by(attempt)) for identity, kind in raised]
 
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -299,15 +326,21 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         hour = int(attempt.ts) // HOUR_S
         if reasons and _first_time(row, _mark("account_takeover", hour, attempt.address)):
             subject = Subject(account=attempt.account, ip=attempt.address)
-            score = self.detector.score(vector) if vector else None
-            cold = row.is_cold() and not attempt.attack
-            window = list(row.recent.values())
-            alerts.append(
-                self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, window, score=score, cold=cold)
-            )
+            alerts.append(self._takeover(row, attempt, subject, hour, reasons, vector))
         if vector and not attempt.attack:
             self.detector.learn(vector)
         return alerts
+
+    def _takeover(
+        self, row: AccountRow, attempt: Attempt, subject: Subject, hour: int, reasons: list[Reason], vector: Vector | None
+    ) -> Alert:
+        score, features = self.detector.score(vector) if vector else None, []
+        if vector and score is not None:
+            features = [Feature(*each) for each in self.detector.strongest(vector)]
+        cold, cells = row.is_cold() and not attempt.attack, list(row.recent.values())
+        return self._alert(
+            "account_takeover", "high", row, attempt, subject, hour, reasons, cells, score=score, features=features, cold=cold
+        )
 
     def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         second = int(attempt.ts)
@@ -330,7 +363,36 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         text = f"one password tried {stale.tries} times in {span_s // _MINUTE_S} minutes from a network of the owner"
         reason = Reason("same_password", text, stale.tries, _STALE_TRIES)
         subject = Subject(account=attempt.account, network=attempt.network)
-        return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], list(row.recent.values()))]
+        window, cold = list(row.recent.values()), not _is_familiar(row, attempt)
+        return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], window, cold=cold)]
+
+    def _judge_token(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
+        second, device = int(attempt.ts), hash32(attempt.device)
+        habit = row.devices.get(device)
+        if not attempt.device or habit is None or habit.first_day >= second // _DAY_S:
+            return []  # anybody can send a token that is none
+        failing = row.tokens.get(device)
+        if failing is None:
+            if len(row.tokens) >= _TOKEN_DEVICES:
+                del row.tokens[min(row.tokens, key=lambda old: (row.tokens[old].last_s, old))]
+            row.tokens[device] = Stale(0, second, second)
+            return []
+        if second // TRY_SLOT_S == failing.last_s // TRY_SLOT_S:
+            return []
+        failing.tries += 1
+        failing.first_s, failing.last_s = min(failing.first_s, second), max(failing.last_s, second)
+        span_s, hour = failing.last_s - failing.first_s, second // HOUR_S
+        if failing.tries < _TOKEN_TRIES or span_s < _TOKEN_SPAN_S:
+            return []
+        if not _first_time(row, _mark("token_failure", hour, attempt.device)):
+            return []
+        text = f"tokens of a device of the owner failed {failing.tries} times in {span_s // _MINUTE_S} minutes, none was good"
+        reasons = [
+            Reason("token_tries", text, failing.tries, _TOKEN_TRIES),
+            Reason("token_span_s", "longer than a token is valid", span_s, _TOKEN_SPAN_S),
+        ]
+        subject = Subject(account=attempt.account, device=attempt.device)
+        return [self._alert("token_failure", "low", row, attempt, subject, hour, reasons, list(row.recent.values()))]
 
     def _alert(
         self,
@@ -344,6 +406,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         cells: list[AccountCell],
         *,
         score: float | None = None,
+        features: Sequence[Feature] = (),
         cold: bool = False,
     ) -> Alert:
         failures = sum(cell.failures for cell in cells)
@@ -379,7 +442,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             ),
             attack=KINDS[kind].attack,
             groups=list(self.groups.of(attempt.account)),
-            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score),
+            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score, list(features)),
             cold=cold,
         )
 
@@ -486,6 +549,14 @@ def _network_of(address: str) -> str:
     return locate(address.partition("/")[0]).network if address else ""
 
 
+def _is_familiar(row: AccountRow, attempt: Attempt) -> bool:
+    """Whether the account knew the network before today, and the device too if it is told: who got in today earns nothing by it."""
+    if not familiarity(row, attempt) & NETWORK:
+        return False
+    device = row.devices.get(hash32(attempt.device))
+    return not attempt.device or (device is not None and device.first_day < int(attempt.ts) // _DAY_S)
+
+
 def _addresses(count: int) -> str:
     return "one address" if count == 1 else f"{count} addresses" if count else "behind a proxy of ours"
 
@@ -496,7 +567,8 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
     if attempt.network in row.networks or (knows_asn and knows_device):
         return []
     reasons = []
-    if attempt.attack and not attempt.shared:  # behind a shared address are customers too
+    # Behind a shared address are customers too. Who bought mailboxes to look so is found by what his campaign looks like.
+    if attempt.attack and not attempt.shared:
         kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:

@@ -75,8 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
     ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
     more than ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
-    With ``verdict_action`` ``tarpit`` they are held up for ``tarpit_s`` instead: ``max_tarpits`` at a time at a gate, which lets in
-    the others at once, since each takes up a connection of the log-in server.
+    With ``verdict_action`` ``tarpit`` they are held up for ``tarpit_s`` instead: ``max_tarpits`` at a time at each gate, which lets
+    in the others at once, since each takes up a connection of the log-in server.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'

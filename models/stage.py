@@ -22,10 +22,10 @@ import msgspec
 
 from models.alerts import Alert
 from models.attempts import Attempt
-from models.campaigns import Campaign
+from models.campaigns import Campaign, Carried
 from models.profiles import Profile
 
-__all__ = ["SLICES", "Batch", "Checkpoint", "NoRow", "Outputs", "Pulse", "SeenAs", "Stage"]
+__all__ = ["SLICES", "Batch", "Checkpoint", "Hit", "NoRow", "Note", "Outputs", "Pulse", "SeenAs", "Stage"]
 
 #: Rows are kept in this many slices by a hash of their key: the unit of housekeeping and of the rolling snapshot.
 SLICES: Final = 64
@@ -66,16 +66,39 @@ class Batch(Generic[Item]):
 SeenAs = tuple[str, str, int, str, int, int]
 
 
+class Hit(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A right password of a stranger or newcomer, from a network where the account has had no success yet."""
+
+    account: str
+    ts: float
+    outcome: int
+    carried: Carried
+    known: int
+
+
+class Note(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An alert on an attack, and the attempt that led to it."""
+
+    alert_id: str
+    kind: str
+    account: str
+    address: str
+    carried: Carried
+
+
 class Pulse(msgspec.Struct, array_like=True):
     """What one account partition saw from ``second`` on; at ``until_ts`` it came to something later.
 
-    ``source`` is the partition, set by who carries the pulse.
+    ``source`` is the partition, set by who carries the pulse. ``hits`` and ``notes`` are bounded as its
+    attempts are.
     """
 
     second: int
     counts: dict[SeenAs, int]
     source: int = 0
     until_ts: float = 0.0
+    hits: list[Hit] = []
+    notes: list[Note] = []
 
 
 class NoRow(msgspec.Struct, array_like=True):

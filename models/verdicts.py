@@ -34,12 +34,8 @@ Action = Literal["accept", "tarpit", "challenge", "refuse"]
 #: Before or after the password was checked.
 Phase = Literal["before", "after"]
 
-#: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
-_HIT_SHARE: Final = 0.01
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
-#: Fewer than this a minute are not told from none.
-_SMALLEST_RATE: Final = 1e-3
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -115,9 +111,4 @@ class Verdicts:
 
 def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:
     """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
-    owners = campaign.newcomers if is_newcomer(known) else campaign.strangers
-    hits_per_min = _HIT_SHARE * campaign.tries_per_min
-    owners_per_min = owners.total / max(campaign.quiet_minutes, 1.0)
-    odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
-    carried = carried_by(attempt)
-    return odds + campaign.failing.log_share(carried, known) - owners.log_share(carried, known)
+    return campaign.log_odds(carried_by(attempt), known)

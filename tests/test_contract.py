@@ -71,13 +71,14 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
     "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"decisions", "restore", "explain", "feedback"}
+LATER = {"decisions", "restore", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -512,7 +513,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", "forget", "promote", *LATER}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

@@ -2,6 +2,7 @@
 
 One module for each figure::
 
+    ingest      Dovecot lines/s on one core, line to event, beside fail2ban and CrowdSec
     replay      events/s on one core, file to decisions
     live        events/s through Kafka and Faust on two cores, and a takeover
     ordinary    the same work by ordinary Faust agents, for comparison only
@@ -24,6 +25,7 @@ import msgspec
 from streams import local_kafka
 from streams.bench.broker import broker_of, fresh_topics
 from streams.bench.gate import GateFigures, measure_gate
+from streams.bench.ingest import IngestFigures, measure_ingest
 from streams.bench.live import LiveFigures, OrdinaryFigures, TakeoverFigures, measure_live, measure_ordinary, measure_takeover
 from streams.bench.machine import Machine, describe, on_cores
 from streams.bench.memory import Key, MemoryFigures, measure_memory
@@ -62,6 +64,7 @@ class Figures(msgspec.Struct, frozen=True):
     """Everything that was measured; what needs a broker is null where there is none, and ``no_broker`` says why."""
 
     machine: Machine
+    ingest: IngestFigures
     replay: ReplayFigures
     memory: dict[Key, MemoryFigures]
     live: LiveFigures | None = None
@@ -91,11 +94,13 @@ def _measure(settings: Settings, sizes: _Sizes) -> Figures:
     given = settings.kafka.bootstrap != Kafka().bootstrap
     no_broker = None if given else local_kafka.unavailable()
     machine = describe(None if given or no_broker else local_kafka.version())
+    _say(f"ingest, one core, {sizes.replay_accounts:,} accounts, {sizes.replay_runs} runs")
+    ingested = measure_ingest(sizes.replay_accounts, sizes.replay_hours, sizes.replay_runs)
     _say(f"replay, one core, {sizes.replay_accounts:,} accounts, {sizes.replay_runs} runs")
     replayed = measure_replay(sizes.replay_accounts, sizes.replay_hours, sizes.replay_runs)
     _say(f"memory, {sizes.memory_keys:,} accounts, and as many addresses and profiles")
     grown = measure_memory(sizes.memory_keys)
-    figures = Figures(machine, replayed, grown, no_broker=no_broker)
+    figures = Figures(machine, ingested, replayed, grown, no_broker=no_broker)
     return figures if no_broker else _with_broker(figures, settings, sizes)
 
 

@@ -28,8 +28,9 @@ from streams.gate.app import App, Stopping
 from streams.gate.drain import Drain
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
+from streams.keys import LimitWrongKeys
 from streams.knowledge import load_groups, load_resolver
-from streams.serve import listen, server_of
+from streams.serve import UNENCRYPTED, is_loopback, listen, server_of
 from streams.settings import Settings
 
 __all__ = ["command", "run"]
@@ -45,7 +46,7 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     """Serve until a signal comes; call from the main thread. Needs no broker to start.
 
     Raises:
-        InputError: The spool cannot be used.
+        InputError: The spool, or the certificate, cannot be used.
         CribleError: The port is taken.
     """
     gate, stop = settings.gate, threading.Event()
@@ -62,13 +63,14 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
             lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes),
             Stopping(switch, clock),
         )
+        server = server_of(LimitWrongKeys(app, "gate"), _MAX_CONNECTIONS, gate.tls)
         following = threading.Thread(target=Follower(settings, standing, clock).run, args=(stop,), name="standing", daemon=True)
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
         following.start()
         draining.start()
-        server_of(app, _MAX_CONNECTIONS).run(sockets=[listening])
+        server.run(sockets=[listening])
         stop.set()
         draining.join(_JOIN_LIMIT_S)
     telemetry.info("service.stopped", service="gate")
@@ -89,4 +91,6 @@ def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None
     telemetry.info("config.loaded", name="policy", version=policy.version)
     if not settings.gate.api_keys:
         telemetry.warning("config.loaded", name="gate.api_keys", reason="no key is set: every request will be refused")
+    if settings.gate.tls is None and not is_loopback(settings.gate.host):
+        telemetry.warning("config.loaded", name="gate.tls", reason=UNENCRYPTED)
     run(settings, policy)

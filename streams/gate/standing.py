@@ -22,7 +22,7 @@ from models import decisions, lists, profiles
 from models.accounts import Groups
 from models.attempts import Attempt
 from models.campaigns import Campaign
-from models.decisions import Decision, DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
@@ -123,10 +123,12 @@ class Standing:
             while self._ends and self._ends[0][0] <= now:
                 self._remove(heappop(self._ends)[1])
             self._remove(decision_id)
-            if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.end > now:
+            if decision is None or decision.mode != "enforce" or decision.type not in {"ban", "guard"}:
+                return
+            if decision.holds(now) and len(self._held) < MAX_DECISIONS:  # the leader makes no more
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.end, decision_id))
+                heappush(self._ends, (decision.until, decision_id))
 
     def put_campaign(self, campaign: Campaign | None) -> None:
         """Take what is known of the running campaign; ``None`` where that cannot be understood, and is nothing."""

@@ -49,6 +49,50 @@ def owner(days: int = 10, until: float = T0, **fields: Any) -> AccountStage:
     return stage
 
 
+class TestTokenFailure:
+    """``token_failure``: a device of the owner whose tokens are not renewed."""
+
+    def app(self, tries: int, every_s: float, **fields: Any) -> list[Attempt]:
+        """An app whose grant has ended."""
+        common: dict[str, Any] = {"mech": "XOAUTH2", "fail_type": "token", "user_agent": "Thunderbird", "remote": ABROAD}
+        return [failure(T0 + number * every_s, **common | fields) for number in range(tries)]
+
+    @pytest.mark.parametrize(
+        ("tries", "every_s", "fires"), [(4, 1200, True), (3, 3600, False), (4, 1199, False), (300, 8, False), (2, 40_000, False)]
+    )
+    def test_thresholds(self, tries: int, every_s: float, fires: bool) -> None:
+        """Four tries over an hour, from wherever the device is."""
+        assert kinds(raised(owner(), self.app(tries, every_s))) == (["token_failure"] if fires else [])
+
+    def test_the_alert(self) -> None:
+        """It blames nobody, and names the device."""
+        (alert,) = raised(owner(), self.app(4, 1200, mech="OAUTHBEARER", fail_type=None))
+        assert alert.subject.parts() == {"account": ALICE, "device": "ua:Thunderbird"}
+        assert (alert.severity, alert.attack) == ("low", None)
+        assert [reason.value for reason in alert.reasons] == [4, 3600]
+
+    def test_a_token_that_is_renewed(self) -> None:
+        """Tokens expire every hour; one good log-in of the device ends the count."""
+        day = [
+            make(T0 + hour * HOUR_S + late, user_agent="Thunderbird", remote=HOME, country="FR", asn=64500, **fields)
+            for hour in range(24)
+            for make, late, fields in ((failure, 0, {"fail_type": "token"}), (success, 5, {}))
+        ]
+        assert raised(owner(), day) == []
+
+    @pytest.mark.parametrize("device", ["curl", ""])
+    def test_a_stranger_who_sends_tokens(self, device: str) -> None:
+        """Anybody can send a token that is none."""
+        assert raised(owner(), self.app(300, 60, user_agent=device)) == []
+
+    def test_bounded(self) -> None:
+        """Some devices of an account are kept, the last ones."""
+        stage = owner()
+        raised(stage, [success(T0 - DAY_S + n, user_agent=f"app {n}", remote=HOME, country="FR", asn=64500) for n in range(7)])
+        raised(stage, [each for n in range(7) for each in self.app(1, 1, user_agent=f"app {n}")])
+        assert len(stage.row(ALICE).tokens) == 4
+
+
 class TestBruteForce:
     """``brute_force``: many different passwords against one account."""
 
@@ -316,6 +360,17 @@ class TestStalePassword:
     def test_a_strangers_network(self) -> None:
         """Who repeats one leaked password from elsewhere is no forgotten phone."""
         assert raised(owner(), self.phone(100, 60, remote=ABROAD)) == []
+
+    def test_who_got_in_today_earns_nothing(self) -> None:
+        """From a network, or with a device, that the account knows since today only, the alert is cold: it exempts nothing."""
+        stage = owner()
+        raised(stage, [success(T0, remote=ABROAD, asn=64500, user_agent="Thunderbird")])
+        (alert,) = raised(stage, [failure(T0 + 60 + n * 60, remote=ABROAD, password="leaked") for n in range(30)])
+        assert (alert.kind, alert.cold) == ("stale_password", True)
+        (alert,) = raised(owner(), self.phone(100, 60, user_agent="curl"))[:1]
+        assert alert.cold
+        (alert,) = raised(owner(), self.phone(100, 60, user_agent="Thunderbird"))[:1]
+        assert not alert.cold
 
     def test_changing_passwords(self) -> None:
         """Two passwords in turn are not one old password."""

@@ -23,6 +23,7 @@ def test_a_quick_run_measures_every_figure(
     assert figures.live is not None
     assert figures.ordinary is not None
     assert figures.takeover is not None
+    assert figures.ingest.lines == figures.ingest.events > 100
     assert figures.replay.events > 500
     assert figures.replay.alerts > 0
     assert {key: memory.keys for key, memory in figures.memory.items()} == dict.fromkeys(figures.memory, 5_000)

@@ -68,6 +68,25 @@ def test_a_decision_refuses_until_it_is_lifted(standing: Standing, follower: Fol
     assert standing.refusal(ATTEMPT) is None
 
 
+def test_a_lifted_decision_is_over_whatever_the_leaders_clock_says(standing: Standing, follower: Follower) -> None:
+    """A leader minutes ahead does not make a block last minutes longer."""
+    decision = ban("203.0.113.7")
+    follower.take(decided(decision))
+    follower.take(decided(msgspec.structs.replace(decision, lifted=T0 + 250, lifted_by="anne")))
+    assert standing.refusal(ATTEMPT) is None
+
+
+def test_what_is_held_is_bounded(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader makes no more; whatever else is on the topic refuses nobody, and what ends makes room."""
+    monkeypatch.setattr(standing_module, "MAX_DECISIONS", 1)
+    first, second = ban("203.0.113.7", until=T0 + 1), ban("203.0.113.8")
+    for decision in (first, second):
+        standing.put_decision(decision.decision_id, decision, T0)
+    assert (standing.refusal(ATTEMPT) is None, standing.refusal(failure(T0, remote="203.0.113.8")) is None) == (False, True)
+    standing.put_decision(second.decision_id, second, T0 + 2)
+    assert standing.refusal(failure(T0, remote="203.0.113.8")) is not None
+
+
 def test_what_is_stopped_refuses_nobody(standing: Standing, follower: Follower) -> None:
     """A kind or a scope, and the other decision on the address still does; with everything also the lists; later all again."""
     other = ban("203.0.113.0/24", scenario="login_flood")
