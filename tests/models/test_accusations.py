@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from models.accusations import Accusations, AlertFigures
-from models.alerts import Kind, Reason, Subject, alert_id
+from models.alerts import Alert, Kind, Reason, Subject, alert_id
 from models.attempts import Attempt
 from tests.factories import DAY_S, T0, failure, success
 
