@@ -9,7 +9,8 @@ Rules:
 
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
 
-It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute.
+It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute. It says what
+is familiar about an account when that changes. Account changes (``models.changes``) take effect where they stand among attempts.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Rea
 from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
 from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, TODAY, carried_by, is_newcomer, is_stranger
+from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32
+from models.profiles import Profile, network_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
@@ -55,6 +58,9 @@ _REMEMBER_ALERTS_H: Final = 26
 _HISTORY_DAYS: Final = 3
 _HISTORY_SPAN_DAYS: Final = 7
 _TAKEOVER_GUESSES: Final = 5
+#: After these changes the mailbox is somebody else's; after those an intruder is out.
+_STARTS_ANEW: Final = frozenset({"created", "closed"})
+_NEW_SECRET: Final = frozenset({"password_changed", "credential_revoked"})
 #: A scheduled flight covers 900 km/h gate to gate at best; nearer than 500 km the geo data is too coarse.
 _TRAVEL_KM_PER_H: Final = 900.0
 _TRAVEL_KM: Final = 500.0
@@ -147,6 +153,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     stale: dict[str, Stale] = msgspec.field(default_factory=dict)
     alerted: list[int] = msgspec.field(default_factory=list)
     tokens: dict[int, Stale] = msgspec.field(default_factory=dict)
+    protocols: int = 0
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -158,7 +165,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
         return days < _HISTORY_DAYS or last - first < _HISTORY_SPAN_DAYS
 
 
-class AccountStage(Stage[AccountRow, Attempt]):
+class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     """See the module's text.
 
     Args:
@@ -177,7 +184,13 @@ class AccountStage(Stage[AccountRow, Attempt]):
         """All rows are alike."""
         return AccountRow
 
-    def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+    def _fold(self, item: Attempt | AccountChange, offset: int, outputs: Outputs) -> None:
+        if isinstance(item, AccountChange):
+            self._change(item, outputs)
+        else:
+            self._attempt(item, offset, outputs)
+
+    def _attempt(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         if attempt.policy_reject:
             self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, offset, outputs)
             return
@@ -193,7 +206,8 @@ class AccountStage(Stage[AccountRow, Attempt]):
                 alerts = self._judge_success(row, attempt)
             if row.tokens:
                 row.tokens.pop(hash32(attempt.device), None)
-            _learn(row, attempt)
+            if _learn(row, attempt):
+                outputs.profiles[attempt.account] = _profile(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
                 alerts = self._judge_brute_force(row, attempt)
@@ -204,6 +218,34 @@ class AccountStage(Stage[AccountRow, Attempt]):
         if alerts or attempt.raised:
             outputs.alerts += alerts
             self._note_in_pulse(attempt, alerts)
+
+    def _change(self, change: AccountChange, outputs: Outputs) -> None:
+        """A new or a gone mailbox has no past; with a new password, what an intruder may have taught is forgotten.
+
+        Either way what was tried so far, and fails from now on, says nothing. Goes by the time of the change, not of its arrival:
+        what was learnt on later days stays. The other changes say nothing about who the owner is.
+        """
+        if change.change not in _STARTS_ANEW and change.change not in _NEW_SECRET:
+            return
+        if self.peek(change.account) is None:
+            return
+        row, until_day = self.row(change.account), int(change.ts) // _DAY_S
+        from_day = 0 if change.change in _STARTS_ANEW else _entered_on(row, until_day)
+        before = _profile(row)
+        row.networks, row.countries = (_without(habits, from_day, until_day) for habits in (row.networks, row.countries))
+        row.asns, row.devices = (_without(habits, from_day, until_day) for habits in (row.asns, row.devices))
+        if change.change in _STARTS_ANEW and not row.countries:
+            row.protocols = 0
+        row.last_success = None
+        row.recent, row.hours = (
+            {number: cell for number, cell in window.items() if cell.last_s > change.ts} for window in (row.recent, row.hours)
+        )
+        row.failing = {address: failing for address, failing in row.failing.items() if failing.last_s > change.ts}
+        row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
+        row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
+        after = _profile(row)
+        if after != before:
+            outputs.profiles[change.account] = after
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
@@ -406,6 +448,12 @@ class AccountStage(Stage[AccountRow, Attempt]):
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
+    def _forget(self, key: str, outputs: Outputs) -> None:
+        row = self.peek(key)
+        if row is not None and row.countries:
+            outputs.profiles[key] = None
+        super()._forget(key, outputs)
+
     def _expired(self, row: AccountRow) -> bool:
         return row.newest_ts < self.meta.newest_ts - (_IDLE_OWNER_S if row.networks else _IDLE_STRANGER_S)
 
@@ -431,7 +479,7 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     """What the account knows of an attempt, as bits (see :mod:`models.campaigns`); 0 for an account without a past.
 
     Known is what had a good log-in on an earlier day: what was new today may be the attack itself. From a known network, where
-    nearly all attempts come from, nothing else is asked.
+    nearly all attempts come from, nothing else is asked. A gate asks :func:`models.profiles.familiarity_of` instead.
     """
     today = int(attempt.ts) // _DAY_S
     here = row.networks.get(attempt.network)
@@ -454,7 +502,21 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     return known
 
 
+def _profile(row: AccountRow) -> Profile | None:
+    """What is said about the account; ``None`` where it has no past."""
+    if not row.countries:
+        return None
+    return Profile(
+        {network_number(network): habit.first_day for network, habit in row.networks.items()},
+        {asn: habit.first_day for asn, habit in row.asns.items()},
+        {country: habit.first_day for country, habit in row.countries.items()},
+        {device: habit.first_day for device, habit in row.devices.items()},
+        row.protocols,
+    )
+
+
 _MARK_HOUR_SHIFT: Final = 36
+_MARK_KINDS: Final = 15
 
 
 def _mark(kind: Kind, hour: int, place: str = "") -> int:
@@ -556,42 +618,61 @@ def _distance_km(last: LastSuccess, attempt: Attempt) -> float:
     return 2 * 6371.0 * asin(sqrt(h))
 
 
-def _learn(row: AccountRow, attempt: Attempt) -> None:
-    """Take a success into the account's habits, unless its source is under alert."""
+def _entered_on(row: AccountRow, day: int) -> int:
+    """The first day, within a week before ``day``, on which somebody else may have been in the account; the day after if none."""
+    marks = (mark for mark in row.alerted if mark & _MARK_KINDS == _KIND_CODES["account_takeover"])
+    days = [(mark >> _MARK_HOUR_SHIFT) * HOUR_S // _DAY_S for mark in marks]
+    return min((entered for entered in days if day - _HISTORY_SPAN_DAYS <= entered <= day), default=day + 1)
+
+
+def _without(habits: dict[Key, Habit], from_day: int, until_day: int) -> dict[Key, Habit]:
+    """The habits that did not begin on these days."""
+    return {key: habit for key, habit in habits.items() if not from_day <= habit.first_day <= until_day}
+
+
+def _learn(row: AccountRow, attempt: Attempt) -> bool:
+    """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
-        return
+        return False
     ts, network, device, last = attempt.ts, attempt.network, hash32(attempt.device), row.last_success
     day = int(ts) // _DAY_S
+    is_new = not row.protocols & (bit := protocol_bit(attempt.protocol))
+    row.protocols |= bit
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
         last.ts = max(last.ts, ts)
-        return
-    _practise(row.countries, attempt.country, day)
+        return is_new
+    is_new |= _practise(row.countries, attempt.country, day)
     if attempt.asn:
-        _practise(row.asns, attempt.asn, day)
+        is_new |= _practise(row.asns, attempt.asn, day)
     if attempt.device:
-        _practise(row.devices, device, day)
+        is_new |= _practise(row.devices, device, day)
     if not network:  # behind a proxy of ours: where he is, nobody knows
-        return
-    _practise(row.networks, network, day)
+        return is_new
+    is_new |= _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
         row.last_success = LastSuccess(ts, day, network, device, attempt.country, attempt.latitude, attempt.longitude)
+    return is_new
 
 
-def _practise(habits: dict[Key, Habit], key: Key, day: int) -> None:
-    """Note ``key`` for ``day``; the habit longest out of use makes room."""
+def _practise(habits: dict[Key, Habit], key: Key, day: int) -> bool:
+    """Note ``key`` for ``day``, and return whether it is known for longer now; the habit longest out of use makes room."""
     habit = habits.get(key)
     if habit is not None and habit.last_day == day:
-        return
+        return False
     if habit is None:
         if len(habits) >= _HABITS:
             del habits[min(habits, key=lambda old: (habits[old].last_day, old))]
         habits[key] = Habit(day, day)
-    elif day > habit.last_day:
+        return True
+    if day > habit.last_day:
         habit.last_day = day
         habit.days += 1
-    elif day < habit.first_day:
+        return False
+    if day < habit.first_day:
         habit.first_day = day
         habit.days += 1
+        return True
+    return False
 
 
 def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:

@@ -181,6 +181,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """When it stopped or will stop holding."""
         return self.until if self.lifted is None else min(self.lifted, self.until)
 
+    def holds(self, now: float) -> bool:
+        """Whether it has not ended at ``now``. A lifted one has, whatever the clock of who lifted it said."""
+        return self.lifted is None and now < self.until
+
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What to do about an alert, before the policy has its say."""
@@ -345,7 +349,7 @@ class Ledger:
 
     def active(self, now: float) -> list[Decision]:
         """The decisions, of any mode, that have not ended at ``now``."""
-        return [decision for decision in self if decision.end > now]
+        return [decision for decision in self if decision.holds(now)]
 
     def apply(self, alert: Alert, now: float) -> list[Decision]:
         """The decisions that ``alert`` makes or changes, oldest first.
@@ -368,7 +372,7 @@ class Ledger:
     def lift(self, decision_id: str, now: float, by: str) -> list[Decision]:
         """The decision lifted at ``now``; nothing if it is unknown or has ended."""
         decision = self._decisions.get(decision_id)
-        if decision is None or decision.end <= now:
+        if decision is None or not decision.holds(now):
             return []
         lifted = msgspec.structs.replace(decision, lifted=now, lifted_by=by)
         self.load(decision_id, lifted)
@@ -493,7 +497,7 @@ class Ledger:
     def _on_pairs(self, account: str, now: float) -> list[Decision]:
         """The pair decisions of ``account`` that hold at ``now``, in a stable order."""
         held = (self._decisions[identifier] for identifier in self._pairs.get(account, ()))
-        return sorted((d for d in held if d.end > now), key=lambda d: d.decision_id)
+        return sorted((d for d in held if d.holds(now)), key=lambda d: d.decision_id)
 
     def _is_protected(self, account: str, alert: Alert) -> bool:
         return not self.policy.protected_groups.isdisjoint((*self.groups.of(account), *alert.groups))
@@ -514,7 +518,7 @@ class Ledger:
         spared = self.spared(draft.scope, draft.value, now)
         fresh = self._new(draft, alert, "proposed" if spared else self._mode(draft, alert, stale=stale))
         current = self._decisions.get(self._latest.get(_slot(fresh), ""))
-        if current is None or current.end <= now:
+        if current is None or not current.holds(now):
             changed = []
         elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
             extended = self._extend(current, fresh)

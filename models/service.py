@@ -243,7 +243,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
         if extra.campaign is not None:
             outputs.conclusions.append(self._conclusion(extra.campaign, ts))
         outputs.alerts += self._close_campaigns(ts)
-        self._forget_suspects()
+        self._forget_suspects(outputs)
 
     def _tallies_of_window(self, minute: int, counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
         window = self.extra.window
@@ -503,13 +503,13 @@ class ServiceStage(Stage[Suspect, Pulse]):
         keys = [key for cold in self._cold for key in cold]
         return [(key, row) for key in keys if (row := self.peek(key)) is not None]
 
-    def _forget_suspects(self) -> None:
+    def _forget_suspects(self, outputs: Outputs) -> None:
         """Once there are too many: those whose last is too long ago, and the oldest of the others."""
         if len(self) < self.max_rows + _SUSPECTS_SLACK:
             return
         ages = sorted((row.newest_ts, key) for key, row in self._suspects())
         for _, key in ages[: len(ages) - self.max_rows]:
-            self._forget(key)
+            self._forget(key, outputs)
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 

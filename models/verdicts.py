@@ -71,12 +71,13 @@ class Verdicts:
         """Take over what is known of the running campaign; it is used from ``DELAY_S`` after ``campaign.ts`` on."""
         self._concluded.append(campaign)
 
-    def judge(self, attempt: Attempt, known: int) -> Verdict | None:
+    def judge(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
         """The verdict on an attempt; ``None`` accepts it.
 
         Args:
-            attempt: Whether it succeeded is not looked at.
+            attempt: Whether it succeeded is not looked at. From nowhere, or from what must never be blocked, it is accepted.
             known: What its account knows of it, of earlier attempts (see :mod:`models.campaigns`).
+            phase: When it is asked; the odds are those of a right password at any time.
         """
         while self._concluded and self._concluded[0].ts + DELAY_S < attempt.ts:
             self._campaign = self._concluded.popleft()
@@ -88,12 +89,14 @@ class Verdicts:
         odds = log_odds(campaign, attempt, known)
         if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
+        if not (attempt.address and self._policy.may_block(attempt.address)):
+            return None
         return Verdict(
             account=attempt.account,
             remote=attempt.address,
-            phase="before",
+            phase=phase,
             ts=attempt.ts,
-            action="refuse",
+            action=self._policy.verdict_action,
             reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,

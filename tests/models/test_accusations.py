@@ -52,7 +52,7 @@ def alert(kind: Kind = "password_spray", first: float = 0, last: float = 100, *,
 
 def campaign(*members: Alert, named: bool = True) -> Alert:
     """The campaign that the first of these began; ``named``: they carry its id themselves, else it lists them."""
-    ids = () if named else tuple(member.alert_id for member in members)
+    ids = [] if named else [member.alert_id for member in members]
     return alert("campaign", subject=Subject(campaign=members[0].alert_id), campaign_id=members[0].alert_id, members=ids)
 
 

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from models.accounts import Groups
 from models.alerts import KINDS, Alert, alert_id
 from models.attempts import Attempt
-from models.by_account import AccountStage
+from models.by_account import AccountStage, familiarity
 from models.by_source import ATTACK_BITS
 from models.campaigns import FIRST, HISTORY, NETWORK, REFUSED
+from models.changes import AccountChange, Change
+from models.profiles import Profile, network_number
 from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
@@ -529,3 +531,75 @@ class TestUnknownAddress:
         stage = owner(**HIDDEN)
         tried = [failure(T0 + 60 * n, password="old", **HIDDEN) for n in range(60)]
         assert raised(stage, tried) == []
+
+
+class TestAccountChanges:
+    """What happened to an account besides log-ins."""
+
+    def known(self, stage: AccountStage, attempt: Attempt) -> int:
+        row = stage.peek(ALICE)
+        return familiarity(row, attempt) if row else 0
+
+    def changed(self, stage: AccountStage, change: Change, ts: float, account: str = ALICE) -> dict[str, Profile | None]:
+        told = AccountChange(ts=ts, account=account, change=change, by="support")
+        return stage.apply(batch_of([told], stage.offset + 1)).profiles
+
+    @pytest.mark.parametrize("change", ["closed", "created"])
+    def test_a_mailbox_that_changes_hands_has_no_past(self, change: Change) -> None:
+        """Who had it before is a stranger then; that is published."""
+        stage = owner()
+        assert self.known(stage, success(T0 + 60, remote=HOME)) & NETWORK
+        assert self.changed(stage, change, T0 + 30) == {ALICE: None}
+        assert self.known(stage, success(T0 + 60, remote=HOME)) == 0
+
+    def test_a_change_that_arrives_late_leaves_what_was_learnt_since(self) -> None:
+        """The time of the change counts, not that of its arrival."""
+        stage = owner()
+        raised(stage, [success(T0 + 3 * DAY_S, remote=ABROAD)])
+        profile = self.changed(stage, "created", T0 + DAY_S)[ALICE]
+        assert profile is not None
+        assert list(profile.networks) == [network_number("203.0.113.0/24")]
+        assert self.known(stage, success(T0 + 4 * DAY_S, remote=ABROAD)) & NETWORK
+        assert not self.known(stage, success(T0 + 4 * DAY_S, remote=HOME)) & NETWORK
+
+    @pytest.mark.parametrize("change", ["password_changed", "credential_revoked"])
+    def test_an_intruder_is_forgotten_with_the_password_he_had(self, change: Change) -> None:
+        """What was learnt since the day of the takeover alert goes; the owner's home stays."""
+        stage = owner()
+        intruder = success(T0 + 700, remote=ABROAD, country="BR", asn=64501)
+        assert "account_takeover" in kinds(raised(stage, [*guesses(6, start=T0 + 600), intruder]))
+        assert self.known(stage, success(T0 + DAY_S, remote=ABROAD)) & NETWORK
+        profile = self.changed(stage, change, T0 + DAY_S)[ALICE]
+        assert profile is not None
+        assert not self.known(stage, success(T0 + DAY_S, remote=ABROAD)) & NETWORK
+        assert self.known(stage, success(T0 + DAY_S, remote=HOME)) & NETWORK
+
+    def test_a_new_password_alone_forgets_no_habit(self) -> None:
+        """Nothing to publish."""
+        stage = owner()
+        assert self.changed(stage, "password_changed", T0) == {}
+        assert self.known(stage, success(T0 + 60, remote=HOME)) & NETWORK
+
+    def test_guesses_at_the_old_password_count_no_more(self) -> None:
+        """Nine before and nine after are no list; ten after are."""
+        stage = AccountStage()
+        assert raised(stage, guesses(9)) == []
+        self.changed(stage, "password_changed", T0 + 60)
+        assert raised(stage, guesses(9, start=T0 + 61)) == []
+        assert kinds(raised(stage, guesses(1, start=T0 + 121))) == ["brute_force"]
+
+    @pytest.mark.parametrize("change", ["credential_added", "group_changed"])
+    def test_the_other_changes_change_nothing(self, change: Change) -> None:
+        """They say nothing about who the owner is."""
+        stage = owner()
+        stage.checkpoint()
+        before = dict(stage.rows())
+        assert self.changed(stage, change, T0 + 60) == {}
+        stage.checkpoint()
+        assert dict(stage.rows()) == before
+
+    def test_a_change_of_an_unknown_account_makes_no_row(self) -> None:
+        """Whoever may write changes cannot fill the memory with names."""
+        stage = AccountStage()
+        assert self.changed(stage, "closed", T0, "nobody@example.org") == {}
+        assert len(stage) == 0
