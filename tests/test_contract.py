@@ -363,6 +363,8 @@ class TestAlerts:
             "alert_id", "kind", "severity", "score", "ts", "first_ts", "last_ts", "subject", "campaign_id", "reasons", "evidence",
             "attack", "groups", "model", "cold",
         ]  # fmt: skip
+        case = replace(an_alert(), kind="campaign", cause="password_spray", members=["a"], exposed=["anne"], entered=[])
+        assert list(json.loads(msgspec.json.encode(case)))[-4:] == ["cause", "members", "exposed", "entered"]
         assert list(written["reasons"][0]) == ["code", "text", "value", "threshold"]
         assert list(written["model"]) == ["detector", "version", "score"]
         assert set(written["evidence"]) >= {"counts", "distinct", "event_ids"}
