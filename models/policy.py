@@ -74,7 +74,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     :data:`NEVER_BLOCK`: own prefixes, trusted proxies, partners. Accounts of ``protected_groups`` are met only by pair scopes.
     A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
     ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
-    ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
+    more than ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'
@@ -92,7 +92,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_legit_accounts: NotNegative = 3
     max_evidence_age_s: Positive = 300
     verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
-    verdict_min_odds: Annotated[float, msgspec.Meta(gt=1.0)] = 2.0
+    verdict_min_odds: Annotated[float, msgspec.Meta(ge=1.0)] = 8.0
 
     def __post_init__(self) -> None:
         for text in self.never_block:
