@@ -73,7 +73,7 @@ class ClosedLoop:
         if verdict is None:
             return False
         self.verdicts.append(verdict)
-        return True
+        return verdict.action == "refuse"
 
     def take_verdicts(self) -> list[Verdict]:
         """The verdicts since the last call."""

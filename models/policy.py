@@ -75,6 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
     ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
     more than ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
+    With ``verdict_action`` ``tarpit`` they are held up for ``tarpit_s`` instead: ``max_tarpits`` at a time at each gate, which lets
+    in the others at once, since each takes up a connection of the log-in server.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'
@@ -93,6 +95,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_evidence_age_s: Positive = 300
     verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
     verdict_min_odds: Annotated[float, msgspec.Meta(ge=1.0)] = 8.0
+    verdict_action: Literal["refuse", "tarpit"] = "refuse"
+    tarpit_s: Annotated[int, msgspec.Meta(ge=1, le=30)] = 10
+    max_tarpits: NotNegative = 100
 
     def __post_init__(self) -> None:
         for text in self.never_block:
