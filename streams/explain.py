@@ -234,12 +234,21 @@ def _page(found: Explanation) -> Group:
         facts.append(_fact("groups", ", ".join(alert.groups)))
     if alert.cold:
         facts.append(_fact("cold", "raised with less history than the rule asks for: it decides nothing"))
-    parts = [head, *facts, Text(), _counters(found), *_model(found), *_case(found.case), *_slots(found.timeline), *_decided(found)]
+    parts = [
+        head,
+        *facts,
+        Text(" "),
+        _counters(found),
+        *_model(found),
+        *_case(found.case),
+        *_slots(found.timeline),
+        *_decided(found),
+    ]
     return Group(*(Padding(part, (0, 0, 0, 1), expand=False) for part in parts))
 
 
 def _fact(name: str, value: str) -> Text:
-    return Text(f"{name:8}", style="dim") + Text(printable(value).plain, style="default")
+    return Text.assemble((f"{name:8}", "dim"), printable(value))
 
 
 def _time(ts: float) -> str:
@@ -264,7 +273,7 @@ def _counters(found: Explanation) -> Group:
         return Group(rows)
     side = "below" if near.value >= near.threshold else "above"
     text = f"It would not have fired with {near.code} {side} {_number(near.threshold)}; it was {_number(near.value)}."
-    return Group(rows, Text(), Text(text, style="green"))
+    return Group(rows, Text(" "), Text(text, style="green"))
 
 
 def _model(found: Explanation) -> list[Group | Text]:
@@ -273,19 +282,19 @@ def _model(found: Explanation) -> list[Group | Text]:
         return []
     said = Text(f"The model {model.detector} (version {model.version}) says {model.score:.4f}: 0 is ordinary, 1 never seen.")
     if not found.features:
-        return [Text(), said]
+        return [Text(" "), said]
     rows = table("its strongest features")
     rows.add_column("feature")
     number_column(rows, "value")
     number_column(rows, "adds to the score")
     for feature in found.features:
         rows.add_row(printable(feature.name), _number(feature.value), f"{feature.weight:+.3f}")
-    return [Text(), said, Group(rows)]
+    return [Text(" "), said, Group(rows)]
 
 
 def _case(case: Case) -> list[Text]:
     lines = [
-        Text(),
+        Text(" "),
         Text(f"its case, {case.case_id}", style="bold"),
         _fact("cause", f"{case.cause}: {case.told}"),
         _fact("time", f"{_time(case.first_ts)} to {_time(case.last_ts)}"),
@@ -318,7 +327,7 @@ def _slots(slots: Sequence[Slot]) -> list[Group | Text]:
         bar.append("█" * -(-slot.successes * _BAR // most), style="green")
         counts = (f"{count:,}" if count else "" for count in (slot.attempts, slot.failures, slot.successes, slot.refused))
         rows.add_row(_time(slot.ts)[5:], *counts, bar)
-    return [Text(), Group(rows)]
+    return [Text(" "), Group(rows)]
 
 
 def _decided(found: Explanation) -> list[Group | Text]:
@@ -333,4 +342,4 @@ def _decided(found: Explanation) -> list[Group | Text]:
         until = _time(decision.end)
         rows.add_row(decision.mode, decision.type, decision.scope, printable(decision.value), until)
     more = len(found.decisions) - _LISTED
-    return [Text(), Group(rows), *([Text(f"and {more:,} more")] if more > 0 else [])]
+    return [Text(" "), Group(rows), *([Text(f"and {more:,} more")] if more > 0 else [])]
