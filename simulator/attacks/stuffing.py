@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -39,7 +40,7 @@ def _pair(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stuffing:
+class _Stuffing(ABC):
     """Shares are of all pairs; ``hit_share`` still opens a mailbox."""
 
     kind: ClassVar[Kind] = "credential_stuffing"
@@ -54,9 +55,9 @@ class _Stuffing:
         times = campaign.times(self.pairs, self.over_s)
         return stuff(campaign, times, self.unknown_share, self.hit_share, self.cover(campaign), self.takeover)
 
+    @abstractmethod
     def cover(self, campaign: Campaign) -> Cover:
         """Where the pairs are tried from, and with what."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
