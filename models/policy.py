@@ -6,11 +6,13 @@ addresses of :data:`NEVER_BLOCK` and ranges wider than :data:`WIDEST_PREFIX` are
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -153,10 +155,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         >>> [Policy.default().may_block(a) for a in ("203.0.113.7", "10.1.2.3", "0.0.0.0/0")]
         [True, False, False]
         """
-        network = network_of(address)
-        if network.prefixlen < WIDEST_PREFIX[network.version]:
+        span = _span_of(address)
+        if span.prefix < WIDEST_PREFIX[span.version]:
             return False
-        return not any(_overlap(network, network_of(never)) for never in (*NEVER_BLOCK, *self.never_block))
+        starts, ends = _never_spans(self.never_block)[span.version]
+        at = bisect_right(starts, span.last) - 1  # the last range that begins before the address ends
+        return at < 0 or ends[at] < span.first
 
 
 @lru_cache(maxsize=1 << 16)
@@ -169,5 +173,43 @@ def network_of(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text, strict=False)
 
 
-def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    return one.version == other.version and one.overlaps(other)
+class _Span(NamedTuple):
+    """An address or a range as numbers; ``last`` is part of it."""
+
+    version: int
+    first: int
+    last: int
+    prefix: int
+
+
+def _span_of(text: str) -> _Span:
+    """``text`` (an address or a CIDR range) as numbers, ten times as fast as :mod:`ipaddress`, which reads what is unusual.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    address, slash, length = text.partition("/")
+    version, bits, family = (6, 128, AF_INET6) if ":" in address else (4, 32, AF_INET)
+    try:
+        packed = inet_pton(family, address)
+    except OSError:
+        packed = b""
+    prefix = bits if not slash else int(length) if length.isdecimal() and length.isascii() else -1
+    if not packed or not 0 <= prefix <= bits:
+        network = network_of(text)
+        return _Span(network.version, int(network.network_address), int(network.broadcast_address), network.prefixlen)
+    rest = (1 << bits - prefix) - 1
+    last = int.from_bytes(packed) | rest
+    return _Span(version, last ^ rest, last, prefix)
+
+
+@lru_cache(maxsize=64)
+def _never_spans(never_block: tuple[str, ...]) -> dict[int, tuple[list[int], list[int]]]:
+    """First and last numbers of the ranges never to block, by version of IP; in order, and none in another: networks nest."""
+    spans: dict[int, tuple[list[int], list[int]]] = {4: ([], []), 6: ([], [])}
+    for span in sorted(map(_span_of, (*NEVER_BLOCK, *never_block)), key=lambda span: (span.first, -span.last)):
+        starts, ends = spans[span.version]
+        if not ends or span.first > ends[-1]:
+            starts.append(span.first)
+            ends.append(span.last)
+    return spans

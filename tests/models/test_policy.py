@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.policy import Policy
+from models.policy import NEVER_BLOCK, Policy
 
 
 def test_default_policy_enforces_nothing() -> None:
@@ -79,6 +83,33 @@ def test_never_block_adds_own_prefixes() -> None:
     policy = Policy(version="1", never_block=("203.0.113.7/32",))
     assert not policy.may_block("203.0.113.0/24")
     assert policy.may_block("203.0.113.8")
+
+
+_v4 = st.ip_addresses(v=4).map(int)
+_v6 = st.ip_addresses(v=6).map(int)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just(IPv4Network), _v4, st.integers(16, 32)), st.tuples(st.just(IPv6Network), _v6, st.integers(32, 128))
+    ),
+    st.lists(st.tuples(_v4, st.integers(4, 32)), max_size=5),
+)
+def test_never_block_set_is_what_overlaps_one_of_its_ranges(asked: Any, own: list[tuple[int, int]]) -> None:
+    """Found by bisection is what comparing with every range finds."""
+    version, number, prefix = asked
+    network = version((number, prefix), strict=False)
+    ranges = [str(IPv4Network(each, strict=False)) for each in own]
+    never = [ip_network(text) for text in (*NEVER_BLOCK, *ranges)]
+    overlaps = any(each.version == network.version and each.overlaps(network) for each in never)
+    assert Policy(version="1", never_block=tuple(ranges)).may_block(str(network)) is not overlaps
+
+
+@pytest.mark.parametrize("text", ["203.0.113", "203.0.113.7/33", "203.0.113.7/-1", "2001:db8::/129", "anne", "", "203.0.113.7/"])
+def test_what_is_no_address_is_an_error_and_no_answer(text: str) -> None:
+    """Neither an address nor a range: refused, never taken for something that may be blocked."""
+    with pytest.raises(ValueError, match="not appear to be"):
+        Policy.enforcing().may_block(text)
 
 
 @pytest.mark.parametrize(
