@@ -44,6 +44,7 @@ __all__ = [
     "enclosing",
     "go_duration",
     "join_value",
+    "parts_of",
     "refuses",
     "split_value",
     "uuid_of",
@@ -239,6 +240,15 @@ def split_value(value: str) -> list[str]:
     return [unquote(part) for part in value.split("|")]
 
 
+def parts_of(scope: Scope, value: str) -> dict[str, str]:
+    """The parts of a value by name.
+
+    >>> parts_of("account_ip", "192.0.2.7|a@example.org")
+    {'address': '192.0.2.7', 'account': 'a@example.org'}
+    """
+    return dict(zip(SCOPE_PARTS[scope], split_value(value), strict=True))
+
+
 def address_of(scope: Scope, value: str) -> str | None:
     """The address or range in a value, or ``None`` where the scope has none.
 
@@ -256,10 +266,7 @@ def refuses(decision: Decision, attempt: Attempt) -> bool:
         and decision.start < attempt.ts < decision.until
         and (decision.lifted is None or attempt.ts <= decision.lifted)
         and (not decision.protocols or attempt.protocol in decision.protocols)
-        and all(
-            _PART_MATCHES[name](part, attempt)
-            for name, part in zip(SCOPE_PARTS[decision.scope], split_value(decision.value), strict=True)
-        )
+        and all(_PART_MATCHES[name](part, attempt) for name, part in parts_of(decision.scope, decision.value).items())
         and not any(clause.matches(attempt) for clause in decision.except_)
     )
 
@@ -286,6 +293,11 @@ def _nothing_familiar(account: str) -> Sequence[Except]:
     return ()
 
 
+def _nobody_spared(scope: Scope, value: str, now: float) -> bool:
+    """No allow list."""
+    return False
+
+
 class Ledger:
     """Every decision until 30 days after its end, and how alerts change them.
 
@@ -294,6 +306,7 @@ class Ledger:
         groups: Which groups an account belongs to.
         familiar: What keeps an account open for its owner under ``guard``, as except clauses. A guard without a clause
             would lock the owner out, so it is only proposed.
+        spared: Whether people let in, at a time, what a decision on a scope's value would refuse; such a one is only proposed.
     """
 
     def __init__(
@@ -301,8 +314,9 @@ class Ledger:
         policy: Policy,
         groups: Groups,
         familiar: Callable[[str], Sequence[Except]] = _nothing_familiar,
+        spared: Callable[[Scope, str, float], bool] = _nobody_spared,
     ) -> None:
-        self.policy, self.groups, self.familiar = policy, groups, familiar
+        self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
         self._latest: dict[tuple[str, str, str, str], str] = {}  # (scenario, type, scope, value) -> decision_id
@@ -480,7 +494,8 @@ class Ledger:
 
     def _decide(self, draft: _Draft, alert: Alert, now: float, *, stale: bool) -> list[Decision]:
         """Extend what already holds, or put a new decision in its place."""
-        fresh = self._new(draft, alert, self._mode(draft, alert, stale=stale))
+        spared = self.spared(draft.scope, draft.value, now)
+        fresh = self._new(draft, alert, "proposed" if spared else self._mode(draft, alert, stale=stale))
         current = self._decisions.get(self._latest.get(_slot(fresh), ""))
         if current is None or current.end <= now:
             changed = []

@@ -6,11 +6,15 @@ Contract section 3: hex blake2b-128 of the parts written as an RFC 8785 (JCS) JS
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 import rfc8785
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["hash32", "hash64", "stable_id"]
+__all__ = ["hash32", "hash64", "reference", "stable_id"]
+
+#: Short enough to be read out on the telephone; 48 bits of an id.
+_REFERENCE_CHARS: Final = 12
 
 
 def stable_id(*parts: object) -> str:
@@ -22,6 +26,15 @@ def stable_id(*parts: object) -> str:
     True
     """
     return blake2b(rfc8785.dumps(list(parts)), digest_size=16).hexdigest()  # type: ignore[arg-type]
+
+
+def reference(identifier: str) -> str:
+    """What a refused client is told, and support asks for: the beginning of the id of what refuses.
+
+    >>> reference("eac85f62aa32969307e66defdf464791")
+    'eac85f62aa32'
+    """
+    return identifier[:_REFERENCE_CHARS]
 
 
 def hash32(text: str) -> int:

@@ -14,8 +14,9 @@ import msgspec
 
 from models.addresses import locate
 from models.attempts import Attempt
-from models.decisions import enclosing, join_value
-from models.policy import network_of
+from models.decisions import enclosing, join_value, parts_of
+from models.ids import reference, stable_id
+from models.policy import Scope, network_of
 
 __all__ = ["LIST_PREFIX", "MAX_ENTRIES", "SCHEMA", "ListEntry", "ListName", "Lists", "key_of", "listed_address"]
 
@@ -50,6 +51,28 @@ class ListEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def key(self) -> str:
         """Its key on ``auth.control``."""
         return key_of(self.list, self.address, self.account)
+
+    @property
+    def reference(self) -> str:
+        """What a client is told that it refuses."""
+        return reference(stable_id(self.key, self.ts))
+
+    def spares(self, scope: Scope, value: str) -> bool:
+        """Whether an entry of the allow list speaks against a decision on ``value``.
+
+        One that names an account says nothing about decisions on its whole address: log-in servers, who know the account, let
+        it in.
+
+        >>> office = ListEntry(list="allow", address="192.0.2.0/28", ts=0, until=60, reason="our office", by="anne")
+        >>> office.spares("ip", "192.0.2.7"), office.spares("account_ip", "192.0.2.7|a@example.org")
+        (True, True)
+        >>> office.spares("ip", "192.0.2.99")
+        False
+        """
+        parts = parts_of(scope, value)
+        if self.account and parts.get("account") != self.account:
+            return False
+        return not self.address or ("address" in parts and _overlap(self.address, parts["address"]))
 
 
 def key_of(name: ListName, address: str, account: str) -> str:
@@ -96,6 +119,12 @@ class Lists:
             address = str(network_of(entry.address)) if entry.address else ""
             del self._entries[entry.list][address, entry.account]
 
+    def take(self, key: str, entry: ListEntry | None) -> None:
+        """The newest state of the entry with this key; ``None`` where it is gone."""
+        self.remove(key)
+        if entry is not None:
+            self.put(entry)
+
     def find(self, name: ListName, attempt: Attempt) -> ListEntry | None:
         """An entry of a list that holds for ``attempt``, or ``None``."""
         entries = self._entries[name]
@@ -103,6 +132,10 @@ class Lists:
             return None
         candidates = (entries.get(place) for place in self._places(attempt))
         return next((entry for entry in candidates if entry is not None and attempt.ts < entry.until), None)
+
+    def entries(self, name: ListName) -> list[ListEntry]:
+        """The entries of a list, those that have ended too."""
+        return list(self._entries[name].values())
 
     def in_force(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""
@@ -119,3 +152,12 @@ class Lists:
             if network is not None:
                 yield network, ""
                 yield network, attempt.account
+
+    def spares(self, scope: Scope, value: str, now: float) -> bool:
+        """Whether the allow list speaks against a decision on ``value``; see :meth:`ListEntry.spares`."""
+        return any(entry.spares(scope, value) for entry in self.in_force("allow", now))
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = network_of(one), network_of(other)
+    return first.version == second.version and first.overlaps(second)

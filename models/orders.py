@@ -8,9 +8,10 @@ import msgspec
 
 from models.decisions import Decision, Ledger
 from models.ids import stable_id
+from models.lists import ListEntry
 from models.stops import Reason
 
-__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Audit", "Order", "carry_out"]
+__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Audit", "Order", "carry_out", "let_in"]
 
 SCHEMA: Final = "order/1"
 AUDIT_SCHEMA: Final = "audit/1"
@@ -63,8 +64,20 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 def carry_out(order: Order, ledger: Ledger, now: float) -> tuple[list[Decision], list[Audit]]:
     """What ``order`` lifts in ``ledger`` at ``now``, and a note on each; nothing where all of it has ended already."""
-    meant = [decision.decision_id for decision in ledger.active(now) if order.wants_lifted(decision)]
-    lifted = [decision for identifier in meant for decision in ledger.lift(identifier, now, order.by)]
-    return lifted, [
-        Audit(ts=now, decision_id=decision.decision_id, action="lift", by=order.by, reason=order.reason) for decision in lifted
+    meant = [decision for decision in ledger.active(now) if order.wants_lifted(decision)]
+    return _lift(meant, ledger, now, order.by, order.reason)
+
+
+def let_in(entry: ListEntry, ledger: Ledger, now: float) -> tuple[list[Decision], list[Audit]]:
+    """What an entry of the allow list lifts in ``ledger`` at ``now``: what is enforced and would refuse whom it names."""
+    if now >= entry.until:
+        return [], []
+    refusing = [
+        decision for decision in ledger.active(now) if decision.mode == "enforce" and entry.spares(decision.scope, decision.value)
     ]
+    return _lift(refusing, ledger, now, entry.by, entry.reason)
+
+
+def _lift(meant: list[Decision], ledger: Ledger, now: float, by: str, reason: str) -> tuple[list[Decision], list[Audit]]:
+    lifted = [each for decision in meant for each in ledger.lift(decision.decision_id, now, by)]
+    return lifted, [Audit(ts=now, decision_id=each.decision_id, action="lift", by=by, reason=reason) for each in lifted]

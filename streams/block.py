@@ -27,16 +27,18 @@ from models.accounts import Groups
 from models.alerts import Alert
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
-from models.orders import AUDIT_SCHEMA, carry_out
+from models.lists import ListEntry
+from models.orders import AUDIT_SCHEMA, carry_out, let_in
 from models.orders import SCHEMA as ORDER_SCHEMA
-from models.policy import Policy
+from models.policy import Policy, Scope
 from streams import telemetry, topics
 from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
 from streams.desk.kill_switch import KillSwitch
-from streams.desk.orders import Orders, OrderTopic
+from streams.desk.orders import BlockList, ControlTopic, Orders
 from streams.desk.routes import desk_routes
+from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.serve import create_app, listen, server_of
@@ -125,17 +127,19 @@ class _DecisionReader(CompactedReader):
 
 
 class _Follower:
-    """Keeps the stores equal to ``auth.decisions``."""
+    """Keeps the stores equal to ``auth.decisions``, and ``block_list`` to people's entries on ``auth.control``."""
 
     def __init__(self, settings: Settings, stores: Sequence[DecisionStore]) -> None:
         self._settings, self._stores = settings, stores
         self.ready = threading.Event()
+        self.block_list: list[ListEntry] = []
 
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``."""
-        reader = _DecisionReader(self._settings)
+        reader, entries = _DecisionReader(self._settings), BlockList(self._settings)
         try:
             while not stop.is_set():
+                self.block_list = entries.look()
                 for identifier, decision in reader.decisions():
                     for store in self._stores:
                         if decision is None:
@@ -147,6 +151,7 @@ class _Follower:
                     telemetry.info("service.started", service=_STAGE)
         finally:
             reader.close()
+            entries.close()
 
 
 class _Leader:
@@ -175,7 +180,7 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
@@ -205,7 +210,7 @@ class _Leader:
             Whether the ledger can be used further. It cannot after our own code failed: it may hold half an alert.
         """
         self._orders.look()
-        if not records and not self._orders.waiting and self._clock() < self._tombstones_at:
+        if not (records or self._orders.waiting or self._orders.allowed) and self._clock() < self._tombstones_at:
             return True
         self._producer.begin_transaction()
         made = self._carry_out(self._orders)
@@ -229,19 +234,21 @@ class _Leader:
         _tell(made)
         return intact
 
+    def _spared(self, scope: Scope, value: str, now: float) -> bool:
+        return self._orders.lists.spares(scope, value, now)
+
     def _carry_out(self, orders: Orders) -> list[Decision]:
         now = self._clock()
-        made: list[Decision] = []
-        for key, order in orders.waiting.items():
-            lifted, notes = carry_out(order, self._ledger, now)
-            for decision in lifted:
-                self._send(decision.decision_id, msgspec.json.encode(decision), now)
-            for note in notes:
-                self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        done = [carry_out(order, self._ledger, now) for order in orders.waiting.values()]
+        done += [let_in(entry, self._ledger, now) for entry in orders.allowed]
+        for decision in (decision for lifted, _ in done for decision in lifted):
+            self._send(decision.decision_id, msgspec.json.encode(decision), now)
+        for note in (note for _, notes in done for note in notes):
+            self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        for key in orders.waiting:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
-            made += lifted
-        orders.waiting.clear()
-        return made
+        orders.carried_out()
+        return [decision for lifted, _ in done for decision in lifted]
 
     def _apply(self, record: Record) -> list[Decision]:
         _check_schema(record, alerts.SCHEMA)
@@ -372,10 +379,11 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
     follower = _Follower(settings, [store] if addresses is None else [store, addresses])
     member = _Member(settings, policy, groups, clock)
-    changes, orders = ChangeTopic(settings), OrderTopic(settings)
+    changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, orders.send)
+    desk = desk_routes(store, keys, clock, ready, switch, control.order)
+    desk += support_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.list)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
@@ -411,7 +419,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     for thread in working:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
-    orders.close()
+    control.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

@@ -48,6 +48,8 @@ COMMANDS: Final = {
     "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
     "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
     "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
+    "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
+    "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
     "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
     "kafka": _Entry("streams.local_kafka", "A one-node Apache Kafka for development: up, down, status."),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from streams import topics
+from streams import telemetry, topics
 from streams.settings import Settings
 
-__all__ = ["CompactedReader", "Record", "is_of"]
+__all__ = ["CompactedReader", "Record", "decoded", "is_of"]
 
 _POLL_MS: Final = 500
 #: After the broker was away, readers are back within a second; the library's own limit is 30.
@@ -19,6 +20,8 @@ _SCHEMA_HEADER: Final = "crible-schema"
 
 #: kafka-python's ConsumerRecord; the library ships no types.
 Record = Any
+
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 class CompactedReader:
@@ -77,3 +80,17 @@ def is_of(record: Record, schema: str) -> bool:
             given_name, _, given_major = value.decode("utf-8", "replace").partition("/")
             return given_name == name and given_major.isdecimal() and int(given_major) <= int(major)
     return True
+
+
+def decoded(record: Record, schema: str, kind: type[AnyStruct]) -> AnyStruct | None:
+    """What a record says; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
+    if record.value is None:
+        return None
+    reason = "another_schema"
+    if is_of(record, schema):
+        try:
+            return msgspec.json.decode(record.value, type=kind)
+        except msgspec.DecodeError:
+            reason = f"not_{schema.partition('/')[0].replace('-', '_')}"
+    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
+    return None

@@ -146,7 +146,8 @@ class ApiKey(_Section, frozen=True):
 
     ``addresses_only`` is for bouncers that ignore the mask of a range: they get IPv4 addresses only, ranges down to /24 as
     their addresses. Only a key with ``account_changes`` may say what happened to accounts. Only a key with ``operator`` may stop
-    enforcement, see every decision, and lift some.
+    enforcement, see every decision, and lift some. One with ``support`` may ask why somebody is refused, and let
+    him in for a while.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -154,6 +155,7 @@ class ApiKey(_Section, frozen=True):
     addresses_only: bool = False
     account_changes: bool = False
     operator: bool = False
+    support: bool = False
 
 
 class PlainList(_Section, frozen=True, tag_field="kind", tag="list"):
@@ -243,9 +245,10 @@ class Gate(_Section, frozen=True):
 
 
 class Desk(_Section, frozen=True):
-    """Where ``crible stop``, ``resume`` and ``decisions`` ask: the URLs of every ``crible block`` and of every ``crible gate``.
+    """Where ``crible stop``, ``resume``, ``decisions``, ``why`` and ``appeal`` ask: the URLs of every ``crible block``
+    and of every ``crible gate``.
 
-    ``key_file`` holds an operator's key alone, which all of them know.
+    ``key_file`` holds an operator's key alone, which all of them know; one of support's is enough for ``why`` and ``appeal``.
     """
 
     services: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:8080",)

@@ -68,10 +68,12 @@ OPTIONS = {
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
     "resume": "",
+    "why": "--login --ip --ref",
+    "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "decisions", "restore", "explain", "feedback", "why"}
+LATER = {"evaluate", "decisions", "restore", "explain", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:

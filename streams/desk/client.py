@@ -1,4 +1,4 @@
-"""Asks the services over HTTP, with the key of an operator."""
+"""Asks the services over HTTP, with the key of an operator or of support."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import httpx
 import msgspec
 
 from models.errors import CribleError, InputError
+from models.lists import ListEntry
 from streams.desk.kill_switch import Stopped
 from streams.desk.routes import Listed, Ordered
+from streams.desk.support import Why
 from streams.settings import Settings
 
 __all__ = ["DeskClient"]
@@ -71,6 +73,22 @@ class DeskClient:
             CribleError: None does, or it refuses.
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/orders", Ordered, json=order))
+
+    def why(self, asked: Mapping[str, str]) -> Why:
+        """Why somebody is refused, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("GET", url, "/v1/why", Why, params=asked))
+
+    def appeal(self, appeal: Mapping[str, Any]) -> ListEntry:
+        """Let somebody in, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/appeals", ListEntry, json=appeal))
 
     def _everywhere(self, ask: Callable[[str], Form]) -> dict[str, Form | CribleError]:
         """All of them at once; one that does not answer is asked again until the limit."""

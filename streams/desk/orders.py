@@ -1,5 +1,7 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
+Entries of the allow list are there too; a new one lifts what refuses whom it names.
+
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
 """
@@ -10,40 +12,75 @@ from collections.abc import Iterable
 
 import msgspec
 
+from models import lists
+from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
-from streams import telemetry
-from streams.compacted import CompactedReader, Record, is_of
+from streams.compacted import CompactedReader, Record, decoded
 from streams.settings import Settings
 from streams.writing import TopicWriter, Written
 
-__all__ = ["OrderTopic", "Orders"]
+__all__ = ["BlockList", "ControlTopic", "Orders"]
 
 
-class OrderTopic:
-    """Writes orders to ``auth.control``.
+class ControlTopic:
+    """Writes orders, and entries of people's lists, to ``auth.control``.
 
     Args:
         settings: Where the broker is.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._writer = TopicWriter(settings, "auth.control", SCHEMA)
+        self._orders, self._entries = (TopicWriter(settings, "auth.control", schema) for schema in (SCHEMA, lists.SCHEMA))
 
-    def send(self, order: Order) -> None:
+    def order(self, order: Order) -> None:
         """Return when the broker has it.
 
         Raises:
             CribleError: It does not take it in time.
         """
-        self._writer.send([Written(order.key, msgspec.json.encode(order), order.ts)])
+        self._orders.send([Written(order.key, msgspec.json.encode(order), order.ts)])
+
+    def list(self, entry: ListEntry) -> None:
+        """Return when the broker has it.
+
+        Raises:
+            CribleError: It does not take it in time.
+        """
+        self._entries.send([Written(entry.key, msgspec.json.encode(entry), entry.ts)])
 
     def close(self) -> None:
         """Leave the broker."""
-        self._writer.close()
+        self._orders.close()
+        self._entries.close()
+
+
+class BlockList:
+    """The entries of people's block list, as far as ``auth.control`` has been read.
+
+    Args:
+        settings: Where the broker is.
+
+    Raises:
+        KafkaError: No broker, or it refused.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._lists = Lists()
+        self._reader = CompactedReader(settings, "auth.control")
+
+    def look(self) -> list[ListEntry]:
+        """All of them, after taking what has come, without waiting."""
+        for record in self._reader.poll(timeout_ms=0):
+            _take_entry(self._lists, _key(record), record)
+        return self._lists.entries("block")
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._reader.close()
 
 
 class Orders:
-    """The orders that wait, the earliest first; for the leader, after it fenced the last one.
+    """The orders that wait, the earliest first, and the lists of people; for the leader, after it fenced the last one.
 
     Args:
         settings: Where the broker is.
@@ -54,6 +91,8 @@ class Orders:
 
     def __init__(self, settings: Settings) -> None:
         self.waiting: dict[str, Order] = {}
+        self.lists = Lists()
+        self.allowed: list[ListEntry] = []
         self._reader = CompactedReader(settings, "auth.control")
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
@@ -71,21 +110,33 @@ class Orders:
         """Leave the broker."""
         self._reader.close()
 
+    def carried_out(self) -> None:
+        """Everything that waited has been done."""
+        self.waiting.clear()
+        self.allowed.clear()
+
     def _take(self, records: Iterable[Record]) -> None:
         for record in records:
-            key = (record.key or b"").decode("utf-8", "replace")
+            key = _key(record)
             if key.startswith(ORDER_PREFIX):
-                self._take_one(key, record)
+                self.waiting.pop(key, None)
+                order = decoded(record, SCHEMA, Order)
+                if order is not None:
+                    self.waiting[key] = order
+                continue
+            entry = _take_entry(self.lists, key, record)
+            if entry is not None and entry.list == "allow":
+                self.allowed.append(entry)
 
-    def _take_one(self, key: str, record: Record) -> None:
-        self.waiting.pop(key, None)
-        if record.value is None:
-            return
-        try:
-            if is_of(record, SCHEMA):
-                self.waiting[key] = msgspec.json.decode(record.value, type=Order)
-                return
-            reason = "another_schema"
-        except msgspec.DecodeError:
-            reason = "not_an_order"
-        telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
+
+def _key(record: Record) -> str:
+    return (record.key or b"").decode("utf-8", "replace")
+
+
+def _take_entry(lists_: Lists, key: str, record: Record) -> ListEntry | None:
+    """Take over an entry; ``None`` where the record is none, or takes one back."""
+    if not key.startswith(LIST_PREFIX):
+        return None
+    entry = decoded(record, lists.SCHEMA, ListEntry)
+    lists_.take(key, entry)
+    return entry

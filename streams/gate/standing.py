@@ -12,29 +12,25 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-import msgspec
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from models import decisions, lists
 from models.attempts import Attempt
 from models.decisions import Decision, DecisionIndex
-from models.ids import stable_id
+from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
 from models.stops import NO_STOPS, Stops
 from streams import telemetry, topics
-from streams.compacted import CompactedReader, Record, is_of
+from streams.compacted import CompactedReader, Record, decoded
 from streams.settings import Settings
 
 __all__ = ["Follower", "Refusal", "Standing", "expiration"]
 
 _AGAIN_S: Final = 2.0
-_REFERENCE_CHARS: Final = 12
 _MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 class Refusal(NamedTuple):
@@ -104,9 +100,7 @@ class Standing:
     def put_entry(self, key: str, entry: ListEntry | None) -> None:
         """Take the newest state of an entry of a list; ``None`` where it is gone."""
         with self._lock:
-            self._lists.remove(key)
-            if entry is not None:
-                self._lists.put(entry)
+            self._lists.take(key, entry)
 
     def entries(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""
@@ -177,10 +171,10 @@ class Follower:
         """Take over one record of either topic."""
         key = (record.key or b"").decode("utf-8", "replace")
         if record.topic != self._control:
-            decision = _decoded(record, decisions.SCHEMA, Decision)
+            decision = decoded(record, decisions.SCHEMA, Decision)
             self._standing.put_decision(key, decision, self._clock())
         elif key.startswith(LIST_PREFIX):
-            self._standing.put_entry(key, _decoded(record, lists.SCHEMA, ListEntry))
+            self._standing.put_entry(key, decoded(record, lists.SCHEMA, ListEntry))
 
 
 def expiration(ts: float) -> str:
@@ -197,23 +191,9 @@ def _by_list(entry: ListEntry) -> Refusal:
     """The details are weakforced's."""
     kind = "iplogin" if entry.address and entry.account else "ip" if entry.address else "login"
     details = {"blacklisted": "1", "key": kind, "reason": entry.reason, "expiration": expiration(entry.until)}
-    return Refusal(stable_id(entry.key, entry.ts)[:_REFERENCE_CHARS], details)
+    return Refusal(entry.reference, details)
 
 
 def _by_decision(decision: Decision) -> Refusal:
     details = {"decision_id": decision.decision_id, "scenario": decision.scenario, "scope": decision.scope}
-    return Refusal(decision.decision_id[:_REFERENCE_CHARS], details)
-
-
-def _decoded(record: Record, schema: str, kind: type[AnyStruct]) -> AnyStruct | None:
-    """What a record says; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
-    if record.value is None:
-        return None
-    reason = "another_schema"
-    if is_of(record, schema):
-        try:
-            return msgspec.json.decode(record.value, type=kind)
-        except msgspec.DecodeError:
-            reason = f"not_{schema.partition('/')[0].replace('-', '_')}"
-    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
-    return None
+    return Refusal(reference(decision.decision_id), details)

@@ -126,6 +126,31 @@ def test_stop_resume_and_lift(channel: Topics, tmp_path: Path) -> None:
     assert sorted(record.value is None for record in orders) == [False, False, True, True]
 
 
+@pytest.mark.kafka
+def test_why_and_appeal(channel: Topics, tmp_path: Path) -> None:
+    """Support reads who is refused and lets him in: what refused is lifted, and the next alert only proposes."""
+    port = free_port()
+    channel.send_alerts([spray(ADDRESSES[0], time.time())])
+    desk = Desk(tmp_path, [port])
+    with block_service(channel.settings, tmp_path, port, ENFORCE) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        wait_for(lambda: service.served() == {ADDRESSES[0]}, f"the list; it said {service.said()}")
+        (answer,) = desk.told("why", "--ip", ADDRESSES[0])["answers"]
+        assert (answer["state"], ADDRESSES[0] in answer["support"]["fr"]) == ("enforced", True)
+        entry = desk.told("appeal", answer["reference"], "--grant", "24h", "--reason", "our own office")
+        assert (entry["list"], entry["address"]) == ("allow", ADDRESSES[0])
+        wait_for(lambda: service.served() == set(), f"an empty list; it said {service.said()}")
+        assert desk.told("why", "--ip", ADDRESSES[0])["answers"] == []
+        channel.send_alerts([spray(ADDRESSES[0], time.time(), hour=1)])
+        wait_for(lambda: desk.told("decisions", "list")["total"] == 1, f"a proposal; it said {service.said()}")
+        (proposed,) = desk.told("why", "--ip", ADDRESSES[0])["answers"]
+        assert (proposed["state"], service.served()) == ("not enforced", set())
+        spoken = desk.run("why", "--ref", proposed["reference"])
+        assert (spoken.returncode, "support" in spoken.stdout, "customer" in spoken.stdout) == (0, True, True)
+    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    assert [(note["action"], note["by"], note["reason"]) for note in notes] == [("lift", "test", "our own office")]
+
+
 def test_stop_works_without_kafka(tmp_path: Path) -> None:
     """A service that waits for its broker takes the order, and empties its file, though it knows no decision."""
     listed, port = tmp_path / "list", free_port()
@@ -165,6 +190,8 @@ def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
         (("stop", "--reason", "r", "--all", "--scope", "ip"), "one of --all, --kind and --scope"),
         (("stop", "--reason", "r", "--kind", "x"), "'x' is not one of"),
         (("decisions", "lift", "d"), "Missing option '--reason'"),
+        (("why",), "one of --login, --ip and --ref is needed"),
+        (("appeal", "r", "--reason", "x", "--grant", "1w"), "a number with m, h or d"),
     ],
 )
 def test_a_wrong_call_is_exit_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -1,0 +1,163 @@
+"""What a service answers to support, over HTTP. Every request needs a key with ``support`` or ``operator``.
+
+* ``GET /v1/why?login=&ip=&ref=`` says who is refused and until when: ``{"answers", "nothing"?}``, in English and French.
+* ``POST /v1/desk/appeals`` ``{"ref", "grant_s", "reason", "ip"?, "login"?}`` lets somebody in for a while: 202 with the entry of
+  the allow list that does it. Log-in servers follow it at once; the leader lifts what it speaks against.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.accounts import AccountDirectory
+from models.decisions import parts_of
+from models.errors import CribleError
+from models.lists import ListEntry, listed_address
+from models.stops import Reason
+from models.why import NOTHING, Answer, Asked, Sentences, answers
+from streams.serve import bounded_body, find_key
+from streams.settings import ApiKey
+from streams.store import DecisionStore
+
+__all__ = ["MAX_GRANT_S", "Why", "support_routes"]
+
+#: Longer than a week is not for support to grant.
+MAX_GRANT_S: Final = 7 * 86400
+
+
+class Why(msgspec.Struct, omit_defaults=True):
+    """What refuses, what is enforced first; ``nothing`` where there is none."""
+
+    answers: list[Answer]
+    nothing: Sentences | None = None
+
+
+class _Appeal(msgspec.Struct, forbid_unknown_fields=True):
+    ref: str
+    grant_s: Annotated[int, msgspec.Meta(ge=60, le=MAX_GRANT_S)]
+    reason: Reason
+    ip: str = ""
+    login: str = ""
+
+
+class _Support:
+    def __init__(
+        self,
+        store: DecisionStore,
+        keys: Sequence[ApiKey],
+        clock: Callable[[], float],
+        ready: Callable[[], bool],
+        accounts: AccountDirectory,
+        block_list: Callable[[], Sequence[ListEntry]],
+        send_entry: Callable[[ListEntry], None],
+    ) -> None:
+        self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
+        self._accounts, self._block_list, self._send_entry = accounts, block_list, send_entry
+
+    async def why(self, request: Request) -> Response:
+        self._admit(request)
+        asked = self._asked(**{name: request.query_params.get(name, "") for name in ("ref", "ip", "login")})
+        if asked == Asked():
+            raise HTTPException(400, "one of login, ip and ref is needed")
+        found = await asyncio.to_thread(self._answers, asked)
+        return Response(msgspec.json.encode(Why(found, None if found else NOTHING)), media_type="application/json")
+
+    async def appeal(self, request: Request) -> Response:
+        by = self._admit(request)
+        body = await bounded_body(request)
+        try:
+            appeal = msgspec.json.decode(body, type=_Appeal)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise HTTPException(400, str(error)) from None
+        entry = await asyncio.to_thread(self._entry, appeal, by)
+        try:
+            await asyncio.to_thread(self._send_entry, entry)
+        except CribleError as error:
+            raise HTTPException(503, error.what) from None
+        return Response(msgspec.json.encode(entry), 202, media_type="application/json")
+
+    def _answers(self, asked: Asked) -> list[Answer]:
+        now, stops = self._clock(), self._store.stops
+        held = self._store.all(now, lambda _: True)
+        suspended = {decision.decision_id for decision in held if stops.suspend(decision.scenario, decision.scope)}
+        return answers(asked, held, [entry for entry in self._block_list() if now < entry.until], suspended)
+
+    def _entry(self, appeal: _Appeal, by: str) -> ListEntry:
+        """Who is let in: the address and account of what refused, and where it names none, those that the appeal does.
+
+        Raises:
+            HTTPException: Nothing with this reference holds, or nobody in particular would be let in.
+        """
+        given = self._asked("", appeal.ip, appeal.login)
+        address, account = self._target(appeal.ref)
+        address, account = address or given.address, account or given.account
+        if not address:
+            raise HTTPException(400, "this refuses an account or a provider, not one address: name the customer's ip")
+        now = self._clock()
+        return ListEntry(
+            list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=by
+        )
+
+    def _target(self, ref: str) -> tuple[str, str]:
+        found = self._answers(Asked(ref=ref))
+        if not ref or not found:
+            raise HTTPException(404, "nothing with this reference holds")
+        for decision in self._store.all(self._clock(), lambda decision: decision.decision_id == found[0].decision_id):
+            parts = parts_of(decision.scope, decision.value)
+            return parts.get("address", ""), parts.get("account", "")
+        entry = next(entry for entry in self._block_list() if entry.reference == ref)
+        return entry.address, entry.account
+
+    def _asked(self, ref: str, ip: str, login: str) -> Asked:
+        try:
+            return Asked(ref=ref, address=listed_address(ip) if ip else "", account=self._accounts.resolve(login) if login else "")
+        except ValueError:
+            raise HTTPException(400, "ip is not an IP address") from None
+
+    def _admit(self, request: Request) -> str:
+        """The name of the key.
+
+        Raises:
+            HTTPException: 403, it is unknown or not for this; 503, the decisions are still being read.
+        """
+        key = find_key(self._keys, request.headers.get("x-api-key", ""))
+        if not (key.support or key.operator):
+            raise HTTPException(403, "access forbidden")
+        if not self._ready():
+            raise HTTPException(503, "the decisions are still being read")
+        return key.name
+
+
+def support_routes(
+    store: DecisionStore,
+    keys: Sequence[ApiKey],
+    clock: Callable[[], float],
+    ready: Callable[[], bool],
+    accounts: AccountDirectory,
+    block_list: Callable[[], Sequence[ListEntry]],
+    send_entry: Callable[[ListEntry], None],
+) -> list[Route]:
+    """The routes of the module's text.
+
+    Args:
+        store: The decisions.
+        keys: Those with ``support`` or ``operator`` may ask.
+        clock: The present, UTC seconds.
+        ready: Whether the store is complete.
+        accounts: Knows which account a login opens.
+        block_list: The entries of people's block list.
+        send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
+    """
+    support = _Support(store, keys, clock, ready, accounts, block_list, send_entry)
+    return [
+        Route("/v1/why", support.why, methods=["GET"]),
+        Route("/v1/desk/appeals", support.appeal, methods=["POST"]),
+    ]

@@ -1,0 +1,145 @@
+"""What support is answered over HTTP, and that nobody else is."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+
+from models.accounts import AccountDirectory
+from models.decisions import join_value
+from models.errors import CribleError
+from models.lists import ListEntry
+from models.policy import Policy
+from streams.desk.support import MAX_GRANT_S, support_routes
+from streams.serve import create_app
+from streams.settings import ApiKey
+from streams.store import DecisionStore
+from tests.factories import T0, ban
+
+KEYS = [
+    ApiKey(name="desk", sha256=sha256(b"desk").hexdigest(), support=True),
+    ApiKey(name="ops", sha256=sha256(b"ops").hexdigest(), operator=True),
+    ApiKey(name="bouncer", sha256=sha256(b"bouncer").hexdigest()),
+]
+ADDRESS, ALICE = "203.0.113.7", "alice@example.org"
+
+
+class Service:
+    """The HTTP side with a pair, a guard and an entry of the block list."""
+
+    def __init__(self) -> None:
+        self.entries: list[ListEntry] = []
+        self.failure: CribleError | None = None
+        self.is_ready = True
+        store = DecisionStore(Policy.default())
+        self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
+        self.guard = ban(ALICE, scope="account", type="guard", until=T0 + 60)
+        self.listed = ListEntry(list="block", address="198.51.100.1", ts=T0, until=T0 + 60, reason="a thief", by="anne")
+        for decision in (self.pair, self.guard):
+            store.put(decision)
+        accounts = AccountDirectory("example.org")
+        common = (store, KEYS, lambda: T0, lambda: self.is_ready)
+        routes = support_routes(*common, accounts, lambda: [self.listed], self._keep)
+        self.app = create_app(*common, more_routes=routes)
+
+    def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
+                return await client.request(method, path, headers={"X-Api-Key": key}, **content)
+
+        return asyncio.run(send())
+
+    def appeal(self, **fields: Any) -> httpx.Response:
+        return self.ask("POST", "/v1/desk/appeals", json={"grant_s": 3600, "reason": "a customer"} | fields)
+
+    def _keep(self, entry: ListEntry) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.entries.append(entry)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.mark.parametrize(("key", "status"), [("desk", 200), ("ops", 200), ("bouncer", 403), ("wrong", 403), ("", 403)])
+def test_only_support_and_operators_are_answered(service: Service, key: str, status: int) -> None:
+    """A key that may read the block list learns nothing about a customer."""
+    assert service.ask("GET", f"/v1/why?login={ALICE}", key).status_code == status
+
+
+def test_why_resolves_the_login(service: Service) -> None:
+    """As typed, as the events' are."""
+    told = service.ask("GET", "/v1/why?login=Alice").json()
+    assert [answer["decision_id"] for answer in told["answers"]] == [service.pair.decision_id, service.guard.decision_id]
+    assert set(told["answers"][0]["customer"]) == {"en", "fr"}
+
+
+def test_nothing_is_an_answer_too(service: Service) -> None:
+    """In both languages."""
+    told = service.ask("GET", "/v1/why?login=bob").json()
+    assert (told["answers"], set(told["nothing"])) == ([], {"en", "fr"})
+
+
+@pytest.mark.parametrize("query", ["", "?ip=here", "?user=alice"])
+def test_a_question_about_nobody_is_refused(service: Service, query: str) -> None:
+    """One of the three, and an address that is one."""
+    assert service.ask("GET", f"/v1/why{query}").status_code == 400
+
+
+def test_a_service_that_still_reads_says_so(service: Service) -> None:
+    """It does not say that nobody is refused."""
+    service.is_ready = False
+    assert service.ask("GET", "/v1/why?login=alice").status_code == 503
+
+
+def test_an_appeal_lets_in_whom_the_decision_refuses(service: Service) -> None:
+    """The pair of a pair; with who granted it and until when."""
+    answer = service.appeal(ref=service.pair.decision_id[:12])
+    assert answer.status_code == 202
+    (entry,) = service.entries
+    assert (entry.list, entry.address, entry.account, entry.until) == ("allow", ADDRESS, ALICE, T0 + 3600)
+    assert (entry.by, entry.reason) == ("desk", "a customer")
+
+
+def test_an_appeal_against_a_list_names_the_same_target(service: Service) -> None:
+    """The reference is that of the entry."""
+    assert service.appeal(ref=service.listed.reference).status_code == 202
+    assert (service.entries[0].address, service.entries[0].account) == ("198.51.100.1", "")
+
+
+def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(service: Service) -> None:
+    """Guard keeps attackers out of the account: only the customer's address is let in."""
+    ref = service.guard.decision_id[:12]
+    assert service.appeal(ref=ref).status_code == 400
+    assert service.appeal(ref=ref, ip="192.0.2.9").status_code == 202
+    assert [(entry.address, entry.account) for entry in service.entries] == [("192.0.2.9", ALICE)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"ref": "0" * 12}, 404),
+        ({"ref": ""}, 404),
+        ({"grant_s": 59}, 400),
+        ({"grant_s": MAX_GRANT_S + 1}, 400),
+        ({"reason": ""}, 400),
+        ({"ip": "here"}, 400),
+        ({"forever": True}, 400),
+    ],
+)
+def test_a_wrong_appeal_lets_nobody_in(service: Service, fields: dict[str, Any], status: int) -> None:
+    """Unknown references, no reason, no end within a week."""
+    answer = service.appeal(**({"ref": service.pair.decision_id[:12]} | fields))
+    assert (answer.status_code, service.entries) == (status, [])
+
+
+def test_a_broker_that_is_away_is_said(service: Service) -> None:
+    """The appeal is to be made again."""
+    service.failure = CribleError("the broker did not take a record")
+    assert service.appeal(ref=service.pair.decision_id[:12]).status_code == 503
