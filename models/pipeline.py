@@ -20,6 +20,7 @@ from models.events import AuthEvent
 from models.partition import partitions_of
 from models.service import ServiceStage
 from models.stage import Batch, Outputs, Pulse, Stage
+from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
 
 __all__ = ["Pipeline"]
@@ -38,19 +39,25 @@ class Pipeline:
         groups: Groups of accounts, for alerts.
         partitions: P; instant alerts do not depend on it.
         judge: Gives the verdicts.
+        usage: Told of every attempt that has passed the source stage.
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
     """
 
     def __init__(
-        self, resolver: Resolver, groups: Groups | None = None, partitions: int = 16, judge: Verdicts | None = None
+        self,
+        resolver: Resolver,
+        groups: Groups | None = None,
+        partitions: int = 16,
+        judge: Verdicts | None = None,
+        usage: UsageBook | None = None,
     ) -> None:
         self.resolver, self.partitions = resolver, partitions
         self.sources = [SourceStage() for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
-        self.judge = judge
+        self.judge, self.usage = judge, usage
         self.verdicts: list[Verdict] = []
         self._position = 0
         self._unpacked = 0
@@ -68,6 +75,8 @@ class Pipeline:
     def apply(self, events: list[AuthEvent]) -> list[Alert]:
         """One turn of the loop: the alerts that ``events`` lead to, by time and id."""
         outputs = self._by_source(events)
+        if self.usage is not None:
+            self.usage.note_all(attempt for _, attempt in outputs.forwards)
         alerts, pulses = outputs.alerts, self._by_account(outputs)
         service = self._service(pulses)
         alerts += service.alerts

@@ -19,7 +19,7 @@ import msgspec
 from models.alerts import Kind
 from models.errors import InputError
 
-__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Enforce", "Mode", "Policy", "Scope", "network_of"]
+__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Budget", "Enforce", "Limits", "Mode", "Policy", "Scope", "network_of"]
 
 Scope = Literal[
     "account_ip",
@@ -68,6 +68,21 @@ class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scopes: frozenset[Scope] = frozenset()
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many legitimate accounts all enforced decisions together may touch, at the high end of what is known."""
+
+    hour: NotNegative
+    day: NotNegative
+
+
+class Budget(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same for everybody, by default 0.02 % of a million accounts a day; and for groups."""
+
+    hour: NotNegative = 100
+    day: NotNegative = 200
+    by_group: dict[str, Limits] = {}
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of deciding.
 
@@ -75,7 +90,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``duration_s`` is by alert kind and scope, ``default_duration_s`` holds elsewhere. ``never_block`` adds to
     :data:`NEVER_BLOCK`: own prefixes, trusted proxies, partners. Accounts of ``protected_groups`` are met only by pair scopes.
     A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
-    ``max_evidence_age_s``, is only proposed. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
+    ``max_evidence_age_s``, is only proposed; once all of them together touch more than ``budget``, nothing new is enforced until a
+    person closes the breaker. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
     ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
 
     >>> Policy.default().mode("brute_force", "account_ip")
@@ -93,6 +109,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     protected_groups: frozenset[str] = frozenset()
     max_legit_accounts: NotNegative = 3
     max_evidence_age_s: Positive = 300
+    budget: Budget = Budget()
     verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
     verdict_min_odds: Annotated[float, msgspec.Meta(gt=1.0)] = 2.0
 

@@ -22,6 +22,7 @@ from models.decisions import Decision, Ledger
 from models.events import parse_time
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
 from streams.cli import print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
@@ -115,8 +116,9 @@ def command(
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
     rules = Policy.load(policy) if policy else Policy.enforcing()
     judge = Verdicts(rules, known_groups)
-    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge)
-    replay = Replay(pipeline, Ledger(rules, known_groups))
+    usage = UsageBook(known_groups)
+    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge, usage)
+    replay = Replay(pipeline, Ledger(rules, known_groups, usage=usage.users))
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
