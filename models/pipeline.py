@@ -17,6 +17,7 @@ from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage, familiarity
 from models.by_source import SourceStage
 from models.events import AuthEvent
+from models.evidence import Evidence
 from models.partition import partitions_of
 from models.service import ServiceStage
 from models.stage import Batch, Outputs, Pulse, Stage
@@ -40,6 +41,7 @@ class Pipeline:
         partitions: P; instant alerts do not depend on it.
         judge: Gives the verdicts.
         usage: Told of every attempt that has passed the source stage.
+        evidence: Told of every attempt, and of the strangers among them.
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
@@ -52,12 +54,13 @@ class Pipeline:
         partitions: int = 16,
         judge: Verdicts | None = None,
         usage: UsageBook | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.resolver, self.partitions = resolver, partitions
         self.sources = [SourceStage() for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
-        self.judge, self.usage = judge, usage
+        self.judge, self.usage, self.evidence = judge, usage, evidence
         self.verdicts: list[Verdict] = []
         self._position = 0
         self._unpacked = 0
@@ -78,6 +81,8 @@ class Pipeline:
         if self.usage is not None:
             self.usage.note_all(attempt for _, attempt in outputs.forwards)
         alerts, pulses = outputs.alerts, self._by_account(outputs)
+        if self.evidence is not None:
+            self.evidence.take((attempt for _, attempt in outputs.forwards), outputs.strangers)
         service = self._service(pulses)
         alerts += service.alerts
         if self.judge is not None:

@@ -27,7 +27,7 @@ from models.attempts import Attempt
 from models.policy import Scope, network_of
 from models.scopes import address_of, covers, matches
 
-__all__ = ["USAGE_CELLS", "USAGE_S", "Distinct", "Exact", "Interval", "UsageBook", "Users", "UsersOf"]
+__all__ = ["USAGE_CELLS", "USAGE_S", "Distinct", "Exact", "Interval", "LogIn", "UsageBook", "Users", "UsersOf", "log_in_of"]
 
 #: Who uses a scope is counted anew every six hours, and remembered for a day and the six hours that run.
 USAGE_S: Final = 6 * 3600
@@ -110,6 +110,11 @@ class LogIn(NamedTuple):
     country: str
 
 
+def log_in_of(attempt: Attempt) -> LogIn:
+    """What is kept of a good log-in."""
+    return LogIn(attempt.address, attempt.account, attempt.device, attempt.protocol, attempt.asn, attempt.country)
+
+
 class _First(NamedTuple):
     """The first of them within six hours."""
 
@@ -147,7 +152,7 @@ class UsageBook:
         known = cell.get(attempt.network)
         if known is None:
             known = cell[attempt.network] = {}
-        log_in = LogIn(attempt.address, attempt.account, attempt.device, attempt.protocol, attempt.asn, attempt.country)
+        log_in = log_in_of(attempt)
         first = known.get(log_in)
         if first is None or attempt.ts < first.ts:
             pair = attempt.address, attempt.account

@@ -364,7 +364,7 @@ class TestDecisions:
             "decision_id", "uuid", "origin", "type", "scope", "value", "protocols", "except", "start", "until", "duration",
             "scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by",
         }  # fmt: skip
-        assert set(written["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group"}
+        assert set(written["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group", "by_protocol"}
         assert {field.name for field in msgspec.structs.fields(Interval)} == {"estimate", "low", "high"}
         assert {field.name for field in msgspec.structs.fields(Impact)} == set(written["impact"])
         clause = {field.name for field in msgspec.structs.fields(Except)}

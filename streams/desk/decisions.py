@@ -19,6 +19,7 @@ from models.errors import CribleError
 from models.policy import Scope
 from streams.cli import print_json, printable, standard_options
 from streams.desk.client import DeskClient
+from streams.desk.plan import plan
 from streams.settings import Settings
 
 __all__ = ["command"]
@@ -30,7 +31,7 @@ _LOOK_AGAIN_S: Final = 0.25
 
 @click.group()
 def command() -> None:
-    """List what was decided; lift a decision, or all of a campaign."""
+    """List what was decided; lift a decision, or all of a campaign; see what else could be done."""
 
 
 @command.command("list")
@@ -92,6 +93,9 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
         print_json({"lifted": number})
     else:
         click.echo(f"{number} {'decision' if number == 1 else 'decisions'} lifted")
+
+
+command.add_command(plan)
 
 
 def _row(decision: Decision, suspended: bool) -> tuple[str, ...]:
