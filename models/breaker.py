@@ -20,8 +20,11 @@ from models.accounts import Groups
 from models.policy import Budget, Limits
 from models.usage import Distinct, Exact, Users
 
-__all__ = ["SHADOWED_S", "Breaker", "Spending", "Touch", "touch_of"]
+__all__ = ["BREAKER_KEY", "SCHEMA", "SHADOWED_S", "Breaker", "Spending", "Touch", "touch_of"]
 
+SCHEMA: Final = "breaker/1"
+#: Its key on ``auth.control``.
+BREAKER_KEY: Final = "breaker"
 #: What was enforced within so long before the breaker opens goes back to shadow.
 SHADOWED_S: Final = 600
 _HOUR_S: Final = 3600

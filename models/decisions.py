@@ -71,6 +71,8 @@ MAX_EXCEPT_ACCOUNTS: Final = 500
 #: Guard leaves the other protocols open, webmail first: an owner always has one door.
 GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
+#: Who lifts what goes back to shadow.
+_BREAKER: Final = "breaker"
 #: What refuses an attempt; the other types say something or slow it down.
 REFUSING: Final = frozenset({"ban", "guard"})
 
@@ -338,8 +340,11 @@ class Ledger:
 
     def _spend(self, decision: Decision) -> None:
         """Count whom ``decision`` touches, if it refuses anybody at all."""
+        self._spending.remove(decision.decision_id)
         legit = decision.impact.legit_accounts
         if decision.mode != "enforce" or decision.type not in REFUSING or legit is None or not legit.high:
+            return
+        if decision.lifted_by == _BREAKER:  # it hardly held
             return
         account = parts_of(decision.scope, decision.value).get("account")
         users = None if account is not None else self.usage(decision.scope, decision.value, decision.start)
@@ -495,8 +500,7 @@ class Ledger:
         return [changed for each in lately for changed in self._to_shadow(each, now)]
 
     def _to_shadow(self, decision: Decision, now: float) -> list[Decision]:
-        lifted = self.lift(decision.decision_id, now, "breaker")
-        self._spending.remove(decision.decision_id)  # it hardly held
+        lifted = self.lift(decision.decision_id, now, _BREAKER)
         start = max(now, decision.start)
         shadow = msgspec.structs.replace(
             decision, mode="shadow", start=start, until=max(start, decision.until), duration=go_duration(decision.until - start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,14 +20,16 @@ ORDER_PREFIX: Final = "order/"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Lift one decision, or all of a campaign that hold. ``ts`` is UTC seconds, ``by`` the name of the key that ordered it.
+    """Lift one decision, or all of a campaign that hold, or close the breaker.
+
+    ``ts`` is UTC seconds, ``by`` the name of the key that ordered it.
 
     Raises:
-        ValueError: It names neither a decision nor a campaign, or both.
+        ValueError: It names none of these, or several.
 
     >>> Order(ts=0, by="ops", reason="a customer")
     Traceback (most recent call last):
-    ValueError: an order names a decision or a campaign
+    ValueError: an order names a decision, a campaign or the breaker
     """
 
     ts: float
@@ -35,21 +37,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason
     decision_id: str | None = None
     campaign_id: str | None = None
+    breaker: Literal["close"] | None = None
 
     def __post_init__(self) -> None:
-        if (self.decision_id is None) == (self.campaign_id is None):
-            raise ValueError("an order names a decision or a campaign")
+        if (self.decision_id, self.campaign_id, self.breaker).count(None) != 2:  # noqa: PLR2004  # one of three
+            raise ValueError("an order names a decision, a campaign or the breaker")
 
     @property
     def key(self) -> str:
         """Its key on ``auth.control``; an order sent twice is one."""
-        return ORDER_PREFIX + stable_id(self.ts, self.by, self.decision_id, self.campaign_id)
+        return ORDER_PREFIX + stable_id(self.ts, self.by, self.decision_id, self.campaign_id, self.breaker)
 
     def wants_lifted(self, decision: Decision) -> bool:
         """Whether ``decision`` is meant."""
         if self.decision_id is not None:
             return decision.decision_id == self.decision_id
-        return decision.campaign_id == self.campaign_id
+        return self.campaign_id is not None and decision.campaign_id == self.campaign_id
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +66,13 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def carry_out(order: Order, ledger: Ledger, now: float) -> tuple[list[Decision], list[Audit]]:
-    """What ``order`` lifts in ``ledger`` at ``now``, and a note on each; nothing where all of it has ended already."""
+    """What ``order`` lifts in ``ledger`` at ``now``, and a note on each; nothing where all of it has ended already.
+
+    Closing the breaker lifts nothing, and is noted on the decision that opened it.
+    """
+    if order.breaker is not None:
+        closed = ledger.close_breaker(now)
+        return [], [Audit(ts=now, decision_id=closed.decision_id, action="close_breaker", by=order.by, reason=order.reason)]
     meant = [decision for decision in ledger.active(now) if order.wants_lifted(decision)]
     return _lift(meant, ledger, now, order.by, order.reason)
 

@@ -25,10 +25,12 @@ from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaErro
 from models import alerts, decisions
 from models.accounts import Groups
 from models.alerts import Alert
+from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
 from models.lists import ListEntry
-from models.orders import AUDIT_SCHEMA, carry_out, let_in
+from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in
 from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope
 from streams import telemetry, topics
@@ -127,19 +129,20 @@ class _DecisionReader(CompactedReader):
 
 
 class _Follower:
-    """Keeps the stores equal to ``auth.decisions``, and ``block_list`` to people's entries on ``auth.control``."""
+    """Keeps the stores equal to ``auth.decisions``, ``block_list`` and ``breaker`` to what ``auth.control`` says of them."""
 
     def __init__(self, settings: Settings, stores: Sequence[DecisionStore]) -> None:
         self._settings, self._stores = settings, stores
         self.ready = threading.Event()
         self.block_list: list[ListEntry] = []
+        self.breaker = Breaker()
 
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``."""
         reader, entries = _DecisionReader(self._settings), BlockList(self._settings)
         try:
             while not stop.is_set():
-                self.block_list = entries.look()
+                self.block_list, self.breaker = entries.look(), entries.breaker
                 for identifier, decision in reader.decisions():
                     for store in self._stores:
                         if decision is None:
@@ -187,6 +190,7 @@ class _Leader:
             else:
                 consumer.seek(partition, committed)
             self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
+            self._ledger.breaker = self._breaker = self._orders.breaker
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
             raise
@@ -227,6 +231,7 @@ class _Leader:
                 self._bury(record, "our_own_failure", error)
                 intact = False
                 break
+        self._keep_breaker()
         self._let_go()
         if records:
             self._producer.send_offsets_to_transaction({self._partition: next_offset}, self._member)
@@ -249,6 +254,20 @@ class _Leader:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
         orders.carried_out()
         return [decision for lifted, _ in done for decision in lifted]
+
+    def _keep_breaker(self) -> None:
+        """Write down that the breaker has opened or been closed; what it did is among the decisions."""
+        breaker, now = self._ledger.breaker, self._clock()
+        if breaker == self._breaker:
+            return
+        self._breaker = breaker
+        self._write(self._control, BREAKER_SCHEMA, BREAKER_KEY, msgspec.json.encode(breaker), now)
+        if breaker.opened is None:
+            telemetry.info("breaker.closed")
+            return
+        note = Audit(ts=now, decision_id=breaker.decision_id, action="open_breaker", by="breaker", reason=breaker.reason)
+        self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        telemetry.error("breaker.opened", decision_id=breaker.decision_id, reason=breaker.reason)
 
     def _apply(self, record: Record) -> list[Decision]:
         _check_schema(record, alerts.SCHEMA)
@@ -382,7 +401,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order)
+    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.breaker)
     desk += support_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.list)
 
     def take_changes(body: bytes) -> None:

@@ -80,6 +80,10 @@ Event = Literal[
     "decision.made",
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
+    # The budget on customers is spent, nothing new is enforced: decision_id, reason.
+    "breaker.opened",
+    # A person closed the breaker.
+    "breaker.closed",
     # A person stopped enforcement: kind, scope (all: every one), name of the key.
     "enforcement.stopped",
     # A person resumed enforcement: name of the key.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, get_args
 
@@ -52,6 +52,9 @@ def list_(kind: str | None, scope: str | None, value: str | None, settings: Sett
         table.add_row(*(Text(printable(cell)) for cell in _row(decision, decision.decision_id in suspended)))
     Console(soft_wrap=True).print(table)
     click.echo(f"{len(listed.decisions)} of {listed.total} decisions")
+    if listed.breaker is not None and listed.breaker.opened is not None:
+        since = f"{datetime.fromtimestamp(listed.breaker.opened, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"the breaker is open since {since}, nothing new is enforced: {printable(listed.breaker.reason)}")
 
 
 @command.command()
@@ -75,6 +78,36 @@ def undo_campaign(campaign_id: str, reason: str, settings: Settings, as_json: bo
     _order({"campaign_id": campaign_id, "reason": reason}, {"campaign": campaign_id}, settings, as_json)
 
 
+@command.command("close-breaker")
+@click.option("--reason", required=True, help="For those who ask later; it is kept in auth.audit.")
+@standard_options
+def close_breaker(reason: str, settings: Settings, as_json: bool) -> None:
+    """Let decisions be enforced again, after a look at why the breaker opened. The leader does it; this waits until it has.
+
+    What was decided before counts no more against the budget; what went to shadow stays there until its next alert.
+    """
+    client = DeskClient(settings)
+    client.order({"breaker": "close", "reason": reason})
+    _await(lambda: client.decisions({}).breaker is None)
+    if as_json:
+        print_json({"breaker": "closed"})
+    else:
+        click.echo("the breaker is closed")
+
+
+def _await(done: Callable[[], bool]) -> None:
+    """Wait until an order has been carried out.
+
+    Raises:
+        CribleError: Nobody does it in time; it stays on ``auth.control`` until somebody does.
+    """
+    deadline = time.monotonic() + _CARRIED_OUT_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise CribleError("ordered, not carried out yet", hint="it will be once a 'crible block' leads; see its crible_leader")
+        time.sleep(_LOOK_AGAIN_S)
+
+
 def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Settings, as_json: bool) -> None:
     """Give an order, and wait until none of the decisions that it meant holds.
 
@@ -84,11 +117,7 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
     client = DeskClient(settings)
     meant = {decision.decision_id for decision in client.decisions(filters).decisions}
     number = client.order(order).meant
-    deadline = time.monotonic() + _CARRIED_OUT_S
-    while meant & {decision.decision_id for decision in client.decisions(filters).decisions}:
-        if time.monotonic() > deadline:
-            raise CribleError("ordered, not carried out yet", hint="it will be once a 'crible block' leads; see its crible_leader")
-        time.sleep(_LOOK_AGAIN_S)
+    _await(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
     if as_json:
         print_json({"lifted": number})
     else:

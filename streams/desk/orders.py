@@ -13,6 +13,8 @@ from collections.abc import Iterable
 import msgspec
 
 from models import lists
+from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from streams.compacted import CompactedReader, Record, decoded
@@ -55,7 +57,7 @@ class ControlTopic:
 
 
 class BlockList:
-    """The entries of people's block list, as far as ``auth.control`` has been read.
+    """The entries of people's block list, and the breaker, as far as ``auth.control`` has been read.
 
     Args:
         settings: Where the broker is.
@@ -66,12 +68,16 @@ class BlockList:
 
     def __init__(self, settings: Settings) -> None:
         self._lists = Lists()
+        self.breaker = Breaker()
         self._reader = CompactedReader(settings, "auth.control")
 
     def look(self) -> list[ListEntry]:
         """All of them, after taking what has come, without waiting."""
         for record in self._reader.poll(timeout_ms=0):
-            _take_entry(self._lists, _key(record), record)
+            key = _key(record)
+            if key == BREAKER_KEY:
+                self.breaker = _breaker_in(record)
+            _take_entry(self._lists, key, record)
         return self._lists.entries("block")
 
     def close(self) -> None:
@@ -80,7 +86,7 @@ class BlockList:
 
 
 class Orders:
-    """The orders that wait, the earliest first, and the lists of people; for the leader, after it fenced the last one.
+    """The orders that wait, the earliest first, the lists of people and the breaker; for the leader, who fenced the last one.
 
     Args:
         settings: Where the broker is.
@@ -92,6 +98,7 @@ class Orders:
     def __init__(self, settings: Settings) -> None:
         self.waiting: dict[str, Order] = {}
         self.lists = Lists()
+        self.breaker = Breaker()
         self.allowed: list[ListEntry] = []
         self._reader = CompactedReader(settings, "auth.control")
         try:
@@ -124,6 +131,9 @@ class Orders:
                 if order is not None:
                     self.waiting[key] = order
                 continue
+            if key == BREAKER_KEY:
+                self.breaker = _breaker_in(record)
+                continue
             entry = _take_entry(self.lists, key, record)
             if entry is not None and entry.list == "allow":
                 self.allowed.append(entry)
@@ -131,6 +141,11 @@ class Orders:
 
 def _key(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "replace")
+
+
+def _breaker_in(record: Record) -> Breaker:
+    """The breaker that a record tells of; closed where it cannot be read."""
+    return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
 
 
 def _take_entry(lists_: Lists, key: str, record: Record) -> ListEntry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.accounts import Groups
+from models.breaker import Breaker
 from models.decisions import Decision, Ledger, join_value
 from models.lists import ListEntry, Lists
 from models.orders import Order, carry_out, let_in
@@ -34,6 +35,15 @@ def test_an_order_lifts_what_it_means_once() -> None:
         (one.decision_id, "lift", "anne", "a drill")
     ]
     assert carry_out(order, ledger, T0 + 1) == ([], [])
+
+
+def test_closing_the_breaker_is_noted_on_what_opened_it() -> None:
+    """It lifts nothing; what was decided before counts no more."""
+    ledger = ledger_of()
+    ledger.breaker = Breaker(opened=T0 - 60, decision_id="d", reason="too many")
+    lifted, (note,) = carry_out(Order(ts=T0, by="anne", reason="looked at", breaker="close"), ledger, T0)
+    assert (lifted, ledger.breaker) == ([], Breaker(counts_from=T0))
+    assert (note.decision_id, note.action, note.by, note.reason) == ("d", "close_breaker", "anne", "looked at")
 
 
 def test_letting_in_lifts_what_would_refuse() -> None:
