@@ -18,6 +18,7 @@ import msgspec
 
 from models.alerts import Kind
 from models.errors import InputError
+from models.toml_errors import line_of_error
 
 __all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Budget", "Enforce", "Limits", "Mode", "Policy", "Scope", "network_of"]
 
@@ -61,6 +62,10 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
+def _means(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
 class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A decision is enforced where both its alert kind and its scope are named; empty enforces nothing."""
 
@@ -84,15 +89,7 @@ class Budget(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules of deciding.
-
-    ``version`` names the policy in every decision. ``enforce_delay_s`` is what a polling bouncer needs to fetch a decision.
-    ``duration_s`` is by alert kind and scope, ``default_duration_s`` holds elsewhere. ``never_block`` adds to
-    :data:`NEVER_BLOCK`: own prefixes, trusted proxies, partners. Accounts of ``protected_groups`` are met only by pair scopes.
-    A decision that may touch more than ``max_legit_accounts`` legitimate accounts, or whose alert is older than
-    ``max_evidence_age_s``, is only proposed; once all of them together touch more than ``budget``, nothing new is enforced until a
-    person closes the breaker. While a campaign runs, attempts over ``verdict_protocols`` are refused where they are
-    ``verdict_min_odds`` times as likely the campaign's as the owner's; where ``enforce`` names ``campaign``.
+    """The rules of deciding; what each field means is said with it, and in the JSON Schema beside the example for operators.
 
     >>> Policy.default().mode("brute_force", "account_ip")
     'shadow'
@@ -100,18 +97,37 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     'enforce'
     """
 
-    version: str
-    enforce: Enforce = Enforce()
-    enforce_delay_s: NotNegative = 10
-    default_duration_s: Positive = 4 * 3600
-    duration_s: dict[Kind, dict[Scope, Positive]] = {}
-    never_block: tuple[str, ...] = ()
-    protected_groups: frozenset[str] = frozenset()
-    max_legit_accounts: NotNegative = 3
-    max_evidence_age_s: Positive = 300
-    budget: Budget = Budget()
-    verdict_protocols: frozenset[str] = frozenset({"imap", "pop3", "smtp", "sieve"})
-    verdict_min_odds: Annotated[float, msgspec.Meta(gt=1.0)] = 2.0
+    version: Annotated[str, _means("Names the policy in every decision: change it with the file.")]
+    enforce: Annotated[Enforce, _means("What is enforced; everything else is decided in shadow.")] = Enforce()
+    enforce_delay_s: Annotated[
+        int, msgspec.Meta(ge=0, description="From alert to start of a decision: what a polling bouncer needs to fetch it.")
+    ] = 10
+    default_duration_s: Annotated[
+        int, msgspec.Meta(ge=1, description="How long a decision holds, before jitter, where duration_s says nothing.")
+    ] = 4 * 3600
+    duration_s: Annotated[dict[Kind, dict[Scope, Positive]], _means("How long it holds, by alert kind and scope.")] = {}
+    never_block: Annotated[
+        tuple[str, ...],
+        _means("Own prefixes, trusted proxies, partners; beside private, loopback and carrier-NAT ranges, which always are."),
+    ] = ()
+    protected_groups: Annotated[
+        frozenset[str], _means("Accounts of these groups are met by pairs of account and address alone.")
+    ] = frozenset()
+    max_legit_accounts: Annotated[
+        int, msgspec.Meta(ge=0, description="A decision that may touch more legitimate accounts is only proposed.")
+    ] = 3
+    max_evidence_age_s: Annotated[
+        int, msgspec.Meta(ge=1, description="An alert that is older when it is processed only proposes.")
+    ] = 300
+    budget: Annotated[
+        Budget, _means("Legitimate accounts that all enforced decisions together may touch; over it the breaker opens.")
+    ] = Budget()
+    verdict_protocols: Annotated[
+        frozenset[str], _means("Attempts over these are judged one by one while a campaign runs, if enforce names campaign.")
+    ] = frozenset({"imap", "pop3", "smtp", "sieve"})
+    verdict_min_odds: Annotated[
+        float, msgspec.Meta(gt=1.0, description="Refused is what is so many times as likely the campaign's as the owner's.")
+    ] = 2.0
 
     def __post_init__(self) -> None:
         for text in self.never_block:
@@ -153,10 +169,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         try:
             return msgspec.toml.decode(toml, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"not a valid policy: {error}", where=where, hint="compare it with deploy/policy/example.toml"
-            ) from None
+        except UnicodeDecodeError as error:
+            line, wrong = toml[: error.start].count(b"\n") + 1, str(error)
+        except msgspec.DecodeError as error:
+            line, wrong = line_of_error(toml.decode(), cls), str(error)
+        raise InputError(f"not a valid policy: {wrong}", where=f"{where}:{line}", hint="compare it with deploy/policy/example.toml")
+
+    @classmethod
+    def schema(cls) -> bytes:
+        """The JSON Schema (2020-12) of the file, for editors and checks; it is published as deploy/policy/policy.schema.json."""
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(cls)}
+        for field in schema["$defs"][cls.__name__]["properties"].values():
+            if isinstance(field.get("default"), list):
+                field["default"].sort()  # of sets
+        return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
     def mode(self, kind: Kind, scope: Scope) -> Mode:
         """How far a decision of ``kind`` on ``scope`` may go by itself."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,23 +116,42 @@ def test_what_is_no_address_is_an_error_and_no_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("toml", "named"),
+    ("toml", "line", "named"),
     [
-        ('version = "1"\nenforce_delay = 5', "enforce_delay"),
-        ('version = "1"\n[enforce]\nkind = ["brute_force"]', "kind"),
-        ('version = "1"\n[enforce]\nkinds = ["brute"]', "brute"),
-        ('version = "1"\n[duration_s.login_flood]\nip = 0', "duration_s"),
-        ('version = "1"\nnever_block = ["10.0.0.1/8"]', "never_block"),
-        ("enforce_delay_s = 5", "version"),
-        ("version = ", "p.toml"),
+        ('version = "1"\nenforce_delay = 5', 2, "enforce_delay"),
+        ('version = "1"\n[enforce]\nscopes = []\nkind = ["brute_force"]', 4, "kind"),
+        ('version = "1"\n[enforce]\nkinds = [\n  "campaign",\n  "brute",\n]', 5, "brute"),
+        ('version = "1"\n[duration_s.login_flood]\nrange = 5\nip = 0', 4, "duration_s"),
+        ('version = "1"\n\n[duration_s.login]\nip = 1', 3, "login"),
+        ('version = "1"\n# ours\nnever_block = ["192.0.2.0/24", "10.0.0.1/8"]', 3, "never_block"),
+        ('version = "1"\n[budget.by_group.health]\nhour = 1', 2, "day"),
+        ('version = "1"\nbudget = { hour = -1, day = 2 }', 2, "budget"),
+        ("enforce_delay_s = 5", 1, "version"),
+        ('# a comment\nversion = "1"\nversion = ', 3, "p.toml"),
+        ('version = "1"\n\xff', 2, "p.toml"),
     ],
 )
-def test_wrong_policy_is_an_input_error_that_names_file_and_key(toml: str, named: str) -> None:
-    """An unknown key, a wrong value or broken TOML is refused with the file and the key."""
-    with pytest.raises(InputError, match=r"^p\.toml: ") as caught:
-        Policy.parse(toml.encode(), where="p.toml")
+def test_wrong_policy_is_an_input_error_that_names_file_line_and_key(toml: str, line: int, named: str) -> None:
+    """An unknown key, a wrong value or broken TOML is refused with the file, the line and the key."""
+    with pytest.raises(InputError, match=rf"^p\.toml:{line}: ") as caught:
+        Policy.parse(toml.encode("latin-1"), where="p.toml")
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_schema_is_published_and_takes_the_shipped_files() -> None:
+    """What stands beside the example is made from the code, says what every field means and what holds without it."""
+    folder = Path(__file__).parents[2] / "deploy" / "policy"
+    published = (folder / "policy.schema.json").read_bytes()
+    assert published == Policy.schema()
+    schema = json.loads(published)
+    fields = schema["$defs"]["Policy"]["properties"]
+    assert all("description" in field for field in fields.values())
+    assert {name for name, field in fields.items() if "default" not in field} == {"version"}
+    for file in (folder / "example.toml", folder.parents[1] / "models" / "policies" / "enforce.toml"):
+        jsonschema.validate(tomllib.loads(file.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": "1", "enforce": {"kinds": ["brute"]}}, schema)
 
 
 def test_missing_policy_file_is_an_input_error(tmp_path: Path) -> None:
