@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -14,6 +13,7 @@ __all__ = ["line_of_error"]
 
 _Path = tuple[str | int, ...]
 _AT_LINE = re.compile(r"\(at line (\d+)")
+_MISSING = "missing required field"
 _INDEX = re.compile(r"\[\d+\]")
 _TABLE = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$")
 _KEY = re.compile(r"""\s*([A-Za-z0-9_.\-"']+)\s*=""")
@@ -35,12 +35,24 @@ def line_of_error(text: str, form: type[Any]) -> int:
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         return int(found[1]) if found else max(1, len(text.splitlines()))
+    path = _guilty(content, form)
+    return _line_of(text, path, content) if path else 1
+
+
+def _guilty(content: Any, form: type[Any]) -> _Path:
+    """The way down to what the complaint is about: at each step the part without which there is none, or another one."""
     wrong = _complaint(content, form)
-    # What has to go for the complaint to change is what it is about; the deeper, the closer to it. What lacks something is a table.
-    for path in sorted(_paths(content, tables_only="missing required field" in wrong), key=lambda path: -len(path)):
-        if _complaint(_without(content, path), form) != wrong:
-            return _line_of(text, path, content)
-    return 1
+    path: _Path = ()
+    inner = content
+    while isinstance(inner, dict | list):
+        keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
+        without = {key: _complaint(_without(content, (*path, key)), form) for key in keys}
+        changed = [key for key in keys if without[key] != wrong]
+        if not changed or (_MISSING in wrong and not any(isinstance(inner[key], dict | list) for key in changed)):
+            break
+        key = min(changed, key=lambda key: (bool(without[key]), _MISSING in without[key]))
+        path, inner = (*path, key), inner[key]
+    return path
 
 
 def _complaint(content: Any, form: type[Any]) -> str:
@@ -49,14 +61,6 @@ def _complaint(content: Any, form: type[Any]) -> str:
     except msgspec.ValidationError as error:
         return _INDEX.sub("[]", str(error))  # what is gone moves the rest of a list
     return ""
-
-
-def _paths(content: Any, above: _Path = (), *, tables_only: bool) -> Iterator[_Path]:
-    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    for key, value in inner:
-        if isinstance(value, dict) or not tables_only:
-            yield (*above, key)
-        yield from _paths(value, (*above, key), tables_only=tables_only)
 
 
 def _without(content: Any, path: _Path) -> Any:
