@@ -156,6 +156,14 @@ class Groups:
         """The groups of ``account`` in alphabetical order."""
         return self._groups.get(account, ())
 
+    def members(self) -> dict[str, list[str]]:
+        """The accounts of each group."""
+        found: dict[str, list[str]] = {}
+        for account, names in self._groups.items():
+            for name in names:
+                found.setdefault(name, []).append(account)
+        return found
+
 
 def fold(name: str) -> str:
     """``name`` in NFC, case-folded and trimmed: the form in which names are compared."""

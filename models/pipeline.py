@@ -6,7 +6,7 @@ beyond this file is only to move bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from models.events import AuthEvent
 from models.evidence import Evidence
 from models.partition import partitions_of
 from models.service import ServiceStage
+from models.sketches import ScopeUse
 from models.stage import Batch, Outputs, Pulse, Stage
 from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
@@ -42,6 +43,7 @@ class Pipeline:
         judge: Gives the verdicts.
         usage: Told of every attempt that has passed the source stage.
         evidence: Told of every attempt, and of the strangers among them.
+        on_scope: Told who uses what is under attack, as the live service is.
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
@@ -55,12 +57,13 @@ class Pipeline:
         judge: Verdicts | None = None,
         usage: UsageBook | None = None,
         evidence: Evidence | None = None,
+        on_scope: Callable[[ScopeUse], object] | None = None,
     ) -> None:
         self.resolver, self.partitions = resolver, partitions
         self.sources = [SourceStage() for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
-        self.judge, self.usage, self.evidence = judge, usage, evidence
+        self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
         self.verdicts: list[Verdict] = []
         self._position = 0
         self._unpacked = 0
@@ -111,6 +114,9 @@ class Pipeline:
             outputs = self.sources[partition].apply(batch)
             merged.alerts += outputs.alerts
             merged.forwards += outputs.forwards
+            if self._on_scope is not None:
+                for use in outputs.scopes:
+                    self._on_scope(use)
         merged.forwards.sort(key=lambda forward: forward[0])
         return merged
 

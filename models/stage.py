@@ -23,6 +23,7 @@ import msgspec
 from models.alerts import Alert
 from models.attempts import Attempt
 from models.campaigns import Campaign
+from models.sketches import ScopeUse
 
 __all__ = ["SLICES", "Batch", "Checkpoint", "Outputs", "Pulse", "SeenAs", "Stage"]
 
@@ -83,7 +84,7 @@ class Outputs:
 
     ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
     the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``conclusions`` are the
-    service-wide stage's, for everybody.
+    service-wide stage's, for everybody; ``scopes`` say who uses what is under attack.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Outputs:
     pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
     conclusions: list[Campaign] = field(default_factory=list)
+    scopes: list[ScopeUse] = field(default_factory=list)
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

@@ -43,6 +43,7 @@ from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
+from streams.scopes import ScopeUses
 from streams.serve import create_app, listen, server_of
 from streams.settings import Settings
 from streams.store import AddressStore, DecisionStore
@@ -175,6 +176,7 @@ class _Leader:
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
+        self._scopes = ScopeUses(settings, groups)
         # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
         self._producer = KafkaProducer(
             **_client_options(settings),
@@ -183,7 +185,7 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared, usage=self._scopes.users), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
@@ -193,6 +195,7 @@ class _Leader:
             self._ledger.breaker = self._breaker = self._orders.breaker
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
+            self._scopes.close()
             raise
         telemetry.LEADER.set(1)
         telemetry.info("leader.elected", keys=len(self._ledger), seconds=round(time.monotonic() - started, 3))
@@ -206,6 +209,7 @@ class _Leader:
         telemetry.LEADER.set(0)
         self._producer.close(timeout=_CLOSE_LIMIT_S)
         self._orders.close()
+        self._scopes.close()
 
     def decide(self, records: list[Record], brake: Brake) -> bool:
         """Carry out orders, apply alerts, let old decisions go; all that follows and the offset are sent together or not at all.
@@ -216,6 +220,8 @@ class _Leader:
         self._orders.look()
         if not (records or self._orders.waiting or self._orders.allowed) and self._clock() < self._tombstones_at:
             return True
+        if records:
+            self._scopes.look()
         self._producer.begin_transaction()
         made = self._carry_out(self._orders)
         intact = True

@@ -1,6 +1,6 @@
 """What each stage reads from Kafka and writes to it: the glue between bytes and the pure stages.
 
-auth.events -> by_source -> auth.by-account -> by_account -> auth.alerts
+auth.events -> by_source -> auth.scopes, auth.by-account -> by_account -> auth.alerts
                                                          \\-> auth.pulse -> service -> auth.alerts, auth.control
 """
 
@@ -33,6 +33,7 @@ from models.frames import (
 )
 from models.partition import partitions_of
 from models.service import ServiceStage
+from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from models.stage import Batch, Outputs, Pulse
 from streams import telemetry, topics
 from streams.partitions import DeadLetter, Record, Send, StageSpec
@@ -69,7 +70,8 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return _read_events(resolver, records)
 
     def write_by_source(partition: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
+        told = [_scope_use(topic["auth.scopes"], use) for use in outputs.scopes]  # before the alerts, which decisions follow
+        return told + alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
     def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
         return alerts(outputs.alerts) + [
@@ -210,6 +212,11 @@ def _pulse(topic: str, account_partition: int, number: int, pulse: Pulse) -> Sen
 def _conclusion(topic: str, alert: Alert) -> Send:
     """What the service-wide stage concludes is for every process: the newest alert of each kind, by name."""
     return Send(topic, _encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())
+
+
+def _scope_use(topic: str, use: ScopeUse) -> Send:
+    """Who uses a scope that is under attack, for those who decide about it."""
+    return Send(topic, encode(use), SCOPE_USE_SCHEMA, ts=use.ts, key=f"{use.scope}:{use.value}".encode())
 
 
 def _campaign(topic: str, campaign: Campaign) -> Send:

@@ -24,6 +24,7 @@ from models.campaigns import Campaign
 from models.changelog import Frame
 from models.errors import CribleError, InputError
 from models.frames import CAMPAIGN_SCHEMA, AttemptFrame, PulseFrame
+from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from streams import telemetry
 from streams.cli import print_json, standard_options
 from streams.settings import Settings
@@ -62,13 +63,14 @@ class Topic:
         >>> Topic("auth.events", kept_s=7 * 86400).config(keep_all=False)["retention.ms"]
         '604800000'
         """
+        kept = self.kept_s is not None
         config = {
-            "cleanup.policy": "compact" if self.compacted else "delete",
+            "cleanup.policy": "compact,delete" if self.compacted and kept else "compact" if self.compacted else "delete",
             "message.timestamp.type": "LogAppendTime" if self.append_time else "CreateTime",
             # Event time may be ahead of the broker's clock; Kafka 4 otherwise refuses what is an hour ahead.
             "message.timestamp.after.max.ms": str(_DAY_S * _MS_PER_S),
         }
-        if not self.compacted:
+        if not self.compacted or kept:
             config["retention.ms"] = "-1" if keep_all or self.kept_s is None else str(self.kept_s * _MS_PER_S)
         if self.segment_bytes is not None:
             config["segment.bytes"] = str(self.segment_bytes)
@@ -88,7 +90,7 @@ TOPICS: Final = {
         Topic("auth.alerts", kept_s=30 * _DAY_S, single=True),
         Topic("auth.decisions", compacted=True),
         Topic("auth.account-changes", kept_s=365 * _DAY_S),
-        Topic("auth.scopes", compacted=True),
+        Topic("auth.scopes", compacted=True, kept_s=2 * _DAY_S),
         Topic("auth.profiles", compacted=True),
         Topic("auth.control", compacted=True),
         Topic("auth.feedback", compacted=True),
@@ -110,7 +112,10 @@ _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
     "auth.service-state": Frame,
 }
 #: The records that are frames in a topic of other records, by their schema.
-_FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {CAMPAIGN_SCHEMA.encode(): Campaign}
+_FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {
+    CAMPAIGN_SCHEMA.encode(): Campaign,
+    SCOPE_USE_SCHEMA.encode(): ScopeUse,
+}
 
 
 def topic(settings: Settings, name: str) -> str:

@@ -210,7 +210,6 @@ class TestTopics:
             ("auth.alerts", 1, 30),
             ("auth.decisions", P, None),
             ("auth.account-changes", P, 365),
-            ("auth.scopes", P, None),
             ("auth.profiles", P, None),
             ("auth.control", P, None),
             ("auth.feedback", P, None),
@@ -229,6 +228,11 @@ class TestTopics:
         assert config["message.timestamp.type"] == ("LogAppendTime" if name == "auth.dlq" else "CreateTime")
         assert TOPICS[name].config(keep_all=True).get("retention.ms") == (None if kept_days is None else "-1")
         assert topics.topic(Settings(kafka=Kafka(prefix="april.")), name) == f"april.{name}"
+
+    def test_scopes_are_compacted_and_bounded_by_age(self) -> None:
+        """What is attacked no more is forgotten."""
+        config = TOPICS["auth.scopes"].config(keep_all=False)
+        assert (config["cleanup.policy"], config["retention.ms"]) == ("compact,delete", str(2 * self.DAY_MS))
 
     @pytest.mark.parametrize("remote", ["192.0.2.7", "2001:db8:1:2::3"])
     def test_events_are_keyed_by_network(self, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
