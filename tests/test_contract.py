@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 import msgspec
 import pytest
+from datasketches import compact_theta_sketch
 from kafka.partitioner import murmur2
 from msgspec.structs import replace
 
@@ -22,6 +23,7 @@ from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Le
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
 from models.policy import Mode, Policy, Scope
+from models.sketches import ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
 from simulator.labels import Label, encode_label
@@ -289,6 +291,15 @@ class TestTopics:
         told = control[b"campaign/running"]
         assert (told.schema, told.partition, told.ts) == ("campaign/1", None, T0 + 2)
         assert frames.decode_campaign(told.value) == newer
+
+    def test_scopes_are_keyed_by_scope_and_value(self) -> None:
+        """With a theta sketch that any DataSketches library reads."""
+        source, *_ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
+        use = ScopeUse("range", "203.0.113.0/24", T0, 40, 30, 2, Sketch.of([1, 2, 3]).dump())
+        (sent,) = source.write(5, Outputs(scopes=[use]))
+        assert (sent.topic, sent.key, sent.schema, sent.ts) == ("auth.scopes", b"range:203.0.113.0/24", "scope-use/1", T0)
+        assert msgspec.msgpack.decode(sent.value) == ["range", "203.0.113.0/24", T0, 40, 30, 2, use.familiar]
+        assert compact_theta_sketch.deserialize(use.familiar).get_estimate() == 3
 
 
 def an_alert() -> Alert:
