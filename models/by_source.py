@@ -120,16 +120,13 @@ class UsageCell(msgspec.Struct, array_like=True, gc=False):
     waiting: list[int] = msgspec.field(default_factory=list)
     sketch: bytes = b""
 
-    def add(self, account: int) -> None:
-        """Count a good log-in."""
-        self.successes += 1
-        if len(self.accounts) == K_MIN_VALUES and account not in self.accounts:
-            if not (self.waiting or self.sketch):
-                self.waiting = list(self.accounts)  # until now these are all
-            self.waiting.append(account)
-            if len(self.waiting) >= _MOST_WAITING:
-                self.sketch, self.waiting = self.all_accounts().dump(), []
-        add_distinct(self.accounts, account)
+    def wait(self, account: int) -> None:
+        """Keep an account for which ``accounts`` may have no room; before it is added there."""
+        if not (self.waiting or self.sketch):
+            self.waiting = list(self.accounts)  # until now these are all
+        self.waiting.append(account)
+        if len(self.waiting) >= _MOST_WAITING:
+            self.sketch, self.waiting = self.all_accounts().dump(), []
 
     def all_accounts(self) -> Sketch:
         """A sketch of all accounts, those that were seen before an attack alone."""
@@ -194,7 +191,10 @@ class SourceRow(Row, array_like=True, gc=False):
         if under_attack and not self.knows(account):
             add_distinct(cell.doubtful, account)
             return sum([len(cell.accounts) for cell in self.usage.values()])
-        cell.add(account)
+        cell.successes += 1
+        if len(cell.accounts) == K_MIN_VALUES and account not in cell.accounts:
+            cell.wait(account)
+        add_distinct(cell.accounts, account)
         return sum([len(cell.accounts) for cell in self.usage.values()])
 
     def knows(self, account: int) -> bool:

@@ -25,7 +25,7 @@ from models.accounts import Groups
 from models.addresses import locate
 from models.attempts import Attempt
 from models.policy import Scope, network_of
-from models.scopes import address_of, covers, matches
+from models.scopes import covers, parts_of
 
 __all__ = ["USAGE_CELLS", "USAGE_S", "Distinct", "Exact", "Interval", "LogIn", "UsageBook", "Users", "UsersOf", "log_in_of"]
 
@@ -115,15 +115,8 @@ def log_in_of(attempt: Attempt) -> LogIn:
     return LogIn(attempt.address, attempt.account, attempt.device, attempt.protocol, attempt.asn, attempt.country)
 
 
-class _First(NamedTuple):
-    """The first of them within six hours."""
-
-    ts: float
-    is_familiar: bool
-
-
-#: Log-ins of six hours by network.
-_Cell = dict[str, dict[LogIn, _First]]
+#: Log-ins of six hours by network: the first of those that are alike, when it was, and whether it was familiar.
+_Cell = dict[str, list[tuple[LogIn, float, bool]]]
 
 
 class UsageBook:
@@ -136,46 +129,50 @@ class UsageBook:
     def __init__(self, groups: Groups) -> None:
         self._groups = groups
         self._cells: dict[int, _Cell] = {}
+        self._seen: dict[int, set[tuple[str, str, str, str]]] = {}  # by the same six hours: what is not the first
         self._seen_at: dict[tuple[str, str], int] = {}  # (address, account) -> newest six hours in that it was familiar there
 
     def note_all(self, attempts: Iterable[Attempt]) -> None:
-        """Count attempts on which the source stage has put its mark; all but good log-ins from known addresses are left out."""
+        """Count attempts, in order of time, on which the source stage has put its mark; all but good log-ins are left out."""
         for attempt in attempts:
-            if attempt.success and not attempt.policy_reject and attempt.address and attempt.account:
-                self._note(attempt)
+            if attempt.success:
+                seen = self._seen.get(int(attempt.ts) // USAGE_S)
+                if seen is None or (attempt.address, attempt.account, attempt.device, attempt.protocol) not in seen:
+                    self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
+        """The first log-in of its kind in six hours."""
+        if attempt.policy_reject or not attempt.address or not attempt.account:
+            return
         index = int(attempt.ts) // USAGE_S
-        cell = self._cells.get(index)
-        if cell is None:
-            cell = self._begin(index)
-        known = cell.get(attempt.network)
-        if known is None:
-            known = cell[attempt.network] = {}
-        log_in = log_in_of(attempt)
-        first = known.get(log_in)
-        if first is None or attempt.ts < first.ts:
-            pair = attempt.address, attempt.account
-            is_familiar = not attempt.attack or self._seen_at.get(pair, -USAGE_CELLS) > index - USAGE_CELLS
-            if is_familiar:
-                self._seen_at[pair] = max(index, self._seen_at.get(pair, index))
-            known[log_in] = _First(attempt.ts, is_familiar)
+        if index not in self._cells:
+            self._begin(index)
+        pair = attempt.address, attempt.account
+        is_familiar = not attempt.attack or self._seen_at.get(pair, -USAGE_CELLS) > index - USAGE_CELLS
+        if is_familiar:
+            self._seen_at[pair] = max(index, self._seen_at.get(pair, index))
+        self._seen[index].add((*pair, attempt.device, attempt.protocol))
+        self._cells[index].setdefault(attempt.network, []).append((log_in_of(attempt), attempt.ts, is_familiar))
 
-    def _begin(self, index: int) -> _Cell:
-        self._cells[index] = {}
+    def _begin(self, index: int) -> None:
+        self._cells[index], self._seen[index] = {}, set()
         # One more than is looked at: who asks may be a batch behind.
-        for past in [past for past in self._cells if past < max(self._cells) - USAGE_CELLS]:
-            del self._cells[past]
+        for past in [past for past in self._cells if past < index - USAGE_CELLS]:
+            del self._cells[past], self._seen[past]
         self._seen_at = {pair: at for pair, at in self._seen_at.items() if at > index - USAGE_CELLS}
-        return self._cells.setdefault(index, {})
 
     def users(self, scope: Scope, value: str, now: float) -> Users:
         """Who had good log-ins from ``scope`` with this value in about a day until ``now``."""
-        whole, within = _networks(scope, value)
+        parts = parts_of(scope, value)
+        address = parts.pop("address", None)
+        whole, within = _networks(address)
+        wanted = [(LogIn._fields.index(name), int(part) if name == "asn" else part) for name, part in parts.items()]
         familiar, doubtful = set[str](), set[str]()
         by_protocol: defaultdict[str, set[str]] = defaultdict(set)
         for log_in, is_familiar in self._until(now, within):
-            if not (whole or matches(scope, value, log_in)):
+            if any(log_in[at] != part for at, part in wanted):
+                continue
+            if address is not None and not whole and not covers(address, log_in.address):
                 continue
             if is_familiar:
                 familiar.add(log_in.account)
@@ -194,21 +191,20 @@ class UsageBook:
         for index in range(newest - USAGE_CELLS + 1, newest + 1):
             cell = self._cells.get(index, {})
             for network in (within,) if isinstance(within, str) else filter(within, cell):
-                for log_in, first in cell.get(network, {}).items():
-                    if first.ts <= now:
-                        yield log_in, first.is_familiar
+                for log_in, first_ts, is_familiar in cell.get(network, ()):
+                    if first_ts <= now:
+                        yield log_in, is_familiar
 
 
-def _networks(scope: Scope, value: str) -> tuple[bool, Callable[[str], bool] | str]:
-    """Where to look for a scope's users, one network or several; and whether all who are there belong to it."""
-    address = address_of(scope, value)
+def _networks(address: str | None) -> tuple[bool, Callable[[str], bool] | str]:
+    """Where to look for who comes from ``address``, one network or several; and whether all who are there do."""
     if address is None:
-        return False, lambda _network: True
+        return True, lambda _network: True
     network = network_of(address)
     counted_as = 24 if network.version == 4 else 48  # noqa: PLR2004  # see locate()
     if network.prefixlen < counted_as:
-        return scope == "range", lambda each: covers(address, each)
-    return scope == "range" and network.prefixlen == counted_as, locate(str(network.network_address)).network
+        return True, lambda each: covers(address, each)
+    return network.prefixlen == counted_as, locate(str(network.network_address)).network
 
 
 def _exact(accounts: set[str]) -> Exact:
