@@ -34,6 +34,7 @@ from models.evaluation import ALL, BENIGN, FLOOD, AttemptFigures, Effect, Figure
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from simulator import SCENARIOS, Label, simulate
 from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
@@ -133,11 +134,12 @@ def run(seed: int) -> tuple[Result, DecisionStore]:
     steps = list(progress("simulating", simulate(_SCENARIO, seed), unit="attempts"))
     resolver = Resolver(AccountDirectory(), Geo())
     groups = Groups(_members(scenario.accounts, resolver.accounts))
-    ledger, store = Ledger(policy, groups), DecisionStore(policy)
+    usage = UsageBook(groups)
+    ledger, store = Ledger(policy, groups, usage=usage.users), DecisionStore(policy)
     alerts: Counter[str] = Counter()
     cold: Counter[str] = Counter()
     events = progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))
-    for alert in Pipeline(resolver, groups).run(events):
+    for alert in Pipeline(resolver, groups, usage=usage).run(events):
         alerts[alert.kind] += 1
         cold[alert.kind] += alert.cold
         for decision in ledger.apply(alert, alert.ts):

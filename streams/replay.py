@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -133,7 +134,7 @@ def command(
             refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         _write_decisions(decisions_file, replay.decisions)
-    _report(events, kinds, cold, replay.decisions, refused, as_json=as_json)
+    _report(events, kinds, cold, replay, refused, as_json=as_json)
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
@@ -147,10 +148,9 @@ def _write_verdicts(file: IO[bytes] | None, verdicts: list[Verdict]) -> int:
     return len(verdicts)
 
 
-def _report(
-    events: Sources, kinds: Counter[str], cold: Counter[str], decisions: dict[str, Decision], refused: int, *, as_json: bool
-) -> None:
-    modes = Counter(decision.mode for decision in decisions.values())
+def _report(events: Sources, kinds: Counter[str], cold: Counter[str], replay: Replay, refused: int, *, as_json: bool) -> None:
+    modes = Counter(decision.mode for decision in replay.decisions.values())
+    breaker = replay.ledger.breaker
     if as_json:
         print_json(
             {
@@ -160,6 +160,7 @@ def _report(
                 "cold": cold,
                 "decisions": modes,
                 "verdicts": refused,
+                "breaker": None if breaker.opened is None else breaker,
             }
         )
         return
@@ -175,6 +176,9 @@ def _report(
     console.print(alerts)
     console.print("decisions: " + (", ".join(f"{count:,} {mode}" for mode, count in sorted(modes.items())) or "none"))
     console.print(f"attempts refused by a verdict: {refused:,}")
+    if breaker.opened is not None:
+        since = f"{datetime.fromtimestamp(breaker.opened, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        console.print(f"the breaker opened at {since}, nothing new was enforced after it: {breaker.reason}")
     if events.refused:
         first = printable(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}")
         console.print(first)
