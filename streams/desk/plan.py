@@ -30,7 +30,9 @@ __all__ = ["plan"]
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: Points of the curve that are printed, beside the one within the budget; all are in the JSON.
-_SHOWN: Final = 12
+_SHOWN: Final = 6
+#: Scopes of the plan that are printed, those that stop most.
+_LISTED: Final = 10
 _BAR: Final = 20
 
 
@@ -74,14 +76,14 @@ def plan(
 
 
 def _show(made: Plan, console: Console) -> None:
-    title = f"{made.attempts:,} attempts on {made.accounts:,} accounts; {made.customers:,} customers log in meanwhile; in hindsight"
-    shown = table(title)
+    attack = f"{made.attempts:,} attempts on {made.accounts:,} accounts, {made.customers:,} customers"
+    shown = table(f"{attack}. What each choice would have done:")
     number_column(shown, "customers hit")
     number_column(shown, "blocks")
     shown.add_column("attempts stopped")
     number_column(shown, "accounts protected")
     shown.add_column("")
-    marked = [(point, "") for point in _some(made.curve) if point != made.within_budget]
+    marked = [(point, "" if point.customers else "hits nobody") for point in _some(made.curve) if point != made.within_budget]
     marked.append((made.within_budget, f"the plan, within {made.budget:,} customers"))
     marked += [(made.cut_foreign, "cut foreign"), (made.cut_pop_imap, "cut POP+IMAP")]
     for point, mark in sorted(marked, key=lambda each: (each[0].customers, each[0].stopped)):
@@ -90,10 +92,10 @@ def _show(made: Plan, console: Console) -> None:
     scopes = Counter(cut.scope for cut in made.chosen)
     if scopes:
         console.print("the plan: " + ", ".join(f"{count:,} {scope}" for scope, count in scopes.most_common()))
-    for cut in made.chosen[:_SHOWN]:
+    for cut in made.chosen[:_LISTED]:
         console.print(printable(f"  {cut.scope} {cut.value}: {cut.stopped:,} attempts, {cut.customers:,} customers"), markup=False)
-    if len(made.chosen) > _SHOWN:
-        console.print(f"  and {len(made.chosen) - _SHOWN:,} more, with --json")
+    if len(made.chosen) > _LISTED:
+        console.print(f"  and {len(made.chosen) - _LISTED:,} more, with --json")
 
 
 def _add(shown: Table, point: Point, mark: str, made: Plan) -> None:
@@ -103,7 +105,7 @@ def _add(shown: Table, point: Point, mark: str, made: Plan) -> None:
     shown.add_row(
         f"{point.customers:,}",
         f"{point.scopes:,}",
-        f"{'█' * round(share * _BAR):<{_BAR}} {share:6.1%}",
+        f"{'▇' * round(share * _BAR):<{_BAR}} {share:6.1%}",
         f"{point.accounts:,}",
         Text(printable(note)),
         style="bold" if mark.startswith("the plan") else None,

@@ -217,7 +217,14 @@ class TestFiles:
         path = tmp_path / "empty"
         path.touch()
         done = run(path, "--json")
-        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0,"breaker":null}\n', "", b"", b"", b"")
+        assert done == (
+            0,
+            '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0,"breaker":null}\n',
+            "",
+            b"",
+            b"",
+            b"",
+        )
 
 
 def everybody(demo: Path) -> str:

@@ -63,7 +63,7 @@ def test_table_marks_plan_and_crude_measures(
     """With a bar for each choice."""
     code, out, _ = run(monkeypatch, capsys, campaign, incident, "--budget", "5")
     assert code == 0
-    assert all(mark in out for mark in ("the plan, within 5 customers", "cut foreign", "cut POP+IMAP", "█"))
+    assert all(mark in out for mark in ("the plan, within 5 customers", "cut foreign", "cut POP+IMAP", "▇"))
 
 
 def test_unknown_campaign_is_an_input_error(
