@@ -347,7 +347,8 @@ class Ledger:
         if decision.lifted_by == _BREAKER:  # it hardly held
             return
         account = parts_of(decision.scope, decision.value).get("account")
-        users = None if account is not None else self.usage(decision.scope, decision.value, decision.start)
+        alert_ts = decision.start - self.policy.enforce_delay_s  # what came later is not known in every replay
+        users = None if account is not None else self.usage(decision.scope, decision.value, alert_ts)
         self._spending.put(decision.decision_id, touch_of(decision.start, decision.end, account, users, legit.high))
 
     def _forget(self, decision: Decision) -> None:

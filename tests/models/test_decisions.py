@@ -293,6 +293,18 @@ def test_impact_is_of_who_uses_the_source() -> None:
     assert made.mode == "proposed"
 
 
+def test_nobody_looks_ahead() -> None:
+    """Who uses a source is asked as of the alert: what a replay has read beyond that depends on how it reads."""
+    asked = list[float]()
+
+    def usage(_scope: str, _value: str, now: float) -> Users:
+        asked.append(now)
+        return Users(Exact(frozenset("a")), Exact())
+
+    apply(Ledger(ALWAYS, Groups(), usage=usage), spray(ts=T0))
+    assert set(asked) == {T0}
+
+
 # -- the budget --------------------------------------------------------------------------------------------------------
 
 
