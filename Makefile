@@ -6,10 +6,10 @@ INSTALLED := .venv/installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock'
 
-.PHONY: help setup demo test truth check bench kafka-up kafka-down lock
+.PHONY: help setup demo test truth evaluate evaluate-full ablation check bench kafka-up kafka-down lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install everything into .venv, where requirements changed
 
@@ -22,6 +22,15 @@ test: setup ## run all tests; those on a real Kafka broker are skipped where the
 
 truth: setup ## read real log lines of others, judged by what their collectors expect
 	@$(BIN)/python -m tests.truth
+
+evaluate: setup ## play the incident of April 2022 in a closed loop, and judge what was refused and raised (ARGS=--help)
+	@$(BIN)/python -m tests.incident $(ARGS)
+
+ablation: setup ## play the same with ever more of the mechanisms: a quarter of an hour on two cores
+	@$(BIN)/python -m tests.ablation $(ARGS)
+
+evaluate-full: setup ## the same with 200,000 accounts, and after two weeks of poisoning: half an hour on two cores
+	@$(BIN)/python -m tests.incident --accounts 200000 --poisoned $(ARGS)
 
 check: setup ## lint, format, types, layering, doctests
 	$(BIN)/ruff check .

@@ -14,5 +14,5 @@ In reading order; each module imports only from above it::
     partition   Kafka's partitioner
     pipeline    the three stages in a for-loop
     policy      what may be decided                         decisions  alerts -> decisions
-    evaluation  decisions against labels
+    accusations alerts against labels                       evaluation decisions and verdicts against labels
 """

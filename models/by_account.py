@@ -24,7 +24,7 @@ from models.addresses import locate
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt
 from models.by_source import ATTACK_BITS, GUESSES
-from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, carried_by, is_newcomer, is_stranger
+from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, TODAY, carried_by, is_newcomer, is_stranger
 from models.detectors import AccountDetector, Detector
 from models.geo import state_of
 from models.ids import hash32
@@ -372,19 +372,22 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     nearly all attempts come from, nothing else is asked.
     """
     today = int(attempt.ts) // _DAY_S
-    if (habit := row.networks.get(attempt.network)) is not None and habit.first_day < today:
+    here = row.networks.get(attempt.network)
+    if here is not None and here.first_day < today:
         return HISTORY | NETWORK
+    device = row.devices.get(hash32(attempt.device))
+    since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
     countries = row.countries
     if not countries or not any(habit.first_day < today for habit in countries.values()):
-        return 0
+        return since_today
     if not attempt.address:  # behind a proxy of ours nobody is a stranger
         return HISTORY | NETWORK
-    known = HISTORY
+    known = HISTORY | since_today
     if (habit := row.asns.get(attempt.asn)) is not None and habit.first_day < today:
         known |= ASN
     if (habit := countries.get(attempt.country)) is not None and habit.first_day < today:
         known |= COUNTRY
-    if (habit := row.devices.get(hash32(attempt.device))) is not None and habit.first_day < today:
+    if device is not None and device.first_day < today:
         known |= DEVICE
     return known
 

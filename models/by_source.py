@@ -505,7 +505,7 @@ def _alert(
         evidence=Evidence(
             counts=counts,
             distinct=distinct,
-            event_ids=(row.samples if isinstance(row, SourceRow) else []) or [attempt.event_id],
+            event_ids=list(row.samples) if isinstance(row, SourceRow) and row.samples else [attempt.event_id],
         ),
         attack=KINDS[kind].attack,
         model=model,

@@ -3,6 +3,8 @@
 A *stranger* is an attempt on an account from where and with what its owner was never seen: no network of the owner's, and not an
 access provider together with a device of the owner's either (the contract's definition of what guard lets through). Customers
 who mistype a password are hardly ever strangers; attackers nearly always are. A *newcomer* is one on an account that has no past.
+Who got in today is neither when he comes again with the same device from the same network: he was judged then, refusing him now
+would save nothing, and a mailbox that is polled all day is one customer.
 
 The mixes below say what share of strangers carries which device, ASN, country and protocol: those who fail while a campaign runs,
 and those who succeed in quiet times. Their ratio tells a stolen password from a new phone (Freeman et al., "Who are you? A
@@ -29,6 +31,7 @@ __all__ = [
     "HISTORY",
     "NETWORK",
     "REFUSED",
+    "TODAY",
     "Campaign",
     "Carried",
     "Mix",
@@ -37,8 +40,9 @@ __all__ = [
     "is_stranger",
 ]
 
-#: Bits of what an account knows of an attempt; ``FIRST``: nobody has failed on it for an hour.
-HISTORY, NETWORK, ASN, COUNTRY, DEVICE, FIRST = 1, 2, 4, 8, 16, 32
+#: Bits of what an account knows of an attempt; ``FIRST``: nobody has failed on it for an hour; ``TODAY``: there was a good log-in
+#: from this network and with this device, today at the earliest.
+HISTORY, NETWORK, ASN, COUNTRY, DEVICE, FIRST, TODAY = 1, 2, 4, 8, 16, 32, 64
 #: Outcome of what we refused; the others are those of ``Fail``.
 REFUSED: Final = -1
 #: What an attempt carries, as it is counted service-wide.
@@ -62,8 +66,8 @@ Value = TypeVar("Value", str, int, str | int)
 
 
 def is_newcomer(known: int) -> bool:
-    """Whether the account has no past."""
-    return not known & HISTORY
+    """Whether the account has no past, not even of today."""
+    return not known & (HISTORY | TODAY)
 
 
 def is_stranger(known: int) -> bool:
@@ -72,7 +76,7 @@ def is_stranger(known: int) -> bool:
     >>> is_stranger(HISTORY | ASN), is_stranger(HISTORY | ASN | DEVICE), is_stranger(HISTORY | NETWORK), is_stranger(0)
     (True, False, False, False)
     """
-    return bool(known & HISTORY) and not known & NETWORK and known & (ASN | DEVICE) != ASN | DEVICE
+    return bool(known & HISTORY) and not known & (NETWORK | TODAY) and known & (ASN | DEVICE) != ASN | DEVICE
 
 
 def carried_by(attempt: Attempt) -> Carried:
@@ -169,8 +173,8 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
         first_ts: Begin of the first minute in what stood out.
         ts: Event time of this knowledge.
         until_ts: Until when it holds unless renewed.
-        failing: The strangers and newcomers that fail, by what they carry.
-        tries_per_min: Strangers and newcomers that fail or are refused, a minute.
+        failing: The strangers and newcomers that fail, by what they carry; of those on one account the first in an hour.
+        tries_per_min: How many a minute, with those that are refused.
         strangers: The strangers that succeed in quiet times.
         newcomers: The newcomers that succeed in quiet times.
         quiet_minutes: How many minutes these two stand for.

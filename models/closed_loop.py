@@ -78,6 +78,11 @@ class ClosedLoop:
         self.verdicts.append(verdict)
         return True
 
+    def take_verdicts(self) -> list[Verdict]:
+        """The verdicts since the last call."""
+        taken, self.verdicts = self.verdicts, []
+        return taken
+
     def saw(self, event: AuthEvent) -> None:
         """Take in ``event`` as it ended."""
         self._waiting.append(event)

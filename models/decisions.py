@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from math import ceil, floor, sqrt
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from models.alerts import KINDS, Alert, Kind
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.ids import stable_id
-from models.policy import Mode, Policy, Scope, network_of
+from models.memo import Memo
+from models.policy import Mode, Policy, Scope
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
 from models.usage import Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
@@ -33,6 +35,7 @@ __all__ = [
     "KEEP_S",
     "MAX_DECISIONS",
     "ORIGIN",
+    "REFUSING",
     "SCHEMA",
     "Decision",
     "DecisionIndex",
@@ -44,6 +47,7 @@ __all__ = [
     "decision_id",
     "enclosing",
     "go_duration",
+    "holds",
     "join_value",
     "parts_of",
     "refuses",
@@ -68,15 +72,20 @@ JITTER: Final = 0.2
 #: A month of hourly alerts; older ones than the newest 720 leave ``alert_ids``.
 MAX_ALERT_IDS: Final = 720
 MAX_EXCEPT_ACCOUNTS: Final = 500
+#: Addresses of which it is remembered which decisions name a network around them.
+_REMEMBERED: Final = 1 << 17
 #: Guard leaves the other protocols open, webmail first: an owner always has one door.
 GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
 #: Who lifts what goes back to shadow.
 _BREAKER: Final = "breaker"
-#: What refuses an attempt; the other types say something or slow it down.
-REFUSING: Final = frozenset({"ban", "guard"})
 
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
+#: What refuses an attempt; the other types say something or slow it down.
+REFUSING: Final[frozenset[Type]] = frozenset({"ban", "guard"})
+
+#: A network as numbers: bits of an address, length of its prefix, the prefix.
+_Network = tuple[int, int, int]
 
 
 class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,9 +214,13 @@ def go_duration(seconds: float) -> str:
 
 def refuses(decision: Decision, attempt: Attempt) -> bool:
     """Whether ``decision`` refuses ``attempt``: the contract's paragraph, word for word."""
+    return decision.type in REFUSING and holds(decision, attempt)
+
+
+def holds(decision: Decision, attempt: Attempt) -> bool:
+    """Whether ``decision``, of whatever type, is in force for ``attempt``: the rest of that paragraph."""
     return (
         decision.mode == "enforce"
-        and decision.type in REFUSING
         and decision.start < attempt.ts < decision.until
         and (decision.lifted is None or attempt.ts <= decision.lifted)
         and (not decision.protocols or attempt.protocol in decision.protocols)
@@ -615,7 +628,9 @@ def _interval(estimate: int) -> Interval:
 
 
 class DecisionIndex:
-    """Finds the decision that refuses an attempt without trying all of them; :func:`refuses` has the last word.
+    """Finds the decisions about an attempt without trying all of them; :func:`refuses` has the last word.
+
+    Most addresses are in no network that a decision names, and that is remembered of them.
 
     Args:
         policy: Its never-block set is checked again here: no decision overrides it.
@@ -623,46 +638,84 @@ class DecisionIndex:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._by_key: dict[tuple[str, ...], dict[str, Decision]] = {}
-        self._key_of: dict[str, tuple[str, ...]] = {}
-        self._scopes: dict[Scope, set[int]] = {}  # scopes in use, with the prefix lengths of their addresses
+        self._by_key: dict[tuple[object, ...], dict[str, Decision]] = {}
+        self._key_of: dict[str, tuple[object, ...]] = {}
+        self._networks: Counter[tuple[object, ...]] = Counter()  # (scope, network) -> keys that begin so
+        self._lengths: dict[tuple[Scope, int, int], None] = {}  # scope, bits of an address, length of a prefix
+        self._elsewhere: dict[Scope, None] = {}  # scopes in use that name no address
+        self._around = Memo(self._networks_around, _REMEMBERED)
 
     def put(self, decision: Decision) -> None:
         """Add ``decision``, or replace its earlier state."""
-        parts, prefixes = split_value(decision.value), self._scopes.setdefault(decision.scope, set())
-        address = address_of(decision.scope, decision.value)
-        if address is not None:
-            network = network_of(address)
-            parts[0] = str(network)
-            prefixes.add(network.prefixlen)
-        key = self._key_of[decision.decision_id] = (decision.scope, *parts)
+        scope, (first, *others) = decision.scope, split_value(decision.value)
+        key: tuple[object, ...] = (scope, first, *others)
+        if SCOPE_PARTS[scope][0] == "address":
+            network = _network_number(first)
+            key = (scope, network, *others)
+            if key not in self._by_key:
+                self._lengths[scope, network[0], network[1]] = None
+                self._networks[key[:2]] += 1
+                self._around.clear()
+        else:
+            self._elsewhere[scope] = None
+        self._key_of[decision.decision_id] = key
         self._by_key.setdefault(key, {})[decision.decision_id] = decision
 
     def remove(self, decision_id: str) -> None:
         """Forget a decision, if it is known."""
         key = self._key_of.pop(decision_id, None)
-        if key is not None:
-            del self._by_key[key][decision_id]
-            if not self._by_key[key]:
-                del self._by_key[key]
+        if key is None:
+            return
+        del self._by_key[key][decision_id]
+        if not self._by_key[key]:
+            del self._by_key[key]
+            keys = self._networks.pop(key[:2], 1) - 1
+            if keys:
+                self._networks[key[:2]] = keys
 
     def refusing(self, attempt: Attempt) -> Decision | None:
         """The decision that refuses ``attempt``, or ``None``."""
-        found = next((d for key in self._keys(attempt) for d in self._by_key.get(key, {}).values() if refuses(d, attempt)), None)
-        if found is None or not attempt.address:
-            return found
-        return found if self._policy.may_block(attempt.address) else None
+        found = next((decision for decision in self._named(attempt) if refuses(decision, attempt)), None)
+        return found if found is not None and self._may_block(attempt) else None
 
-    def _keys(self, attempt: Attempt) -> Iterator[tuple[str, ...]]:
-        own = {"account": attempt.account, "device": attempt.device, "asn": str(attempt.asn)}
-        own |= {"country": attempt.country, "protocol": attempt.protocol}
-        for scope, prefixes in self._scopes.items():
-            first, *others = SCOPE_PARTS[scope]
-            rest = [own[name] for name in others]
-            if first != "address":
-                yield (scope, own[first], *rest)
-                continue
-            for prefix in prefixes:
-                network = enclosing(attempt.address, prefix)
-                if network is not None:
-                    yield (scope, network, *rest)
+    def matching(self, attempt: Attempt) -> list[Decision]:
+        """All decisions, of whatever type and time, whose scope and value match ``attempt``; none where nobody may be blocked."""
+        found = list(self._named(attempt))
+        return found if found and self._may_block(attempt) else []
+
+    def _may_block(self, attempt: Attempt) -> bool:
+        return not attempt.address or self._policy.may_block(attempt.address)
+
+    def _named(self, attempt: Attempt) -> Iterator[Decision]:
+        for scope, network in self._around[attempt.address]:
+            yield from self._by_key.get((scope, network, *_parts(attempt, SCOPE_PARTS[scope][1:])), {}).values()
+        for scope in self._elsewhere:
+            yield from self._by_key.get((scope, *_parts(attempt, SCOPE_PARTS[scope])), {}).values()
+
+    def _networks_around(self, address: str) -> list[tuple[Scope, _Network]]:
+        """The networks around ``address`` that decisions name, with their scopes."""
+        if not address:  # an attempt of whose source nothing is known
+            return []
+        bits, longest, number = _network_number(address)
+        around = [
+            (scope, (bits, length, number >> longest - length))
+            for scope, of, length in self._lengths
+            if of == bits and length <= longest
+        ]
+        return [each for each in around if each in self._networks]
+
+
+def _parts(attempt: Attempt, names: tuple[str, ...]) -> list[str]:
+    return [str(getattr(attempt, name)) for name in names]
+
+
+def _network_number(text: str) -> _Network:
+    """An address or CIDR range as (bits of an address, length of its prefix, prefix).
+
+    >>> _network_number("192.0.2.7"), _network_number("192.0.2.0/24")
+    ((32, 32, 3221225991), (32, 24, 12582914))
+    """
+    host, _, prefix = text.partition("/")
+    family, bits = (AF_INET6, 128) if ":" in host else (AF_INET, 32)
+    length = int(prefix) if prefix else bits
+    return bits, length, int.from_bytes(inet_pton(family, host), "big") >> bits - length

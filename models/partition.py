@@ -6,6 +6,7 @@ murmur2 with Kafka's seed, as in the Java client's ``Utils.murmur2``; checked in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import iter_unpack
 from typing import Final
 
 import numpy as np
@@ -16,18 +17,22 @@ _SEED: Final = 0x9747B28C
 _M: Final = 0x5BD1E995
 _U32: Final = 0xFFFFFFFF
 _WORD: Final = 4
+#: So many keys or fewer are faster one by one (measured).
+_FEW: Final = 8
 
 
 def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
-    """The partitions of many keys at once: about 0.5 µs a key, against 8 µs one by one in Python.
+    """The partitions of many keys at once: about 0.5 µs a key, against 3 µs one by one.
 
     >>> partitions_of(["192.0.2.0/24", "alice@mail.example"], 16)
     [6, 0]
     """
     raw = [key.encode() for key in keys]
+    if len(raw) <= _FEW:
+        return [_murmur2(key) % partitions for key in raw]
     lengths = np.fromiter(map(len, raw), np.uint32, len(raw))
-    if not raw or not (longest := int(lengths.max())):
-        return [_finish_scalar(_SEED) % partitions] * len(raw)
+    if not (longest := int(lengths.max())):
+        return [_murmur2(b"") % partitions] * len(raw)
     width = -(-longest // _WORD) * _WORD
     table = np.frombuffer(b"".join(key.ljust(width, b"\0") for key in raw), np.uint32).reshape(len(raw), width // _WORD)
     m = np.uint32(_M)
@@ -48,7 +53,14 @@ def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
     return numbers
 
 
-def _finish_scalar(h: int) -> int:
-    h ^= h >> 13
-    h = h * _M & _U32
+def _murmur2(key: bytes) -> int:
+    """Of one key, without the sign bit."""
+    whole = len(key) - len(key) % _WORD
+    h = _SEED ^ len(key)
+    for (word,) in iter_unpack("<I", key[:whole]):
+        k = word * _M & _U32
+        h = h * _M & _U32 ^ (k ^ k >> 24) * _M & _U32
+    if whole < len(key):
+        h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _U32
+    h = (h ^ h >> 13) * _M & _U32
     return (h ^ h >> 15) & 0x7FFFFFFF

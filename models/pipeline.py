@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from models.accounts import Groups
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
@@ -154,8 +152,9 @@ def _split(
     attempts: Sequence[Attempt], positions: Sequence[int], keys: list[str], partitions: int
 ) -> Iterator[tuple[int, Batch[Attempt]]]:
     """One batch per partition, in order."""
-    of = np.asarray(partitions_of(keys, partitions))
-    for partition in np.unique(of).tolist():
-        chosen = np.flatnonzero(of == partition).tolist()
-        offsets = [positions[i] for i in chosen]
-        yield partition, Batch(offsets[-1], [attempts[i] for i in chosen], ["replay"] * len(chosen), offsets, offsets)
+    chosen: dict[int, list[int]] = {}
+    for place, partition in enumerate(partitions_of(keys, partitions)):
+        chosen.setdefault(partition, []).append(place)
+    for partition, places in sorted(chosen.items()):
+        offsets = [positions[place] for place in places]
+        yield partition, Batch(offsets[-1], [attempts[place] for place in places], ["replay"] * len(places), offsets, offsets)

@@ -126,8 +126,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         frozenset[str], _means("Attempts over these are judged one by one while a campaign runs, if enforce names campaign.")
     ] = frozenset({"imap", "pop3", "smtp", "sieve"})
     verdict_min_odds: Annotated[
-        float, msgspec.Meta(gt=1.0, description="Refused is what is so many times as likely the campaign's as the owner's.")
-    ] = 2.0
+        float,
+        msgspec.Meta(ge=1.0, description="Refused is what is more than so many times as likely the campaign's as its owner's."),
+    ] = 8.0
 
     def __post_init__(self) -> None:
         for text in self.never_block:

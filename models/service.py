@@ -403,13 +403,15 @@ def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
 def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
     """Add a minute to a campaign.
 
-    What we refused is no evidence: alone it keeps a campaign for a day at most. But it is the campaign's presence, and belongs to
-    its looks; else the campaign would soon look like those whom we do not refuse, who are mostly customers.
+    Of those that fail on one account the first in an hour counts: a program that was not told of the new password tries all day,
+    and a campaign of guesses at few accounts opens few. What we refused is no evidence: alone it keeps a campaign for a day at
+    most. But it is the campaign's presence, and belongs to its looks; else the campaign would soon look like those whom we do not
+    refuse, who are mostly customers.
     """
     tries = [
         (key, attempts)
         for key, attempts in counts.items()
-        if (key[4] in GUESSES or key[4] == REFUSED) and (is_stranger(key[5]) or is_newcomer(key[5]))
+        if (key[4] == REFUSED or (key[4] in GUESSES and key[5] & FIRST)) and (is_stranger(key[5]) or is_newcomer(key[5]))
     ]
     refused = sum(attempts for key, attempts in tries if key[4] == REFUSED)
     if refused >= _MIN_FAILURES / _WINDOW_MIN and ts - running.evident_ts < _PRESENCE_S:

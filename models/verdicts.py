@@ -34,8 +34,8 @@ Action = Literal["accept", "tarpit", "challenge", "refuse"]
 #: Before or after the password was checked.
 Phase = Literal["before", "after"]
 
-#: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports); more is not assumed.
-_HIT_SHARE: Final = 0.005
+#: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
+_HIT_SHARE: Final = 0.01
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
 #: Fewer than this a minute are not told from none.
@@ -90,7 +90,7 @@ class Verdicts:
         if not (is_stranger(known) or is_newcomer(known)):
             return None
         odds = log_odds(campaign, attempt, known)
-        if odds < self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
+        if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
         return Verdict(
             account=attempt.account,

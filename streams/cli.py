@@ -19,9 +19,10 @@ import click
 import msgspec
 
 from models.errors import CribleError
+from models.events import parse_time
 from streams import __version__, settings, telemetry
 
-__all__ = ["COMMANDS", "main", "print_json", "printable", "standard_options"]
+__all__ = ["COMMANDS", "Time", "main", "print_json", "printable", "standard_options"]
 
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
@@ -42,6 +43,7 @@ COMMANDS: Final = {
     "simulate": _Entry("streams.simulate", "Write labelled traffic: a mail provider, its customers and an attack."),
     "ingest": _Entry("streams.ingest", "Turn log lines into authentication events."),
     "replay": _Entry("streams.replay", "Run past events through the detection."),
+    "evaluate": _Entry("streams.evaluate", "Judge decisions, verdicts and alerts by labelled events."),
     "worker": _Entry("streams.worker", "Count, detect and raise alerts (Faust, on Kafka)."),
     "block": _Entry("streams.block", "Turn alerts into decisions and serve them over HTTP."),
     "gate": _Entry("streams.gate", "Answer Dovecot and weakforced's clients; what they report becomes events."),
@@ -102,6 +104,23 @@ def _load(config: Path | None) -> settings.Settings:
     loaded = settings.load(config)
     telemetry.configure(loaded.telemetry.level)
     return loaded
+
+
+class Time(click.ParamType):
+    """An option that is a time: UTC seconds since the epoch, or RFC 3339."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """UTC seconds."""
+        try:
+            return parse_time(float(value) if isinstance(value, str) and _is_number(value) else value)
+        except ValueError:
+            self.fail(f"{value!r} is neither seconds since the epoch nor RFC 3339", param, ctx)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 def print_json(result: object) -> None:

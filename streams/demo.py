@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -26,18 +26,21 @@ from rich.table import Table
 from rich.text import Text
 
 from models.accounts import AccountDirectory, Groups
-from models.alerts import Kind
+from models.accusations import BENIGN
+from models.alerts import Alert, Kind
 from models.attempts import Attempt, Resolver
 from models.decisions import Decision, Ledger
 from models.errors import InputError
-from models.evaluation import ALL, BENIGN, FLOOD, AttemptFigures, Effect, Figures, Measure, evaluate
+from models.evaluation import ALL, Effect, Evaluation, Judge
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
+from models.verdicts import Verdicts
 from simulator import SCENARIOS, Label, simulate
 from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
+from streams.figures import OURS, parts, refused, refused_late, words
 from streams.progress import progress
 from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey, Settings
@@ -51,21 +54,10 @@ _HOUR_S: Final = 3600
 _HOST: Final = "127.0.0.1"
 #: Bouncers get addresses and ranges without asking, pairs if they ask.
 _SCOPES: Final = "ip,range,account_ip"
-_OURS: Final = "bold cyan"
 #: A narrower terminal wraps lines; tables squeezed further would lose digits.
 _LEAST_WIDTH: Final = 60
 _PICTURE_WIDTH: Final = 100
 _FONTS_FROM_AFAR: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-_MEASURES: Final[dict[Measure, str]] = {
-    "crible": "Crible",
-    "do_nothing": "do nothing",
-    "cut_foreign": "cut foreign\naddresses",
-    "cut_pop_imap": "cut POP\nand IMAP",
-}
-_RESPONSE_NOTE: Final = (
-    "after 60 s: of the attempts later than that after the attacker's first. exposed: attackers held the password. "
-    "cold: too little history behind the alert, so it decides nothing."
-)
 _OPEN_LOOP: Final = "Open loop: the simulated attackers do not react to being refused, so takeovers come all the same."
 
 
@@ -78,13 +70,6 @@ class Attack(msgspec.Struct, frozen=True):
     accounts: int
 
 
-class Raised(msgspec.Struct, frozen=True):
-    """Alerts of one kind; ``cold`` of them had too little history behind them to decide anything."""
-
-    alerts: int
-    cold: int
-
-
 class Block(msgspec.Struct, frozen=True):
     """An enforced decision and what it did."""
 
@@ -93,7 +78,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What happened. ``attacks`` is by label, ``alerts`` by kind, ``decisions`` by mode; ``blocks`` most effective first."""
+    """What happened. ``attacks`` is by label, ``decisions`` by mode; ``blocks`` most effective first."""
 
     seed: int
     accounts: int
@@ -102,10 +87,9 @@ class Result(msgspec.Struct, frozen=True):
     attempts: int
     protected_groups: list[str]
     attacks: dict[str, Attack]
-    alerts: dict[str, Raised]
     decisions: dict[str, int]
     blocks: list[Block]
-    measures: dict[Measure, Figures]
+    evaluation: Evaluation
 
 
 @click.command()
@@ -136,28 +120,30 @@ def run(seed: int) -> tuple[Result, DecisionStore]:
     groups = Groups(_members(scenario.accounts, resolver.accounts))
     usage = UsageBook(groups)
     ledger, store = Ledger(policy, groups, usage=usage.users), DecisionStore(policy)
-    alerts: Counter[str] = Counter()
-    cold: Counter[str] = Counter()
+    pipeline = Pipeline(resolver, groups, judge=Verdicts(policy, groups), usage=usage)
+    alerts: list[Alert] = []
     events = progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))
-    for alert in Pipeline(resolver, groups, usage=usage).run(events):
-        alerts[alert.kind] += 1
-        cold[alert.kind] += alert.cold
+    for alert in pipeline.run(events):
+        alerts.append(alert)
         for decision in ledger.apply(alert, alert.ts):
             store.put(decision)
+    verdicts = {verdict.event_id: verdict.action for verdict in pipeline.verdicts}
+    end_ts = scenario.start_ts + scenario.hours * _HOUR_S
+    judge = Judge(ledger, policy, groups, alerts=alerts, since=scenario.start_ts, until=end_ts)
     known = [(resolver.attempt(event), label) for event, label in steps]
-    judged = evaluate(progress("judging", iter(known), unit="attempts", total=len(known)), ledger, policy, groups)
+    for attempt, label in progress("judging", iter(known), unit="attempts", total=len(known)):
+        judge.add(attempt, label, verdicts.get(attempt.event_id, "accept"))
     result = Result(
         seed=seed,
         accounts=scenario.accounts,
         start_ts=scenario.start_ts,
-        end_ts=scenario.start_ts + scenario.hours * _HOUR_S,
+        end_ts=end_ts,
         attempts=len(known),
         protected_groups=sorted(policy.protected_groups),
         attacks=_attacks(known),
-        alerts={kind: Raised(count, cold[kind]) for kind, count in alerts.most_common()},
         decisions=Counter(decision.mode for decision in ledger),
-        blocks=_blocks(ledger, judged.effects),
-        measures=judged.measures,
+        blocks=_blocks(ledger, judge.effects()),
+        evaluation=judge.evaluation(),
     )
     return result, store
 
@@ -211,28 +197,27 @@ def _show(result: Result, console: Console) -> None:
     console.print(_headline(result))
     for part, note in (
         (_attack_table(result), None),
-        (_response_table(result), _RESPONSE_NOTE),
         (_block_table(result), _other_decisions(result)),
-        (_comparison(result), _OPEN_LOOP),
+        *((part, None) for part in parts(result.evaluation)),
     ):
         console.print()
         console.print(part)
         if note:
             console.print(note, style="dim", highlight=False)
+    console.print(_OPEN_LOOP, style="dim", highlight=False)
 
 
 def _headline(result: Result) -> Table:
     """Three figures that say whether it worked."""
-    figures = result.measures["crible"]
+    figures = result.evaluation.measures["crible"]
     attempts, accounts = figures.attempts[ALL], figures.accounts[ALL]
-    saved = accounts.exposed - accounts.lost
+    exposed, saved = accounts.accounts_exposed, accounts.accounts_exposed - accounts.accounts_lost
     grid = Table.grid(padding=(0, 2, 0, 0))
-    number_column(grid, "", _OURS)
+    number_column(grid, "", OURS)
     grid.add_column()
-    grid.add_row(
-        _refused_late(attempts), f"of attack attempts refused after each attacker's first minute; {_refused(attempts)} of all"
-    )
-    grid.add_row(percent(saved, accounts.exposed), f"of exposed accounts saved: {saved:,} of {accounts.exposed:,}")
+    late = f"of attack attempts refused after each attacker's first minute; {refused(attempts)} of all"
+    grid.add_row(refused_late(attempts), late)
+    grid.add_row(percent(saved, exposed), f"of exposed accounts saved: {saved:,} of {exposed:,}")
     grid.add_row(
         f"{figures.legit_accounts_touched:,}",
         f"of {figures.legit_accounts:,} customers had a good log-in refused; {figures.protected_touched:,} of them protected",
@@ -247,23 +232,7 @@ def _attack_table(result: Result) -> Table:
         number_column(shown, header)
     for kind, attack in result.attacks.items():
         numbers = (attack.attempts, attack.addresses, attack.accounts)
-        shown.add_row(_words(kind), f"{_time(attack.began):%H:%M}", *(f"{number:,}" for number in numbers))
-    return shown
-
-
-def _response_table(result: Result) -> Table:
-    figures = result.measures["crible"]
-    shown = table("What Crible did")
-    shown.add_column("attack")
-    for header in ("alerts", "cold", "refused", "after\n60 s", "exposed", "lost"):
-        number_column(shown, header)
-    none_raised = Raised(0, 0)
-    for kind in result.attacks:
-        raised, attempts, accounts = result.alerts.get(kind, none_raised), figures.attempts[kind], figures.accounts[kind]
-        alerts = (f"{raised.alerts:,}", f"{raised.cold:,}")
-        shown.add_row(
-            _words(kind), *alerts, _refused(attempts), _refused_late(attempts), f"{accounts.exposed:,}", f"{accounts.lost:,}"
-        )
+        shown.add_row(words(kind), f"{_time(attack.began):%H:%M}", *(f"{number:,}" for number in numbers))
     return shown
 
 
@@ -279,7 +248,7 @@ def _block_table(result: Result) -> Table:
         best.setdefault(block.decision.scenario, block)
     for kind, block in best.items():
         decision, legit = block.decision, block.decision.impact.legit_accounts
-        why = Text(f"{_words(kind)}, 1 of {kinds[kind]:,}: ").append_text(printable(decision.reason))
+        why = Text(f"{words(kind)}, 1 of {kinds[kind]:,}: ").append_text(printable(decision.reason))
         why.stylize("dim")
         shown.add_row(
             Text(f"{decision.scope} ").append_text(printable(decision.value)).append("\n").append_text(why),
@@ -297,38 +266,6 @@ def _other_decisions(result: Result) -> str:
         f"Also {notices:,} notices to owners whose telephone keeps an old password, "
         f"and {result.decisions.get('proposed', 0):,} proposals for a person."
     )
-
-
-def _comparison(result: Result) -> Table:
-    crible = result.measures["crible"]
-    shown = table("Compared with the cruder ways")
-    shown.add_column("")
-    for measure, header in _MEASURES.items():
-        number_column(shown, header, _OURS if measure == "crible" else "")
-
-    def row(what: str, figure: Callable[[Figures], str]) -> None:
-        shown.add_row(what, *(figure(result.measures[measure]) for measure in _MEASURES))
-
-    row("attack attempts refused", lambda figures: _refused(figures.attempts[ALL]))
-    row("those after each attacker's first minute", lambda figures: _refused_late(figures.attempts[ALL]))
-    if FLOOD in result.attacks:
-        row("flood attempts refused", lambda figures: _refused(figures.attempts[FLOOD]))
-    row(f"accounts lost, of {crible.accounts[ALL].exposed:,} exposed", lambda figures: f"{figures.accounts[ALL].lost:,}")
-    row(f"customers cut off, of {crible.legit_accounts:,}", lambda figures: f"{figures.legit_accounts_touched:,}")
-    row(f"of them protected ({', '.join(result.protected_groups)})", lambda figures: f"{figures.protected_touched:,}")
-    return shown
-
-
-def _refused(attempts: AttemptFigures) -> str:
-    return percent(attempts.stopped, attempts.attempts)
-
-
-def _refused_late(attempts: AttemptFigures) -> str:
-    return percent(attempts.late_stopped, attempts.late)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _time(ts: float) -> datetime:

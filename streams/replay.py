@@ -20,12 +20,11 @@ from rich.console import Console
 from models.accounts import Groups
 from models.alerts import KINDS, Alert
 from models.decisions import Decision, Ledger
-from models.events import parse_time
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
-from streams.cli import print_json, standard_options
+from streams.cli import Time, print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import create
 from streams.progress import progress
@@ -63,20 +62,6 @@ class Replay:
         return taken
 
 
-class _Time(click.ParamType):
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return parse_time(float(value) if isinstance(value, str) and _is_number(value) else value)
-        except ValueError:
-            self.fail(f"{value!r} is neither seconds since the epoch nor RFC 3339", param, ctx)
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()
-
-
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @click.option("--alerts", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the alerts here (NDJSON).")
@@ -89,8 +74,8 @@ def _is_number(text: str) -> bool:
     "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one."
 )
 @click.option("--geo", type=click.Path(dir_okay=False, path_type=Path), multiple=True, help="MaxMind DB file; may be repeated.")
-@click.option("--since", type=_Time(), help="Leave out events before this time.")
-@click.option("--until", type=_Time(), help="Leave out events from this time on.")
+@click.option("--since", type=Time(), help="Leave out events before this time.")
+@click.option("--until", type=Time(), help="Leave out events from this time on.")
 @click.option("--partitions", type=click.IntRange(1, 1024), help="Emulated partitions; else kafka.partitions.")
 @standard_options
 def command(

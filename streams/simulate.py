@@ -93,6 +93,8 @@ def command(
         for event, label in _with_progress(steps, plan.start_ts, hours):
             if loop:
                 loop.saw(event)
+                for verdict in loop.take_verdicts():
+                    write_verdict(_encode(verdict))
             write_event(encode_event(event))
             write_label(encode_label(label))
             marginals.add(event, label)
@@ -102,8 +104,6 @@ def command(
             loop.finish()
             for decision in sorted(loop.ledger, key=lambda each: (each.start, each.decision_id)):
                 write_decision(_encode(decision))
-            for verdict in loop.verdicts:
-                write_verdict(_encode(verdict))
     if as_json:
         print_json(
             {

@@ -170,7 +170,9 @@ def campaign_pulses(seed: int, quiet_min: int = 180, attack_min: int = 20, sourc
             counts = {("imap", "FR", 64500, "ua:mail", 0, HISTORY | NETWORK): draw.randrange(50, 150)}
             counts["imap", "FR", 64500, "ua:mail", 2, HISTORY | NETWORK] = draw.randrange(1, 5)
             for country, asn in (("FR", 64500), ("DE", 64501), ("ES", 64503)):
-                counts["imap", country, asn, f"ua:phone {draw.randrange(9)}", draw.choice((0, 0, 0, 2)), HISTORY | ASN] = 1
+                outcome = draw.choice((0, 0, 0, 2))
+                known = HISTORY | ASN | (FIRST if outcome else 0)
+                counts["imap", country, asn, f"ua:phone {draw.randrange(9)}", outcome, known] = 1
             counts["pop3", "FR", 64500, "ua:mail", 0, 0] = 1
             if minute >= quiet_min:
                 for number in range(draw.randrange(20, 40)):

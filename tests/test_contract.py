@@ -20,6 +20,7 @@ from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Seve
 from models.attempts import Resolver
 from models.campaigns import HISTORY, Campaign, Mix
 from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
+from models.evaluation import GRACE_S, AccountFigures, AttemptFigures, Figures, Measure
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
 from models.policy import Mode, Policy, Scope
@@ -65,6 +66,7 @@ OPTIONS = {
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
     "replay": "--alerts --decisions --verdicts --groups --policy --geo --since --until --partitions",
+    "evaluate": "--events --labels --decisions --verdicts --alerts --groups --since --until",
     "worker": "",
     "block": "--policy",
     "gate": "--policy",
@@ -75,7 +77,7 @@ OPTIONS = {
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"evaluate", "decisions", "restore", "explain", "feedback"}
+LATER = {"decisions", "restore", "explain", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -480,6 +482,28 @@ def a_verdict(*, success: bool = True) -> Verdict:
     verdict = judge.judge(Resolver(AccountDirectory(), Geo()).attempt(event), HISTORY)
     assert verdict is not None
     return verdict
+
+
+class TestEvaluation:
+    """Section 6: the figures, as ``crible evaluate --json`` writes them."""
+
+    def test_the_names(self) -> None:
+        """Accounts by kind and in all, customers, attempts; for decisions and verdicts together, beside three cruder measures."""
+        assert get_args(Measure) == ("crible", "do_nothing", "cut_foreign", "cut_pop_imap")
+        customers = {f"legit_accounts_{how}" for how in ("cut", "delayed", "challenged", "reset", "touched")}
+        assert {field.name for field in msgspec.structs.fields(Figures)} >= customers | {
+            "protected_touched",
+            "accounts",
+            "attempts",
+        }
+        accounts = [field.name for field in msgspec.structs.fields(AccountFigures)]
+        assert accounts == ["accounts_exposed", "accounts_lost", "accounts_saved"]
+        assert {field.name for field in msgspec.structs.fields(AttemptFigures)} == {"attempts", "stopped", "late", "late_stopped"}
+
+    def test_saved_is_what_is_not_lost(self) -> None:
+        """1 - lost / exposed; a minute is the time that an attacker has."""
+        assert AccountFigures.of(exposed=4, lost=1).accounts_saved == 1 - 1 / 4
+        assert GRACE_S == 60
 
 
 class TestCommands:

@@ -360,13 +360,25 @@ class TestPulse:
             ("imap", "", 0, "", REFUSED, HISTORY): 1,
         }
 
-    def test_what_was_new_today_is_still_strange(self) -> None:
-        """It may be the attack itself; tomorrow it is known."""
+    def test_what_was_new_today_is_strange_once(self) -> None:
+        """It may be the attack itself, so another device or network is strange still; tomorrow it is known."""
         stage = owner()
         new = {"remote": ABROAD, "country": "BR", "asn": 64502, "user_agent": "curl"}
-        story = [success(T0 + DAY_S * day + hour * HOUR_S, **new) for day in (1, 2) for hour in (1, 2)]
+        other_device, other_network = new | {"user_agent": "wget"}, new | {"remote": "198.51.100.9"}
+        story = [success(T0 + DAY_S + HOUR_S * hour, **way) for hour, way in enumerate((new, new, other_device, other_network))]
+        story += [success(T0 + DAY_S * 2, **new)]
         strangers = stage.apply(batch_of(story, stage.offset + 1)).strangers
-        assert [attempt.ts for attempt, _ in strangers] == [story[0].ts, story[1].ts]
+        assert [attempt.ts for attempt, _ in strangers] == [story[0].ts, story[2].ts, story[3].ts]
+
+    def test_a_new_account_is_a_newcomer_once(self) -> None:
+        """Its owner, who got in, comes again."""
+        story = [success(T0 + HOUR_S * hour, "new") for hour in range(3)]
+        assert [attempt.ts for attempt, _ in AccountStage().apply(batch_of(story)).strangers] == [T0]
+
+    def test_failing_does_not_make_a_stranger_known(self) -> None:
+        """Only who got in has been here today."""
+        story = [failure(T0 + HOUR_S * hour, "new") for hour in range(3)]
+        assert len(AccountStage().apply(batch_of(story)).strangers) == len(story)
 
     def test_pulses_hold_all_attempts_of_a_busy_partition(self) -> None:
         """Whenever pulses close, nothing is counted twice or lost, and none is large."""

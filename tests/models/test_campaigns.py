@@ -7,7 +7,7 @@ from math import exp
 import msgspec
 import pytest
 
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, Mix, carried_by, is_newcomer, is_stranger
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY, Mix, carried_by, is_newcomer, is_stranger
 from tests.factories import OWNER, T0, failure
 
 HERE = ("imap", "FR", 64500, "ua:mail")
@@ -23,10 +23,12 @@ HERE = ("imap", "FR", 64500, "ua:mail")
         (HISTORY | ASN | DEVICE, False, False),
         (HISTORY | NETWORK, False, False),
         (OWNER, False, False),
+        (HISTORY | TODAY, False, False),
+        (TODAY, False, False),
     ],
 )
 def test_who_is_a_stranger(known: int, stranger: bool, newcomer: bool) -> None:
-    """Not from a network of the owner's, nor from a provider with a device of the owner's."""
+    """Not from a network of the owner's, nor from a provider with a device of the owner's, nor who got in so today."""
     assert (is_stranger(known), is_newcomer(known)) == (stranger, newcomer)
 
 

@@ -674,6 +674,30 @@ def test_an_unknown_address_is_met_by_account_decisions_only(scope: str, value: 
     assert (found is not None) == (scope == "account")
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_the_index_finds_what_trying_all_of_them_finds(data: st.DataObject) -> None:
+    """However decisions come and go, whatever was asked in between."""
+    values = [("ip", "203.0.113.7"), ("range", "203.0.113.0/24"), ("range", "203.0.0.0/16"), ("range", "2001:db8:1::/48")]
+    values += [("account", ALICE), ("account_ip", f"203.0.113.7|{ALICE}"), ("account_ip", f"203.0.113.0/24|{ALICE}")]
+    asked = [make_attempt(address=a) for a in ("203.0.113.7", "203.0.113.8", "203.0.9.9", "2001:db8:1:2::/64", "")]
+    index, known = DecisionIndex(ALWAYS), dict[str, Decision]()
+    for _ in range(data.draw(st.integers(1, 12))):
+        number = data.draw(st.integers(0, len(values) - 1))
+        made = decision(*values[number], decision_id=str(number))
+        if data.draw(st.booleans()):
+            index.put(made)
+            known[made.decision_id] = made
+        else:
+            index.remove(made.decision_id)
+            known.pop(made.decision_id, None)
+        for attempt in asked:
+            expected = {each.decision_id for each in known.values() if refuses(each, attempt)}
+            assert {each.decision_id for each in index.matching(attempt)} == expected
+            found = index.refusing(attempt)
+            assert (found.decision_id in expected) if found is not None else not expected
+
+
 def test_index_sees_the_latest_state() -> None:
     """Putting a lifted decision replaces the one that held."""
     index = DecisionIndex(ALWAYS)

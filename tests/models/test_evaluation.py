@@ -10,12 +10,15 @@ import pytest
 from models.accounts import Groups
 from models.attempts import Attempt, Fail
 from models.decisions import Decision, Except, Impact
-from models.evaluation import AccountFigures, AttemptFigures, Effect, Evaluation, Figures, evaluate
+from models.evaluation import AccountFigures, AttemptFigures, DecisionTime, Effect, Evaluation, Figures, Judge
 from models.policy import Policy
+from models.verdicts import Action
 
 T0 = 1_772_524_800.0
 ATTACKER, OTHER_ATTACKER, HOME = "203.0.113.7", "203.0.113.8", "192.0.2.1"
 POLICY = Policy(version="test", protected_groups=frozenset({"health"}))
+#: What makes a customer wait, and where it is counted.
+WAITING = [("tarpit", "legit_accounts_delayed"), ("challenge", "legit_accounts_challenged")]
 
 
 class Truth(NamedTuple):
@@ -24,9 +27,12 @@ class Truth(NamedTuple):
     label: str
     actor: str
     password_ok: bool | None = None
+    cause: str | None = None
+    trait: str | None = None
 
 
-Step = tuple[Attempt, Truth]
+#: An attempt, its truth, and what a waiting client was answered.
+Step = tuple[Attempt, Truth, Action]
 
 
 def attempt(ts: float, account: str, address: str, *, success: bool, protocol: str = "imap", country: str = "FR") -> Attempt:
@@ -45,11 +51,23 @@ def attack(
     kind: str = "credential_stuffing",
     actor: str = "stuffing",
 ) -> Step:
-    return attempt(ts, account, address, success=ok, country="BR"), Truth(kind, actor, ok)
+    return attempt(ts, account, address, success=ok, country="BR"), Truth(kind, actor, ok), "accept"
 
 
 def owner(ts: float, account: str, *, ok: bool = True, protocol: str = "imap", country: str = "FR", address: str = HOME) -> Step:
-    return attempt(ts, account, address, success=ok, protocol=protocol, country=country), Truth("benign", account)
+    return attempt(ts, account, address, success=ok, protocol=protocol, country=country), Truth("benign", account), "accept"
+
+
+def answered(step: Step, action: Action) -> Step:
+    """The same attempt with a verdict."""
+    return (*step[:2], action)
+
+
+def turned_away(step: Step) -> Step:
+    """The same attempt, refused when it was made: of its password only the label still tells."""
+    made, truth, action = step
+    refused = msgspec.structs.replace(made, success=False, fail=int(Fail.POLICY), policy_reject=True)
+    return refused, truth._replace(password_ok=made.success), action
 
 
 def ban(start: float, until: float = 1e6, value: str = ATTACKER, **changes: Any) -> Decision:
@@ -73,8 +91,15 @@ def ban(start: float, until: float = 1e6, value: str = ATTACKER, **changes: Any)
     return msgspec.structs.replace(made, **changes)
 
 
-def judged(steps: list[Step], *decisions: Decision, groups: Groups | None = None) -> Evaluation:
-    return evaluate(steps, decisions, POLICY, groups or Groups())
+def judge(steps: list[Step], *decisions: Decision, groups: Groups | None = None, **times: float) -> Judge:
+    made = Judge(decisions, POLICY, groups or Groups(), **times)
+    for each in steps:
+        made.add(*each)
+    return made
+
+
+def judged(steps: list[Step], *decisions: Decision, groups: Groups | None = None, **times: float) -> Evaluation:
+    return judge(steps, *decisions, groups=groups, **times).evaluation()
 
 
 def crible(steps: list[Step], *decisions: Decision, groups: Groups | None = None) -> Figures:
@@ -107,7 +132,7 @@ def test_an_account_is_lost_by_one_accepted_attempt() -> None:
     steps = [attack(0, "early", ok=True), attack(20, "early", ok=True), attack(30, "saved", ok=True), attack(40, "tried")]
     accounts = crible(steps, ban(10)).accounts
     assert accounts == {kind: AccountFigures.of(exposed=2, lost=1) for kind in ("credential_stuffing", "all")}
-    assert accounts["all"].saved == pytest.approx(0.5)
+    assert accounts["all"].accounts_saved == pytest.approx(0.5)
 
 
 def test_accounts_are_summed_as_a_union() -> None:
@@ -123,7 +148,7 @@ def test_accounts_are_summed_as_a_union() -> None:
 
 def test_nobody_exposed_is_no_share() -> None:
     """Without an exposed account there is nothing to save, which is not the same as saving nothing."""
-    assert crible([attack(0, "a")]).accounts["all"].saved is None
+    assert crible([attack(0, "a")]).accounts["all"].accounts_saved is None
 
 
 def test_a_customer_is_touched_by_a_refused_good_login() -> None:
@@ -186,8 +211,9 @@ def test_cutting_foreign_addresses_cuts_overseas_france() -> None:
 
 def test_cutting_pop_and_imap_leaves_the_webmail() -> None:
     """The other protocols stay open, to attackers too."""
-    smtp_attack = (attempt(5, "y", ATTACKER, success=True, protocol="smtp", country="BR"), Truth("password_spray", "spray", True))
-    steps = [attack(0, "x", ok=True), smtp_attack, *(owner(20, name, protocol=name) for name in ("imap", "pop3", "http", "smtp"))]
+    made = attempt(5, "y", ATTACKER, success=True, protocol="smtp", country="BR")
+    by_smtp: Step = (made, Truth("password_spray", "spray", True), "accept")
+    steps = [attack(0, "x", ok=True), by_smtp, *(owner(20, name, protocol=name) for name in ("imap", "pop3", "http", "smtp"))]
     figures = judged(steps).measures["cut_pop_imap"]
     assert figures.accounts["all"] == AccountFigures.of(exposed=2, lost=1)
     assert (figures.attempts["all"].stopped, figures.legit_accounts_touched) == (1, 2)
@@ -196,8 +222,148 @@ def test_cutting_pop_and_imap_leaves_the_webmail() -> None:
 def test_effects_say_which_decision_did_what() -> None:
     """Each refused attempt counts for one decision; a decision that refused nothing has no effect."""
     steps = [attack(20, "a"), attack(30, "b"), owner(40, "c", address=ATTACKER), attack(50, "d", address=OTHER_ATTACKER)]
-    effects = judged(steps, ban(10), ban(10, value=OTHER_ATTACKER), ban(10, value="203.0.113.9")).effects
+    effects = judge(steps, ban(10), ban(10, value=OTHER_ATTACKER), ban(10, value="203.0.113.9")).effects()
     assert effects == {f"ban {ATTACKER}": Effect(2, 1), f"ban {OTHER_ATTACKER}": Effect(1, 0)}
+
+
+def test_an_attempt_that_two_decisions_refuse_counts_for_the_one_that_began_first() -> None:
+    """Whatever order they are read in."""
+    steps, early, late = [attack(30, "a")], ban(10), ban(20, value="203.0.113.0/24", scope="range")
+    for decisions in ((early, late), (late, early)):
+        assert judge(steps, *decisions).effects() == {early.decision_id: Effect(1, 0)}
+
+
+class TestVerdicts:
+    """What waiting clients were answered counts with the decisions."""
+
+    def test_a_refusal_stops_and_cuts(self) -> None:
+        """An attack is stopped and its account saved; an owner is cut."""
+        steps = [answered(attack(10, "a", ok=True), "refuse"), answered(owner(20, "b"), "refuse"), owner(30, "c")]
+        figures = crible(steps)
+        assert figures.attempts["all"].stopped == 1
+        assert figures.accounts["all"] == AccountFigures.of(exposed=1, lost=0)
+        assert (figures.legit_accounts, figures.legit_accounts_cut, figures.legit_accounts_touched) == (2, 1, 1)
+
+    @pytest.mark.parametrize(("action", "field"), WAITING)
+    def test_delay_and_challenge_touch_but_stop_nothing(self, action: Action, field: str) -> None:
+        """Nobody knows what would have come of them, so an attacker counts as let in."""
+        figures = crible([answered(attack(10, "a", ok=True), action), answered(owner(20, "b"), action)])
+        assert (figures.attempts["all"].stopped, figures.accounts["all"].accounts_lost) == (0, 1)
+        assert (getattr(figures, field), figures.legit_accounts_cut, figures.legit_accounts_touched) == (1, 0, 1)
+
+    def test_of_several_answers_a_customer_is_touched_once(self) -> None:
+        """Each figure counts accounts; the sum is their union."""
+        figures = crible([answered(owner(20, "b"), action) for action in ("tarpit", "challenge", "refuse", "accept")])
+        assert figures.legit_accounts_cut == figures.legit_accounts_delayed == figures.legit_accounts_challenged == 1
+        assert figures.legit_accounts_touched == figures.legit_accounts == 1
+
+
+class TestDecisionsThatRefuseNobody:
+    """Tar pits, challenges, and passwords that must be changed."""
+
+    @pytest.mark.parametrize(("kind", "field"), WAITING)
+    def test_those_who_wait_are_touched(self, kind: str, field: str) -> None:
+        """While it holds."""
+        figures = crible([owner(5, "a"), owner(20, "b")], ban(10, value=HOME, type=kind))
+        assert (getattr(figures, field), figures.legit_accounts_touched, figures.legit_accounts_cut) == (1, 1, 0)
+
+    @pytest.mark.parametrize(("changes", "reset"), [({}, 1), ({"mode": "proposed"}, 0), ({"until": T0 - 5, "start": T0 - 10}, 0)])
+    def test_a_new_password_touches_its_customer(self, changes: dict[str, Any], reset: int) -> None:
+        """If it is enforced, within the judged time; an account without a good log-in is no customer."""
+        resets = (ban(5, scope="account", value=account, type="reset_password") for account in ("a", "nobody"))
+        figures = crible([owner(0, "a"), owner(10, "b")], *(msgspec.structs.replace(each, **changes) for each in resets))
+        assert (figures.legit_accounts_reset, figures.legit_accounts_touched) == (reset, reset)
+
+
+class TestClosedLoop:
+    """Events of a simulation in which people were refused while it ran."""
+
+    def test_what_was_refused_counts_as_refused(self) -> None:
+        """Also where no decision and no verdict at hand says so: the attacker did not get in, the customer was cut."""
+        steps = [attack(0, "a"), turned_away(attack(10, "b", ok=True)), turned_away(owner(20, "c")), owner(30, "d")]
+        figures = crible(steps)
+        assert figures.attempts["all"] == AttemptFigures(attempts=2, stopped=1, late=0, late_stopped=0)
+        assert figures.accounts["all"] == AccountFigures.of(exposed=1, lost=0)
+        assert (figures.legit_accounts, figures.legit_accounts_touched) == (2, 1)
+
+    def test_a_refused_wrong_password_is_no_good_login(self) -> None:
+        """The customer who mistyped lost nothing."""
+        figures = crible([turned_away(owner(20, "c", ok=False)), owner(30, "d")])
+        assert (figures.legit_accounts, figures.legit_accounts_touched) == (1, 0)
+
+    def test_the_cruder_ways_let_in_what_they_do_not_meet(self) -> None:
+        """Doing nothing would have lost what the loop refused, and touched nobody."""
+        steps = [turned_away(attack(10, "b", ok=True)), turned_away(owner(20, "c"))]
+        measures = judged(steps).measures
+        assert measures["do_nothing"].accounts["all"] == AccountFigures.of(exposed=1, lost=1)
+        assert measures["do_nothing"].legit_accounts_touched == 0
+        assert measures["cut_foreign"].accounts["all"] == AccountFigures.of(exposed=1, lost=0)
+        assert measures["cut_pop_imap"].legit_accounts_touched == 1
+
+    def test_a_right_password_that_failed_for_another_reason_loses_nothing(self) -> None:
+        """A backend that was down let nobody in, whatever anybody would have done."""
+        made, truth, action = attack(10, "a", ok=True)
+        failed = msgspec.structs.replace(made, success=False, fail=int(Fail.INTERNAL))
+        measures = judged([(failed, truth, action)]).measures
+        assert {each.accounts["all"] for each in measures.values()} == {AccountFigures.of(exposed=1, lost=0)}
+
+    def test_a_mailbox_of_the_attackers_own_exposes_nobody(self) -> None:
+        """His good log-ins there are attempts of his, and no more."""
+        made, truth, action = attack(10, "own", ok=True)
+        figures = crible([(made, truth._replace(password_ok=None), action)])
+        assert figures.accounts["all"].accounts_exposed == 0
+        assert figures.attempts["all"].attempts == 1
+
+
+class TestJudgedTime:
+    """``since`` and ``until``."""
+
+    def test_history_is_not_counted(self) -> None:
+        """But who came first when is known from it, so the judged attempts of an old attacker are late ones."""
+        evaluation = judged([attack(0, "a"), owner(5, "b"), attack(100, "c"), owner(110, "d")], since=T0 + 90, until=T0 + 200)
+        assert evaluation.measures["crible"].attempts["all"] == AttemptFigures(attempts=1, stopped=0, late=1, late_stopped=0)
+        assert (evaluation.measures["crible"].legit_accounts, evaluation.attempts) == (1, 2)
+        assert (evaluation.start_ts, evaluation.end_ts) == (T0 + 90, T0 + 200)
+
+    def test_without_it_is_what_there_is(self) -> None:
+        """From the first attempt to the last."""
+        evaluation = judged([attack(3, "a"), owner(70, "b")])
+        assert (evaluation.start_ts, evaluation.end_ts) == (T0 + 3, T0 + 70)
+
+
+class TestTimeToDecision:
+    """From an actor's first attempt to the first decision about him, by kind."""
+
+    def time(self, steps: list[Step], *decisions: Decision) -> DecisionTime:
+        """Judged over 1,000 s."""
+        return judged(steps, *decisions, since=T0, until=T0 + 1000).time_to_decision["credential_stuffing"]
+
+    def test_it_ends_at_the_start_of_the_decision(self) -> None:
+        """One that the attempts before it led to counts, though none of them was refused."""
+        assert self.time([attack(0, "a"), attack(30, "b")], ban(40)) == DecisionTime(1, 40.0, 40.0, 0, 0.0)
+
+    def test_a_refusal_ends_it_as_well(self) -> None:
+        """A verdict, or the loop."""
+        assert self.time([attack(0, "a"), answered(attack(25, "b"), "refuse")]).p50_s == 25.0
+        assert self.time([attack(0, "a"), turned_away(attack(35, "b"))]).p50_s == 35.0
+
+    def test_undecided_actors_count_with_the_whole_time(self) -> None:
+        """By nearest rank; the share that was never decided about stands beside."""
+        steps = [attack(0, "a"), attack(10, "b", address=OTHER_ATTACKER, actor="other")]
+        assert self.time(steps, ban(40)) == DecisionTime(2, 40.0, 1000.0, 1, 0.5)
+
+    def test_who_came_before_the_judged_time_counts_from_then(self) -> None:
+        """Decided or not, a long time is not made short by looking late."""
+        steps = [attack(-5000, "a"), attack(10, "b")]
+        assert self.time(steps).p50_s == 6000.0
+        assert self.time(steps, ban(20)).p50_s == 5020.0
+
+    @pytest.mark.parametrize(
+        "changes", [{"mode": "shadow"}, {"type": "notify"}, {"value": OTHER_ATTACKER}, {"start": T0 + 90_000, "until": T0 + 99_000}]
+    )
+    def test_what_is_not_about_him_decides_nothing(self, changes: dict[str, Any]) -> None:
+        """Not enforced, no block, another address, or a day and more after his last attempt."""
+        assert self.time([attack(0, "a")], msgspec.structs.replace(ban(40), **changes)).undecided == 1
 
 
 def test_without_events_all_figures_are_zero() -> None:

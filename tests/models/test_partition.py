@@ -22,6 +22,7 @@ def test_equal_to_kafka_python(texts: list[str], partitions: int) -> None:
     """For any keys, of lengths that mix, together as one by one."""
     expected = [kafkas(text, partitions) for text in texts]
     assert partitions_of(texts, partitions) == expected
+    assert partitions_of(texts * 9, partitions) == expected * 9
     assert [partitions_of([text], partitions)[0] for text in texts] == expected
 
 
@@ -29,7 +30,9 @@ def test_equal_to_kafka_python(texts: list[str], partitions: int) -> None:
 def test_every_length_modulo_four(length: int) -> None:
     """The rest of a key after its last whole word counts, zero bytes included."""
     texts = ["a" * length, "\0" * length, "\x7f" * length, ("é" * length)[:length]]
-    assert partitions_of(texts, 997) == [kafkas(text, 997) for text in texts]
+    expected = [kafkas(text, 997) for text in texts]
+    assert partitions_of(texts, 997) == expected
+    assert partitions_of(texts * 5, 997) == expected * 5
 
 
 def test_known_values() -> None:
@@ -41,7 +44,9 @@ def test_known_values() -> None:
         "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
     }
     java |= {"a-little-bit-longer-string": -1486304829, "abc": 479470107}
-    assert partitions_of(list(java), 1 << 31) == [value & 0x7FFFFFFF for value in java.values()]
+    expected = [value & 0x7FFFFFFF for value in java.values()]
+    assert partitions_of(list(java), 1 << 31) == expected
+    assert partitions_of(list(java) * 2, 1 << 31) == expected * 2
 
 
 def test_no_keys() -> None:

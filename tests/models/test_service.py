@@ -155,6 +155,13 @@ class TestCampaign:
         assert last.campaign_id in members
         assert [alert.subject.campaign for alert in outputs.alerts if alert.kind == "campaign"] == [last.campaign_id]
 
+    def test_it_looks_like_first_tries_only(self) -> None:
+        """A program that tries an old password all day is one try of one account an hour, and no campaign's looks."""
+        forgotten = {("imap", "IE", 64503, "ua:sync", CREDENTIALS, STRANGER): 50}
+        (*_, last) = told(warm(), minutes(*[CUSTOMERS | bots(200) | forgotten] * 10, start=LATER)).conclusions
+        assert last.failing.counts[3].keys() == {"ua:curl"}
+        assert 100 < last.tries_per_min < 200
+
     def test_its_first_member_is_an_alert_also_where_it_guesses(self) -> None:
         """Many tries on each of many accounts: no stuffing, but the campaign can be looked up by its id."""
         outputs = told(warm(), minutes(*[CUSTOMERS | bots(290, known=STRANGER) | bots(10)] * 4, start=LATER))

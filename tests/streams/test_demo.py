@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_result(result: Result) -> None:
     assert printed == msgspec.json.encode(result) + b"\n"
     other = CliRunner().invoke(command, ["--json", "--no-serve", "--seed", "2"], catch_exceptions=False).stdout_bytes
     assert json.loads(other)["seed"] == 2
-    assert json.loads(other)["measures"] != json.loads(printed)["measures"]
+    assert json.loads(other)["evaluation"] != json.loads(printed)["evaluation"]
 
 
 def test_what_was_attacked_is_what_the_labels_say(result: Result) -> None:
@@ -109,17 +109,18 @@ def test_what_was_attacked_is_what_the_labels_say(result: Result) -> None:
     for kind, attack in result.attacks.items():
         made = [event for event, label in steps if label.label == kind]
         assert attack.began == made[0].ts
-        assert attack.attempts == len(made) == result.measures["crible"].attempts[kind].attempts
+        assert attack.attempts == len(made) == result.evaluation.measures["crible"].attempts[kind].attempts
         assert (attack.addresses, attack.accounts) == (len({e.remote for e in made}), len({e.login for e in made}))
 
 
 def test_the_figures_belong_together(result: Result) -> None:
-    """What the blocks stopped is what was stopped; doing nothing loses what was exposed; the crude ways hit customers."""
-    crible, nothing = result.measures["crible"], result.measures["do_nothing"]
+    """What blocks and verdicts stopped is what was stopped; doing nothing loses what was exposed; the crude ways hit customers."""
+    crible, nothing = result.evaluation.measures["crible"], result.evaluation.measures["do_nothing"]
     kinds = [kind for kind in crible.attempts if kind != "all"]
-    assert sum(block.effect.stopped for block in result.blocks) == sum(crible.attempts[kind].stopped for kind in kinds) > 0
-    assert nothing.accounts["all"].lost == nothing.accounts["all"].exposed == crible.accounts["all"].exposed > 0
-    crude = [result.measures["cut_foreign"], result.measures["cut_pop_imap"]]
+    assert 0 < sum(block.effect.stopped for block in result.blocks) < sum(crible.attempts[kind].stopped for kind in kinds)
+    exposed = crible.accounts["all"].accounts_exposed
+    assert nothing.accounts["all"].accounts_lost == nothing.accounts["all"].accounts_exposed == exposed > 0
+    crude = [result.evaluation.measures["cut_foreign"], result.evaluation.measures["cut_pop_imap"]]
     assert all(figures.legit_accounts_touched > crible.legit_accounts_touched for figures in crude)
     assert [block.effect.stopped for block in result.blocks] == sorted((b.effect.stopped for b in result.blocks), reverse=True)
 
@@ -132,7 +133,7 @@ def test_the_summary_fits_the_terminal_with_all_its_digits(result: Result, width
     assert "…" not in text
     for attack in result.attacks.values():
         assert f" {attack.attempts:,} " in text
-    for figures in result.measures.values():
+    for figures in result.evaluation.measures.values():
         assert f" {figures.legit_accounts_touched:,}" in text
 
 
