@@ -31,7 +31,7 @@ import msgspec
 from models.alerts import KINDS, Alert, Kind
 from models.attempts import Attempt
 
-__all__ = ["BENIGN", "Accusations", "AlertFigures", "CaseAlert", "CaseFigures", "KindFigures", "Truth"]
+__all__ = ["BENIGN", "Accusations", "AlertFigures", "CaseFigures", "KindFigures", "Truth"]
 
 BENIGN: Final = "benign"
 _AMBIGUOUS: Final = "kind_ambiguous"
@@ -71,12 +71,6 @@ class Truth(Protocol):
     @property
     def password_ok(self) -> bool | None:
         """Whether the right password was presented: on attacks, and on benign attempts that were refused."""
-
-
-class CaseAlert(Alert, frozen=True, kw_only=True):
-    """An alert as a case needs it: ``members`` of a campaign are alert_ids."""
-
-    members: tuple[str, ...] = ()
 
 
 class KindFigures(msgspec.Struct, frozen=True):
@@ -237,8 +231,8 @@ class Accusations:
         campaign_of: dict[str, str] = {}
         for accusation in self._accusations:
             alert = accusation.alert
-            if alert.subject.campaign is not None and isinstance(alert, CaseAlert):
-                campaign_of |= dict.fromkeys(alert.members, alert.subject.campaign)
+            if alert.subject.campaign is not None:
+                campaign_of |= dict.fromkeys(alert.members or (), alert.subject.campaign)
         cases: defaultdict[str, list[_Accusation]] = defaultdict(list)
         for accusation in self._accusations:
             alert = accusation.alert

@@ -13,7 +13,20 @@ import msgspec
 
 from models.ids import stable_id
 
-__all__ = ["KINDS", "SCHEMA", "Alert", "AlertKind", "Evidence", "Kind", "ModelScore", "Reason", "Severity", "Subject", "alert_id"]
+__all__ = [
+    "KINDS",
+    "SCHEMA",
+    "Alert",
+    "AlertKind",
+    "Evidence",
+    "Feature",
+    "Kind",
+    "ModelScore",
+    "Reason",
+    "Severity",
+    "Subject",
+    "alert_id",
+]
 
 SCHEMA: Final = "alert/1"
 
@@ -119,16 +132,29 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     event_ids: list[str] = []
 
 
-class ModelScore(msgspec.Struct, frozen=True):
-    """Which model contributed and what it said (0 ordinary to 1 never seen)."""
+class Feature(msgspec.Struct, frozen=True):
+    """A feature of what a model scored, its value, and what it adds to the forest's score: without it, that is so much less."""
+
+    name: str
+    value: float
+    weight: float
+
+
+class ModelScore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which model contributed and what it said (0 ordinary to 1 never seen); its strongest features, where it has several."""
 
     detector: str
     version: str
     score: float
+    features: list[Feature] = []
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """See the module's text; times are event time, UTC seconds."""
+    """See the module's text; times are event time, UTC seconds.
+
+    The last four are a campaign's only: what kind of attack it is, the alerts behind which it stands, the accounts of which the
+    attacker presented the right password, and those of them that he entered. There may be more than are listed: see ``evidence``.
+    """
 
     alert_id: str
     kind: Kind
@@ -145,6 +171,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[str] = []
     model: ModelScore | None = None
     cold: bool = False
+    cause: Kind | msgspec.UnsetType = msgspec.UNSET
+    members: list[str] | msgspec.UnsetType = msgspec.UNSET
+    exposed: list[str] | msgspec.UnsetType = msgspec.UNSET
+    entered: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def alert_id(kind: Kind, subject: Subject, hour: int) -> str:

@@ -40,10 +40,14 @@ class Fail(IntEnum):
 #: Plain numbers, because reading a member of an enumeration takes longer.
 _NONE: Final = int(Fail.NONE)
 _UNKNOWN: Final = int(Fail.UNKNOWN)
+_CREDENTIALS: Final = int(Fail.CREDENTIALS)
+_TOKEN: Final = int(Fail.TOKEN)
 _FAIL_OF: Final[dict[str | None, int]] = {kind.name.lower(): int(kind) for kind in Fail if kind > Fail.UNKNOWN}
 
 #: Dovecot hashes nothing for CRAM and SCRAM, and the token for OAuth.
 _PLAIN_MECHS: Final = frozenset({"PLAIN", "LOGIN", "plain", "login"})
+#: Their secret is an OAuth token (RFC 7628, and its older form): what fails is a token, and no password can be guessed by them.
+_TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoauth2"})
 
 
 class Attempt(msgspec.Struct, array_like=True, gc=False):
@@ -52,8 +56,8 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     ``address`` and ``network`` are "" where only a proxy of ours is known: such an attempt counts for its account alone.
     ``guess`` identifies the password that was tried (32 bits; equal for a repeated password), or the event itself where
     no usable ``pwhash`` exists. ``try_id`` identifies the try. Both are 0 for a success. ``attack`` is set by the source
-    stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so is ``shared``: several
-    people have logged in from its address within some hours.
+    stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so are ``shared``: several
+    people have logged in from its address within some hours; and ``raised``: id and kind of the alerts that it led to there.
     """
 
     ts: float
@@ -75,6 +79,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     event_id: str
     attack: int = 0
     shared: bool = False
+    raised: tuple[tuple[str, str], ...] = ()
 
 
 class Resolver:
@@ -103,6 +108,8 @@ class Resolver:
         repeats_password = False
         if not event.success:
             fail = _FAIL_OF.get(event.fail_type, _UNKNOWN)
+            if fail <= _CREDENTIALS and event.mech in _TOKEN_MECHS:
+                fail = _TOKEN
             pwhash = event.pwhash
             if pwhash and (event.mech in _PLAIN_MECHS or event.protocol == "http"):
                 repeats_password = True

@@ -4,15 +4,18 @@ Rules:
     * ``brute_force`` (instant): many different passwords against one account, from one or many addresses.
     * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, or one
       that no traveller could make.
-    * ``stale_password`` (scored): a familiar network keeps trying one old password.
+    * ``stale_password`` (scored): a familiar network and device keep trying one old password.
+    * ``token_failure`` (scored): a familiar device's OAuth tokens fail for longer than one is valid, with no success in between.
 
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
 
-It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute.
+It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute. It says what
+is familiar about an account when that changes. Account changes (``models.changes``) take effect where they stand among attempts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import asin, cos, log1p, radians, sin, sqrt
 from typing import Final, TypeVar
 from zlib import compress, decompress
@@ -21,14 +24,16 @@ import msgspec
 
 from models.accounts import Groups
 from models.addresses import locate
-from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
-from models.attempts import TRY_SLOT_S, Attempt
+from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
 from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, TODAY, carried_by, is_newcomer, is_stranger
-from models.detectors import AccountDetector, Detector
+from models.changes import AccountChange
+from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32
-from models.stage import Outputs, Pulse, Stage
+from models.profiles import Profile, network_number, protocol_bit
+from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity"]
@@ -39,7 +44,7 @@ BRUTE_RULES: Final = (
     InstantRule("brute_force", HOUR_S, 25),
     InstantRule("brute_force", 24 * HOUR_S, 50),
 )
-_KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3}
+_KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3, "token_failure": 4}
 _MINUTE_S: Final = 60
 _DAY_S: Final = 86400
 _IDLE_STRANGER_S: Final = 25 * HOUR_S
@@ -53,6 +58,9 @@ _REMEMBER_ALERTS_H: Final = 26
 _HISTORY_DAYS: Final = 3
 _HISTORY_SPAN_DAYS: Final = 7
 _TAKEOVER_GUESSES: Final = 5
+#: After these changes the mailbox is somebody else's; after those an intruder is out.
+_STARTS_ANEW: Final = frozenset({"created", "closed"})
+_NEW_SECRET: Final = frozenset({"password_changed", "credential_revoked"})
 #: A scheduled flight covers 900 km/h gate to gate at best; nearer than 500 km the geo data is too coarse.
 _TRAVEL_KM_PER_H: Final = 900.0
 _TRAVEL_KM: Final = 500.0
@@ -60,11 +68,18 @@ _TRAVEL_KM: Final = 500.0
 _TRAVEL_COUNTRIES_S: Final = 900
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
+#: A token is valid for an hour: tried once more before it is renewed it is ordinary, for an hour on end it is not renewed.
+_TOKEN_TRIES: Final = 4
+_TOKEN_SPAN_S: Final = HOUR_S
+_TOKEN_DEVICES: Final = 4
 _LEARN_EVERY: Final = 64
 #: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
 #: client's claim, and a record is bounded).
 _PULSE_SLOT_S: Final = 30
 _PULSE_LARGE: Final = 256
+
+#: Outcomes only after the right password; of what we refused, nobody looked at it.
+_RIGHT_PASSWORD: Final = frozenset({Fail.NONE, Fail.EXPIRED})
 
 Key = TypeVar("Key", str, int)
 
@@ -103,7 +118,7 @@ class Failing(msgspec.Struct, array_like=True, gc=False):
 
 
 class Stale(msgspec.Struct, array_like=True, gc=False):
-    """One password that a network keeps trying."""
+    """One password that a network keeps trying; or, ``guess`` 0, the tokens that a device does."""
 
     guess: int
     first_s: int
@@ -137,6 +152,8 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     failing: dict[str, Failing] = msgspec.field(default_factory=dict)
     stale: dict[str, Stale] = msgspec.field(default_factory=dict)
     alerted: list[int] = msgspec.field(default_factory=list)
+    tokens: dict[int, Stale] = msgspec.field(default_factory=dict)
+    protocols: int = 0
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -148,7 +165,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
         return days < _HISTORY_DAYS or last - first < _HISTORY_SPAN_DAYS
 
 
-class AccountStage(Stage[AccountRow, Attempt]):
+class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     """See the module's text.
 
     Args:
@@ -167,7 +184,13 @@ class AccountStage(Stage[AccountRow, Attempt]):
         """All rows are alike."""
         return AccountRow
 
-    def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+    def _fold(self, item: Attempt | AccountChange, offset: int, outputs: Outputs) -> None:
+        if isinstance(item, AccountChange):
+            self._change(item, outputs)
+        else:
+            self._attempt(item, offset, outputs)
+
+    def _attempt(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         if attempt.policy_reject:
             self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, offset, outputs)
             return
@@ -177,15 +200,52 @@ class AccountStage(Stage[AccountRow, Attempt]):
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
         self._count_in_pulse(row, attempt, offset, outputs)
+        alerts: Sequence[Alert] = ()
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
-                outputs.alerts += self._judge_success(row, attempt)
-            _learn(row, attempt)
+                alerts = self._judge_success(row, attempt)
+            if row.tokens:
+                row.tokens.pop(hash32(attempt.device), None)
+            if _learn(row, attempt):
+                outputs.profiles[attempt.account] = _profile(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
-                outputs.alerts += self._judge_brute_force(row, attempt)
+                alerts = self._judge_brute_force(row, attempt)
             if attempt.repeats_password and attempt.address:
-                outputs.alerts += self._judge_stale(row, attempt)
+                alerts = [*alerts, *self._judge_stale(row, attempt)]
+        elif attempt.fail == Fail.TOKEN:
+            alerts = self._judge_token(row, attempt)
+        if alerts or attempt.raised:
+            outputs.alerts += alerts
+            self._note_in_pulse(attempt, alerts)
+
+    def _change(self, change: AccountChange, outputs: Outputs) -> None:
+        """A new or a gone mailbox has no past; with a new password, what an intruder may have taught is forgotten.
+
+        Either way what was tried so far, and fails from now on, says nothing. Goes by the time of the change, not of its arrival:
+        what was learnt on later days stays. The other changes say nothing about who the owner is.
+        """
+        if change.change not in _STARTS_ANEW and change.change not in _NEW_SECRET:
+            return
+        if self.peek(change.account) is None:
+            return
+        row, until_day = self.row(change.account), int(change.ts) // _DAY_S
+        from_day = 0 if change.change in _STARTS_ANEW else _entered_on(row, until_day)
+        before = _profile(row)
+        row.networks, row.countries = (_without(habits, from_day, until_day) for habits in (row.networks, row.countries))
+        row.asns, row.devices = (_without(habits, from_day, until_day) for habits in (row.asns, row.devices))
+        if change.change in _STARTS_ANEW and not row.countries:
+            row.protocols = 0
+        row.last_success = None
+        row.recent, row.hours = (
+            {number: cell for number, cell in window.items() if cell.last_s > change.ts} for window in (row.recent, row.hours)
+        )
+        row.failing = {address: failing for address, failing in row.failing.items() if failing.last_s > change.ts}
+        row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
+        row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
+        after = _profile(row)
+        if after != before:
+            outputs.profiles[change.account] = after
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
@@ -200,14 +260,22 @@ class AccountStage(Stage[AccountRow, Attempt]):
             pulse = self.pulse = Pulse(max(second, pulse.second), {})
             self.pulse_attempts = 0
         self.pulse_attempts += 1
-        known = familiarity(row, attempt)
+        known, carried = familiarity(row, attempt), carried_by(attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
         if not known & NETWORK and outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
             outputs.strangers.append((attempt, known))
+            if outcome in _RIGHT_PASSWORD and attempt.network not in row.networks:
+                pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
         if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
             known |= FIRST
-        seen_as = (*carried_by(attempt), outcome, known)
+        seen_as = (*carried, outcome, known)
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
+
+    def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
+        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
+        raised = attempt.raised + tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
+        notes = self.pulse.notes
+        notes += [Note(identity, kind, attempt.account, attempt.address, carried_by(attempt)) for identity, kind in raised]
 
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -258,15 +326,21 @@ class AccountStage(Stage[AccountRow, Attempt]):
         hour = int(attempt.ts) // HOUR_S
         if reasons and _first_time(row, _mark("account_takeover", hour, attempt.address)):
             subject = Subject(account=attempt.account, ip=attempt.address)
-            score = self.detector.score(vector) if vector else None
-            cold = row.is_cold() and not attempt.attack
-            window = list(row.recent.values())
-            alerts.append(
-                self._alert("account_takeover", "high", row, attempt, subject, hour, reasons, window, score=score, cold=cold)
-            )
+            alerts.append(self._takeover(row, attempt, subject, hour, reasons, vector))
         if vector and not attempt.attack:
             self.detector.learn(vector)
         return alerts
+
+    def _takeover(
+        self, row: AccountRow, attempt: Attempt, subject: Subject, hour: int, reasons: list[Reason], vector: Vector | None
+    ) -> Alert:
+        score, features = self.detector.score(vector) if vector else None, []
+        if vector and score is not None:
+            features = [Feature(*each) for each in self.detector.strongest(vector)]
+        cold, cells = row.is_cold() and not attempt.attack, list(row.recent.values())
+        return self._alert(
+            "account_takeover", "high", row, attempt, subject, hour, reasons, cells, score=score, features=features, cold=cold
+        )
 
     def _judge_stale(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         second = int(attempt.ts)
@@ -289,7 +363,36 @@ class AccountStage(Stage[AccountRow, Attempt]):
         text = f"one password tried {stale.tries} times in {span_s // _MINUTE_S} minutes from a network of the owner"
         reason = Reason("same_password", text, stale.tries, _STALE_TRIES)
         subject = Subject(account=attempt.account, network=attempt.network)
-        return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], list(row.recent.values()))]
+        window, cold = list(row.recent.values()), not _is_familiar(row, attempt)
+        return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], window, cold=cold)]
+
+    def _judge_token(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
+        second, device = int(attempt.ts), hash32(attempt.device)
+        habit = row.devices.get(device)
+        if not attempt.device or habit is None or habit.first_day >= second // _DAY_S:
+            return []  # anybody can send a token that is none
+        failing = row.tokens.get(device)
+        if failing is None:
+            if len(row.tokens) >= _TOKEN_DEVICES:
+                del row.tokens[min(row.tokens, key=lambda old: (row.tokens[old].last_s, old))]
+            row.tokens[device] = Stale(0, second, second)
+            return []
+        if second // TRY_SLOT_S == failing.last_s // TRY_SLOT_S:
+            return []
+        failing.tries += 1
+        failing.first_s, failing.last_s = min(failing.first_s, second), max(failing.last_s, second)
+        span_s, hour = failing.last_s - failing.first_s, second // HOUR_S
+        if failing.tries < _TOKEN_TRIES or span_s < _TOKEN_SPAN_S:
+            return []
+        if not _first_time(row, _mark("token_failure", hour, attempt.device)):
+            return []
+        text = f"tokens of a device of the owner failed {failing.tries} times in {span_s // _MINUTE_S} minutes, none was good"
+        reasons = [
+            Reason("token_tries", text, failing.tries, _TOKEN_TRIES),
+            Reason("token_span_s", "longer than a token is valid", span_s, _TOKEN_SPAN_S),
+        ]
+        subject = Subject(account=attempt.account, device=attempt.device)
+        return [self._alert("token_failure", "low", row, attempt, subject, hour, reasons, list(row.recent.values()))]
 
     def _alert(
         self,
@@ -303,6 +406,7 @@ class AccountStage(Stage[AccountRow, Attempt]):
         cells: list[AccountCell],
         *,
         score: float | None = None,
+        features: Sequence[Feature] = (),
         cold: bool = False,
     ) -> Alert:
         failures = sum(cell.failures for cell in cells)
@@ -338,11 +442,17 @@ class AccountStage(Stage[AccountRow, Attempt]):
             ),
             attack=KINDS[kind].attack,
             groups=list(self.groups.of(attempt.account)),
-            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score),
+            model=None if score is None else ModelScore(self.detector.name, self.detector.version, score, list(features)),
             cold=cold,
         )
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
+
+    def _forget(self, key: str, outputs: Outputs) -> None:
+        row = self.peek(key)
+        if row is not None and row.countries:
+            outputs.profiles[key] = None
+        super()._forget(key, outputs)
 
     def _expired(self, row: AccountRow) -> bool:
         return row.newest_ts < self.meta.newest_ts - (_IDLE_OWNER_S if row.networks else _IDLE_STRANGER_S)
@@ -369,7 +479,7 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     """What the account knows of an attempt, as bits (see :mod:`models.campaigns`); 0 for an account without a past.
 
     Known is what had a good log-in on an earlier day: what was new today may be the attack itself. From a known network, where
-    nearly all attempts come from, nothing else is asked.
+    nearly all attempts come from, nothing else is asked. A gate asks :func:`models.profiles.familiarity_of` instead.
     """
     today = int(attempt.ts) // _DAY_S
     here = row.networks.get(attempt.network)
@@ -392,7 +502,21 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     return known
 
 
+def _profile(row: AccountRow) -> Profile | None:
+    """What is said about the account; ``None`` where it has no past."""
+    if not row.countries:
+        return None
+    return Profile(
+        {network_number(network): habit.first_day for network, habit in row.networks.items()},
+        {asn: habit.first_day for asn, habit in row.asns.items()},
+        {country: habit.first_day for country, habit in row.countries.items()},
+        {device: habit.first_day for device, habit in row.devices.items()},
+        row.protocols,
+    )
+
+
 _MARK_HOUR_SHIFT: Final = 36
+_MARK_KINDS: Final = 15
 
 
 def _mark(kind: Kind, hour: int, place: str = "") -> int:
@@ -425,6 +549,14 @@ def _network_of(address: str) -> str:
     return locate(address.partition("/")[0]).network if address else ""
 
 
+def _is_familiar(row: AccountRow, attempt: Attempt) -> bool:
+    """Whether the account knew the network before today, and the device too if it is told: who got in today earns nothing by it."""
+    if not familiarity(row, attempt) & NETWORK:
+        return False
+    device = row.devices.get(hash32(attempt.device))
+    return not attempt.device or (device is not None and device.first_day < int(attempt.ts) // _DAY_S)
+
+
 def _addresses(count: int) -> str:
     return "one address" if count == 1 else f"{count} addresses" if count else "behind a proxy of ours"
 
@@ -435,7 +567,8 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
     if attempt.network in row.networks or (knows_asn and knows_device):
         return []
     reasons = []
-    if attempt.attack and not attempt.shared:  # behind a shared address are customers too
+    # Behind a shared address are customers too. Who bought mailboxes to look so is found by what his campaign looks like.
+    if attempt.attack and not attempt.shared:
         kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:
@@ -485,42 +618,61 @@ def _distance_km(last: LastSuccess, attempt: Attempt) -> float:
     return 2 * 6371.0 * asin(sqrt(h))
 
 
-def _learn(row: AccountRow, attempt: Attempt) -> None:
-    """Take a success into the account's habits, unless its source is under alert."""
+def _entered_on(row: AccountRow, day: int) -> int:
+    """The first day, within a week before ``day``, on which somebody else may have been in the account; the day after if none."""
+    marks = (mark for mark in row.alerted if mark & _MARK_KINDS == _KIND_CODES["account_takeover"])
+    days = [(mark >> _MARK_HOUR_SHIFT) * HOUR_S // _DAY_S for mark in marks]
+    return min((entered for entered in days if day - _HISTORY_SPAN_DAYS <= entered <= day), default=day + 1)
+
+
+def _without(habits: dict[Key, Habit], from_day: int, until_day: int) -> dict[Key, Habit]:
+    """The habits that did not begin on these days."""
+    return {key: habit for key, habit in habits.items() if not from_day <= habit.first_day <= until_day}
+
+
+def _learn(row: AccountRow, attempt: Attempt) -> bool:
+    """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
-        return
+        return False
     ts, network, device, last = attempt.ts, attempt.network, hash32(attempt.device), row.last_success
     day = int(ts) // _DAY_S
+    is_new = not row.protocols & (bit := protocol_bit(attempt.protocol))
+    row.protocols |= bit
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
         last.ts = max(last.ts, ts)
-        return
-    _practise(row.countries, attempt.country, day)
+        return is_new
+    is_new |= _practise(row.countries, attempt.country, day)
     if attempt.asn:
-        _practise(row.asns, attempt.asn, day)
+        is_new |= _practise(row.asns, attempt.asn, day)
     if attempt.device:
-        _practise(row.devices, device, day)
+        is_new |= _practise(row.devices, device, day)
     if not network:  # behind a proxy of ours: where he is, nobody knows
-        return
-    _practise(row.networks, network, day)
+        return is_new
+    is_new |= _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
         row.last_success = LastSuccess(ts, day, network, device, attempt.country, attempt.latitude, attempt.longitude)
+    return is_new
 
 
-def _practise(habits: dict[Key, Habit], key: Key, day: int) -> None:
-    """Note ``key`` for ``day``; the habit longest out of use makes room."""
+def _practise(habits: dict[Key, Habit], key: Key, day: int) -> bool:
+    """Note ``key`` for ``day``, and return whether it is known for longer now; the habit longest out of use makes room."""
     habit = habits.get(key)
     if habit is not None and habit.last_day == day:
-        return
+        return False
     if habit is None:
         if len(habits) >= _HABITS:
             del habits[min(habits, key=lambda old: (habits[old].last_day, old))]
         habits[key] = Habit(day, day)
-    elif day > habit.last_day:
+        return True
+    if day > habit.last_day:
         habit.last_day = day
         habit.days += 1
-    elif day < habit.first_day:
+        return False
+    if day < habit.first_day:
         habit.first_day = day
         habit.days += 1
+        return True
+    return False
 
 
 def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:

@@ -7,6 +7,8 @@ Rules:
     * ``password_spray`` (instant): many different accounts fail from one address or network.
     * ``credential_stuffing`` (scored): the same, about one try per account, with a share of accounts that do not exist.
     * ``login_flood`` (scored): failing attempts per minute from one address, of accounts that do not use it with success.
+    * ``shared_source`` (scored): an address under one of these alerts is one that many people have used for days. It says that what
+      is done has to be done account by account. That is all it does, because bought mailboxes can make an address look so.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from zlib import compress, decompress
 
 import msgspec
 
-from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
+from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import hash32
@@ -54,7 +56,11 @@ _MINUTE_S: Final = 60
 _MOST_WAITING: Final = 512
 #: While a source is under attack it is said every so often who uses it.
 _TELL_EVERY_S: Final = 60
+#: So many accounts within about a day are not one household; on so many of the last days, an address that people share.
 _SHARED_BY: Final = 10
+_SHARED_DAYS: Final = 3
+_SHARED_OF_DAYS: Final = 14
+_DAY_S: Final = 24 * HOUR_S
 _IDLE_S: Final = 25 * HOUR_S
 _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
@@ -154,9 +160,13 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     def attacks(self, ts: float) -> int:
         """Bits of the kinds raised in the hour of ``ts`` or the one before."""
         hour = int(ts) // HOUR_S
+        return self.attacks_in(hour - 1, hour)
+
+    def attacks_in(self, first_hour: int, last_hour: int) -> int:
+        """Bits of the kinds raised in these hours."""
         bits = 0
         for mark in self.alerted:
-            if hour - 1 <= mark >> _KIND_BITS <= hour:
+            if first_hour <= mark >> _KIND_BITS <= last_hour:
                 bits |= mark & (1 << _KIND_BITS) - 1
         return bits
 
@@ -165,6 +175,7 @@ class SourceRow(Row, array_like=True, gc=False):
     """What is known about an address.
 
     ``minute`` and ``minute_failures``: the newest minute with a failure. ``told_s``: when it was last said who uses it.
+    ``shared_days``: UTC days on which many accounts used it.
     """
 
     recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
@@ -173,10 +184,11 @@ class SourceRow(Row, array_like=True, gc=False):
     minute: int = 0
     minute_failures: int = 0
     samples: list[str] = msgspec.field(default_factory=list)
+    shared_days: list[int] = msgspec.field(default_factory=list)
     told_s: int = 0
 
-    def count_success(self, ts: float, account: int, *, under_attack: bool) -> int:
-        """Note a good log-in; returns how many accounts had one within about a day, those of each six hours counted anew.
+    def count_success(self, ts: float, account: int, *, under_attack: bool) -> bool:
+        """Note a good log-in; returns whether many accounts had one within about a day.
 
         Who uses this source decides what a block of it would cost. While the source is ``under_attack``, an account that was not
         seen here before has probably just been entered: not counted.
@@ -190,12 +202,31 @@ class SourceRow(Row, array_like=True, gc=False):
                 del self.usage[past]
         if under_attack and not self.knows(account):
             add_distinct(cell.doubtful, account)
-            return sum([len(cell.accounts) for cell in self.usage.values()])
+            return self._is_used_by_many()
         cell.successes += 1
         if len(cell.accounts) == K_MIN_VALUES and account not in cell.accounts:
             cell.wait(account)
         add_distinct(cell.accounts, account)
-        return sum([len(cell.accounts) for cell in self.usage.values()])
+        day = int(ts) // _DAY_S
+        if self.shared_days and self.shared_days[-1] == day:
+            return True
+        used_by_many = self._is_used_by_many()
+        if used_by_many:
+            self._note_shared_day(day)
+        return used_by_many
+
+    def _is_used_by_many(self) -> bool:
+        seen = [cell.accounts for cell in self.usage.values()]
+        return sum(map(len, seen)) >= _SHARED_BY and count_distinct(seen) >= _SHARED_BY
+
+    def _note_shared_day(self, day: int) -> None:
+        newest = max(day, *self.shared_days, 0)
+        self.shared_days = sorted(each for each in {*self.shared_days, day} if each > newest - _SHARED_OF_DAYS)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether many accounts have used it on several of the last days."""
+        return len(self.shared_days) >= _SHARED_DAYS
 
     def knows(self, account: int) -> bool:
         """Whether ``account`` has logged in from here in about the last 24 hours (as far as the count remembers)."""
@@ -241,12 +272,16 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             attempt.attack = row.attacks(ts)
         account = hash32(attempt.account)
         if attempt.success:
-            attempt.shared = row.count_success(ts, account, under_attack=bool(attempt.attack)) >= _SHARED_BY
+            attempt.shared = row.count_success(ts, account, under_attack=bool(attempt.attack))
         elif attempt.fail in GUESSES:
-            if self._count_at_address(row, attempt, account):
-                outputs.alerts += self._judge_address(row, attempt)
-            outputs.alerts += self._count_at_network(attempt, account, outputs.scopes)
+            alerts = self._judge_address(row, attempt) if self._count_at_address(row, attempt, account) else []
+            alerts += self._count_at_network(attempt, account, outputs.scopes)
             attempt.attack = row.attacks(ts) if row.alerted else 0
+            if alerts:
+                outputs.alerts += alerts
+                attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
+        elif attempt.fail == Fail.TOKEN and self._count_in_minute(row, int(ts), account):
+            outputs.alerts += self._judge_address(row, attempt)
         if attempt.attack and ts >= row.told_s + _TELL_EVERY_S:
             scope: Scope = "range" if "/" in attempt.address else "ip"
             row.told_s = int(ts)
@@ -279,14 +314,19 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             row.samples = []
         if cell.failures >= _SAMPLE_FROM and len(row.samples) < _SAMPLES:
             row.samples.append(attempt.event_id)
+        if self._count_in_minute(row, second, account):
+            return True
+        return is_new and (len(cell.accounts) >= _STUFFING_ACCOUNTS or len(row.recent) > 1 or bool(row.hours))
+
+    @staticmethod
+    def _count_in_minute(row: SourceRow, second: int, account: int) -> bool:
+        """Count a failure for floods; returns whether there are so many now."""
         minute = second // _MINUTE_S
         if minute > row.minute:
             row.minute, row.minute_failures = minute, 0
         if minute == row.minute and not (row.usage and row.knows(account)):
             row.minute_failures += 1
-        if row.minute_failures == _FLOOD_PER_MIN:
-            return True
-        return is_new and (len(cell.accounts) >= _STUFFING_ACCOUNTS or len(row.recent) > 1 or bool(row.hours))
+        return row.minute_failures == _FLOOD_PER_MIN
 
     def _count_at_network(self, attempt: Attempt, account: int, scopes: list[ScopeUse]) -> list[Alert]:
         """Count a failure, and judge it where it brings anything new; say who uses the network where that is an attack."""
@@ -330,11 +370,14 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
     def _judge_address(self, row: SourceRow, attempt: Attempt) -> list[Alert]:
         hour = int(attempt.ts) // HOUR_S
         subject = Subject(ip=attempt.address)
+        told_before = row.attacks_in(hour, hour)
         alerts = _spray(SPRAY_RULES, row, attempt, subject, lambda: list(row.usage.values()))
         if not row.has_alerted("credential_stuffing", hour):
             alerts += self._stuffing(row, attempt, subject, hour)
         if row.minute_failures >= _FLOOD_PER_MIN and not row.has_alerted("login_flood", hour):
             alerts.append(_flood(row, attempt, subject, hour))
+        if row.is_shared and not told_before and row.attacks_in(hour, hour):
+            alerts.append(_shared(row, attempt, subject, hour))
         return alerts
 
     def _stuffing(self, row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
@@ -369,7 +412,10 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
                 _STUFFING_TRIES_PER_ACCOUNT,
             ),
         ]
-        model = None if score is None else ModelScore(self.detector.name, self.detector.version, round(score, 4))
+        model = None
+        if score is not None:
+            features = [Feature(*each) for each in self.detector.strongest(_features(row))]
+            model = ModelScore(self.detector.name, self.detector.version, round(score, 4), features)
         return [
             _alert("credential_stuffing", "high", row, window, list(row.usage.values()), attempt, subject, hour, reasons, model)
         ]
@@ -441,7 +487,7 @@ def _spray(
                 continue
             row.note_alert(rule.kind, hour)
             text = f"{accounts} accounts failed from here within {rule.window_text}"
-            reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window)]
+            reasons = [Reason("accounts_failing", text, accounts, rule.threshold), *_which_kind(window, accounts)]
             alerts.append(_alert(rule.kind, "high", row, window, usage(), attempt, subject, hour, reasons))
     return alerts
 
@@ -451,12 +497,14 @@ def _from_enough_addresses(window: Sequence[FailureCell]) -> bool:
     return not addresses or count_distinct(addresses) >= _NETWORK_ADDRESSES
 
 
-def _which_kind(window: Sequence[FailureCell]) -> list[Reason]:
+def _which_kind(window: Sequence[FailureCell], accounts: int) -> list[Reason]:
     """Say so where spray and stuffing cannot be told apart."""
-    if not any(cell.untyped for cell in window):
-        return []
-    text = "some failures do not say whether their account exists: this can be credential stuffing as well"
-    return [Reason("kind_ambiguous", text)]
+    if any(cell.untyped for cell in window):
+        text = "some failures do not say whether their account exists: this can be credential stuffing as well"
+        return [Reason("kind_ambiguous", text)]
+    if sum(cell.failures for cell in window) <= _STUFFING_TRIES_PER_ACCOUNT * accounts:
+        return [Reason("kind_ambiguous", "accounts have been tried once or twice: this can be credential stuffing as well")]
+    return []
 
 
 def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Alert:
@@ -466,6 +514,17 @@ def _flood(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Ale
     return _alert(
         "login_flood", "medium", row, list(row.recent.values()), list(row.usage.values()), attempt, subject, hour, [reason]
     )
+
+
+def _shared(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> Alert:
+    window, usage = list(row.recent.values()), list(row.usage.values())
+    return _alert("shared_source", "low", row, window, usage, attempt, subject, hour, _shared_reasons(row))
+
+
+def _shared_reasons(row: SourceRow) -> list[Reason]:
+    days = len(row.shared_days)
+    text = f"used by {_SHARED_BY} accounts or more on {days} days: what is done here is done account by account"
+    return [Reason("shared_source", text, days, _SHARED_DAYS)]
 
 
 def _alert(
@@ -480,6 +539,8 @@ def _alert(
     reasons: list[Reason],
     model: ModelScore | None = None,
 ) -> Alert:
+    if isinstance(row, SourceRow) and row.is_shared and kind != "shared_source":
+        reasons = [*reasons, *_shared_reasons(row)]
     accounts = count_distinct([cell.accounts for cell in window])
     counts = {"failures": sum(cell.failures for cell in window)}
     distinct = {"accounts": accounts}
@@ -498,8 +559,8 @@ def _alert(
         severity=severity,
         score=round(accounts / (accounts + distinct.get("ok_accounts", 0) + 1), 4),
         ts=attempt.ts,
-        first_ts=float(min(cell.first_s for cell in window)),
-        last_ts=float(max(cell.last_s for cell in window)),
+        first_ts=float(min((cell.first_s for cell in window), default=int(attempt.ts))),
+        last_ts=float(max((cell.last_s for cell in window), default=int(attempt.ts))),
         subject=subject,
         reasons=reasons,
         evidence=Evidence(

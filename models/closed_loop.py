@@ -76,7 +76,7 @@ class ClosedLoop:
         if verdict is None:
             return False
         self.verdicts.append(verdict)
-        return True
+        return verdict.action == "refuse"
 
     def take_verdicts(self) -> list[Verdict]:
         """The verdicts since the last call."""

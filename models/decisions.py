@@ -162,6 +162,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """When it stopped or will stop holding."""
         return self.until if self.lifted is None else min(self.lifted, self.until)
 
+    def holds(self, now: float) -> bool:
+        """Whether it has not ended at ``now``. A lifted one has, whatever the clock of who lifted it said."""
+        return self.lifted is None and now < self.until
+
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What to do about an alert, before the policy has its say."""
@@ -286,7 +290,7 @@ class Ledger:
 
     def active(self, now: float) -> list[Decision]:
         """The decisions, of any mode, that have not ended at ``now``."""
-        return [decision for decision in self if decision.end > now]
+        return [decision for decision in self if decision.holds(now)]
 
     def apply(self, alert: Alert, now: float) -> list[Decision]:
         """The decisions that ``alert`` makes or changes, oldest first.
@@ -309,7 +313,7 @@ class Ledger:
     def lift(self, decision_id: str, now: float, by: str) -> list[Decision]:
         """The decision lifted at ``now``; nothing if it is unknown or has ended."""
         decision = self._decisions.get(decision_id)
-        if decision is None or decision.end <= now:
+        if decision is None or not decision.holds(now):
             return []
         lifted = msgspec.structs.replace(decision, lifted=now, lifted_by=by)
         self.load(decision_id, lifted)
@@ -382,8 +386,10 @@ class Ledger:
                 return self._against_source(alert)
             case "account_takeover":
                 return self._against_takeover(alert, now)
-            case "stale_password":
+            case "stale_password" | "token_failure":
                 return _notice(alert)
+            case "campaign":
+                return _containment(alert)
             case _:
                 return []
 
@@ -464,13 +470,15 @@ class Ledger:
     def _on_pairs(self, account: str, now: float) -> list[Decision]:
         """The pair decisions of ``account`` that hold at ``now``, in a stable order."""
         held = (self._decisions[identifier] for identifier in self._pairs.get(account, ()))
-        return sorted((d for d in held if d.end > now), key=lambda d: d.decision_id)
+        return sorted((d for d in held if d.holds(now)), key=lambda d: d.decision_id)
 
     def _is_protected(self, account: str, alert: Alert) -> bool:
         return not self.policy.protected_groups.isdisjoint((*self.groups.of(account), *alert.groups))
 
     def _mode(self, draft: _Draft, alert: Alert, *, stale: bool) -> Mode:
         legit = draft.impact.legit_accounts
+        if draft.scope in {"ip", "range"} and any(reason.code == "shared_source" for reason in alert.reasons):
+            return "proposed"  # many people use it: what is done here by itself is done by pair
         if stale or draft.by_a_person or legit is None or legit.high > self.policy.max_legit_accounts:
             return "proposed"
         hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
@@ -483,7 +491,7 @@ class Ledger:
         spared = self.spared(draft.scope, draft.value, now)
         fresh = self._new(draft, alert, "proposed" if spared else self._mode(draft, alert, stale=stale))
         current = self._decisions.get(self._latest.get(_slot(fresh), ""))
-        if current is None or current.end <= now:
+        if current is None or not current.holds(now):
             changed = []
         elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
             extended = self._extend(current, fresh)
@@ -583,12 +591,25 @@ def _jittered(duration_s: int, identifier: str) -> int:
 
 
 def _notice(alert: Alert) -> list[_Draft]:
-    """Tell the owner; while the notice holds, the account and network pair is exempt from decisions."""
-    account, network = alert.subject.account, _network_of_subject(alert)
-    if account is None or network is None:
+    """Tell the owner; while one about a network holds, the account and network pair is exempt from decisions."""
+    account, network, device = alert.subject.account, _network_of_subject(alert), alert.subject.device
+    if account is None or (network is None and device is None):
         return []
     nobody = Impact(attack_attempts=0, attack_accounts=0, legit_accounts=Interval(0, 0, 0))
+    if network is None:
+        return [_Draft(type="notify", scope="account_device", value=join_value(account, device or ""), impact=nobody)]
     return [_Draft(type="notify", scope="account_ip", value=join_value(network, account), impact=nobody)]
+
+
+def _containment(alert: Alert) -> list[_Draft]:
+    """For a person to do: a new password where the attacker holds the right one, and sessions ended where he got in."""
+    entered = set(alert.entered or ())
+    one = Impact(attack_attempts=0, attack_accounts=1, legit_accounts=Interval(0, 0, 1))
+    steps: list[tuple[Type, str]] = []
+    for account in alert.exposed or ():
+        steps += [("end_sessions", account)] if account in entered else []
+        steps.append(("reset_password", account))
+    return [_Draft(type=step, scope="account", value=join_value(account), impact=one, by_a_person=True) for step, account in steps]
 
 
 def _network_of_subject(alert: Alert) -> str | None:

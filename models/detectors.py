@@ -28,7 +28,7 @@ from river.base import AnomalyDetector
 from models.errors import CribleError, InputError
 from models.ids import hash64
 
-__all__ = ["DETECTORS", "AccountDetector", "Calibration", "Detector", "HalfSpaceForest", "RateBaseline", "SourceDetector"]
+__all__ = ["DETECTORS", "AccountDetector", "Calibration", "Detector", "HalfSpaceForest", "RateBaseline", "SourceDetector", "Vector"]
 
 Arrays = dict[str, NDArray[Any]]
 Limits = Mapping[str, tuple[float, float]]
@@ -48,6 +48,7 @@ _USE_LAST: Final = "use the last good snapshot"
 _NOT_FINITE: Final = "a feature is NaN or infinite"
 _LEAVE_OUT: Final = "leave a missing feature out"
 
+_STRONGEST: Final = 3
 #: Vectors learnt before a detector gives a score (design section 2).
 MIN_HISTORY: Final = 500
 
@@ -392,6 +393,21 @@ class Detector:
         if self.learnt < self.min_history:
             return None
         return 1 - self._calibration.p_value(self._forest.score_leaves(leaves))
+
+    def strongest(self, vector: Vector) -> list[tuple[str, float, float]]:
+        """The features that make ``vector`` strange, the strongest first: name, value, and the forest's score less that without it.
+
+        At most three, and only such as add to the score.
+        """
+        score = self._forest.score_leaves(self._forest.leaves(vector))
+        found = []
+        for place, (name, value) in enumerate(zip(self.limits, vector, strict=True)):
+            if value is not None:
+                without = [*vector[:place], None, *vector[place + 1 :]]
+                weight = score - self._forest.score_leaves(self._forest.leaves(without))
+                if weight > 0:
+                    found.append((name, value, round(weight, 4)))
+        return sorted(found, key=lambda feature: -feature[2])[:_STRONGEST]
 
     def learn(self, vector: Vector) -> None:
         """Learn ``vector``; a few dozen times as fast as a score, because whole windows are looked at together."""

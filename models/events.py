@@ -19,7 +19,6 @@ from string import ascii_uppercase
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from models.addresses import Proxies, normalise
 from models.ids import stable_id
@@ -134,6 +133,8 @@ _encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 _LENIENT_JSON: Final = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= _MAX_INT_DIGITS else digits)
 #: The Struct's default is left out when writing, which msgspec recognises by identity.
 _INTERNED: Final = {name: sys.intern(name) for name in PROTOCOLS}
+#: Country, ASN, geo build and id of an event that has none of them.
+_NO_STAMPS: Final = (None, None, None, "")
 _RFC3339: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 _TIDY_FAIL_TYPES: Final = FAIL_TYPES | {None}
@@ -246,13 +247,17 @@ class EventIds:
         if event.event_id:
             return
         first = event_id(event, 0)
-        n = self._seen.get(first, 0)
-        self._seen[first] = n + 1
-        if not n:
-            self._in_order.append(first)
-            if len(self._in_order) > _RECENT_IDS:
-                del self._seen[self._in_order.popleft()]
-        event.event_id = event_id(event, n) if n else first
+        seen = self._seen
+        if first in seen:
+            n = seen[first]
+            seen[first] = n + 1
+            event.event_id = event_id(event, n)
+            return
+        seen[first] = 1
+        event.event_id = first
+        self._in_order.append(first)
+        if len(seen) > _RECENT_IDS:
+            del seen[self._in_order.popleft()]
 
 
 def event_id(event: AuthEvent, n: int) -> str:
@@ -260,28 +265,26 @@ def event_id(event: AuthEvent, n: int) -> str:
 
     Equal to ``stable_id(content, n)``; where ``msgspec`` writes the same bytes as RFC 8785 it does so, five times as fast.
     """
-    stamped = event.country is not None or event.asn is not None or event.geo_build is not None
-    if event.attrs is None and event.ts >= 1 and not stamped and not event.event_id:
-        return _plain_id(event, n)
-    attrs = {name: value for name, value in event.attrs.items() if name != "source"} if event.attrs else {}
-    ts = int(event.ts) if event.ts.is_integer() else event.ts
-    protocol = _INTERNED.get(event.protocol, event.protocol)
-    content = replace(event, ts=ts, protocol=protocol, country=None, asn=None, geo_build=None, event_id="", attrs=attrs or None)
-    # Floats below 1e-5 and from 1e16 on are written with another exponent; other than ASCII names may be sorted otherwise.
-    if ts < 1 or any(type(value) is float or not name.isascii() for name, value in attrs.items()):
-        return stable_id(msgspec.to_builtins(content), n)
-    return blake2b(b"[%b,%d]" % (_encode_sorted(content), n), digest_size=16).hexdigest()
-
-
-def _plain_id(event: AuthEvent, n: int) -> str:
-    """The same for an event that has nothing to leave out, as most are before they get their id."""
-    ts = event.ts
+    ts, attrs, stamps = event.ts, event.attrs, (event.country, event.asn, event.geo_build, event.event_id)
+    counted = None
+    # What is left out is taken out of the event for the moment: a copy would take as long as all the rest.
     event.protocol = _INTERNED.get(event.protocol, event.protocol)
     if ts.is_integer():
         event.ts = int(ts)  # RFC 8785 writes it so
-    encoded = _encode_sorted(event)
-    event.ts = ts
-    return blake2b(b"[%b,%d]" % (encoded, n), digest_size=16).hexdigest()
+    if attrs is not None:
+        counted = {name: value for name, value in attrs.items() if name != "source"}
+        event.attrs = counted or None
+    if stamps != _NO_STAMPS:
+        event.country, event.asn, event.geo_build, event.event_id = _NO_STAMPS
+    # Floats below 1e-5 and from 1e16 on are written with another exponent; other than ASCII names may be sorted otherwise.
+    if ts < 1 or (counted and any(type(value) is float or not name.isascii() for name, value in counted.items())):
+        made = stable_id(msgspec.to_builtins(event), n)
+    else:
+        made = blake2b(b"[%b,%d]" % (_encode_sorted(event), n), digest_size=16).hexdigest()
+    event.ts, event.attrs = ts, attrs
+    if stamps != _NO_STAMPS:
+        event.country, event.asn, event.geo_build, event.event_id = stamps
+    return made
 
 
 def _lenient_object(raw: bytes) -> dict[str, Any]:

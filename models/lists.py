@@ -25,6 +25,8 @@ SCHEMA: Final = "list-entry/1"
 LIST_PREFIX: Final = "list/"
 #: Of each list.
 MAX_ENTRIES: Final = 10_000
+#: Of both, with as many again that have ended and are not removed yet; beyond it entries are not taken.
+_MAX_HELD: Final = 4 * MAX_ENTRIES
 
 #: Prefix lengths from which on a network is one address, as attempts are counted.
 _ONE_ADDRESS: Final = {4: 32, 6: 64}
@@ -103,7 +105,9 @@ class Lists:
         self._prefixes: set[int] = set()  # lengths in use
 
     def put(self, entry: ListEntry) -> None:
-        """Add an entry, or replace the one with its key."""
+        """Add an entry, or replace the one with its key; a new one is left out where there is no room."""
+        if len(self._keys) >= _MAX_HELD and entry.key not in self._keys:
+            return
         address = ""
         if entry.address:
             network = network_of(entry.address)
@@ -136,6 +140,10 @@ class Lists:
     def entries(self, name: ListName) -> list[ListEntry]:
         """The entries of a list, those that have ended too."""
         return list(self._entries[name].values())
+
+    def all(self) -> list[ListEntry]:
+        """The entries of both lists, those that have ended too."""
+        return list(self._keys.values())
 
     def in_force(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""

@@ -150,7 +150,7 @@ class Pipeline:
 
 def _split(
     attempts: Sequence[Attempt], positions: Sequence[int], keys: list[str], partitions: int
-) -> Iterator[tuple[int, Batch[Attempt]]]:
+) -> Iterator[tuple[int, Batch[Any]]]:
     """One batch per partition, in order."""
     chosen: dict[int, list[int]] = {}
     for place, partition in enumerate(partitions_of(keys, partitions)):

@@ -129,6 +129,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float,
         msgspec.Meta(ge=1.0, description="Refused is what is more than so many times as likely the campaign's as its owner's."),
     ] = 8.0
+    verdict_action: Annotated[
+        Literal["refuse", "tarpit"], _means("What becomes of it: refused, or held up for tarpit_s and let in then.")
+    ] = "refuse"
+    tarpit_s: Annotated[int, msgspec.Meta(ge=1, le=30, description="How long a tarpit holds an attempt up.")] = 10
+    max_tarpits: Annotated[
+        int,
+        msgspec.Meta(ge=0, description="Held up at a time at each gate; the others are let in at once."),
+    ] = 100
 
     def __post_init__(self) -> None:
         for text in self.never_block:

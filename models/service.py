@@ -9,6 +9,10 @@ Rules (all scored), judged when a minute closes:
     * ``login_flood``: so do all failures together.
     * ``backend_outage``: far more fail than usual of the log-ins that look like their owners'. Of strangers it says nothing.
     * ``campaign``: strangers fail so, however often each account is tried; told to every process each minute, with its looks.
+
+A campaign's alert is the case of an analyst: its cause, its members, the accounts of which the attacker had the right password.
+Right passwords of strangers are kept for three days, by account, so that a campaign finds those of before it stood out. There is
+one alert an hour, and one more after its end, as what is found later belongs to it too.
 """
 
 from __future__ import annotations
@@ -22,9 +26,10 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Fail
 from models.by_source import GUESSES
-from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Mix, is_newcomer, is_stranger
+from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Carried, Mix, is_newcomer, is_stranger
+from models.causes import FEW_TRIES, UNKNOWN_SHARE, kind_of, told
 from models.detectors import RateBaseline
-from models.stage import Outputs, Pulse, SeenAs, Stage
+from models.stage import Hit, Note, Outputs, Pulse, SeenAs, Stage
 
 __all__ = ["ServiceStage", "Tally"]
 
@@ -50,8 +55,6 @@ _REMEMBER_ALERTS_H: Final = 26
 #: In an outage most log-ins of owners fail; a forgotten password or a phone that was not told of a new one is seldom.
 _OUTAGE_FAILURES: Final = 20
 _OUTAGE_SHARE: Final = 0.3
-#: Tries per account up to which failing strangers are stuffing or spraying; above, they guess.
-_FEW_TRIES: Final = 3.0
 #: A campaign ends when nothing has stood out for so long.
 _CAMPAIGN_QUIET_S: Final = 1_800
 #: Per minute: what a campaign looked like an hour ago hardly counts; what quiet strangers look like is learnt over days.
@@ -65,6 +68,20 @@ _PRESENCE_S: Final = 86_400
 _MAX_KEYS: Final = 3_500
 _KEYS_WITHOUT_DEVICE: Final = 1_000
 _SOME_DEVICE: Final = "~"
+#: Right passwords of strangers are looked back at for so long, on so many accounts at most (the oldest go first) and so many each.
+_LOOK_BACK_S: Final = 72 * _HOUR_S
+_MAX_SUSPECTS: Final = 20_000
+_SUSPECTS_SLACK: Final = 2_000
+_MAX_HITS: Final = 4
+#: From these odds on a right password was the campaign's; its owner is asked to change it, so seldom without reason.
+_EXPOSED_LOG_ODDS: Final = log(10.0)
+#: Alerts of the last hour that a campaign may turn out to stand behind.
+_MAX_NOTES: Final = 1_024
+#: A member's client and place are those of at least this share of the campaign's attempts.
+_MEMBER_SHARE: Final = 0.02
+#: Listed in an alert at most, the newest; counted are all.
+_MAX_LISTED: Final = 500
+_MAX_CLOSING: Final = 4
 #: Values watched per minute, those with the most failures; and alerts about them in an hour, as an attacker can invent values.
 _MAX_VALUES: Final = 100
 _MAX_ALERTS_PER_H: Final = 64
@@ -73,6 +90,8 @@ _MAX_ALERTS_PER_H: Final = 64
 _NOTHING: Final = ("", 0, _SOME_DEVICE)
 
 _Value = tuple[str, str]
+#: Alerts about one address or network.
+_OF_SOURCES: Final[frozenset[str]] = frozenset({"password_spray", "credential_stuffing"})
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -91,8 +110,14 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
         self.first += other.first
 
 
-class NoRow(msgspec.Struct, array_like=True):
-    """The stage keeps nothing by key."""
+class Suspect(msgspec.Struct, array_like=True):
+    """The last right passwords of strangers on an account, and the campaign that the newest of its was found to be of, if any."""
+
+    newest_ts: float = 0.0
+    hits: list[Hit] = msgspec.field(default_factory=list)
+    campaign_id: str = ""
+    found_ts: float = 0.0
+    entered: bool = False
 
 
 class Running(msgspec.Struct, array_like=True):
@@ -105,6 +130,11 @@ class Running(msgspec.Struct, array_like=True):
     evident_ts: float
     failing: Mix
     tries_per_min: float = 0.0
+    most_per_min: float = 0.0
+    seen: Tally = msgspec.field(default_factory=Tally)
+    members: dict[str, Note] = msgspec.field(default_factory=dict)
+    found: int = 0
+    entered: int = 0
 
 
 class Extra(msgspec.Struct, array_like=True):
@@ -112,7 +142,7 @@ class Extra(msgspec.Struct, array_like=True):
 
     How far each account partition is; the counts of minutes not yet judged; the tallies of the last minutes judged; which values
     have stood out for how many minutes; the alerts that are out; the usual share of owners' failures; what strangers look like in
-    quiet times; the campaign.
+    quiet times; the campaign; those that have ended and whose last alert is to come; the alerts of the last hour.
     """
 
     passed: dict[int, int] = msgspec.field(default_factory=dict)
@@ -128,20 +158,23 @@ class Extra(msgspec.Struct, array_like=True):
     newcomers: Mix = msgspec.field(default_factory=Mix)
     campaign: Running | None = None
     baseline: bytes = b""
+    closing: list[Running] = msgspec.field(default_factory=list)
+    notes: list[tuple[int, Note]] = msgspec.field(default_factory=list)
 
 
-class ServiceStage(Stage[NoRow, Pulse]):
+class ServiceStage(Stage[Suspect, Pulse]):
     """See the module's text."""
 
-    def __init__(self, max_rows: int = 1_000) -> None:
+    def __init__(self, max_rows: int = _MAX_SUSPECTS) -> None:
         self.extra = Extra()
         self.baseline = RateBaseline()
+        self._evident: tuple[Tally, float, list[Reason]] | None = None  #: what stands out in the minute that is being judged
         super().__init__(max_rows)
 
     @staticmethod
-    def row_type(key: str) -> type[NoRow]:
-        """There are no rows."""
-        return NoRow
+    def row_type(key: str) -> type[Suspect]:
+        """All rows are alike: one per account."""
+        return Suspect
 
     def _fold(self, item: Pulse, offset: int, outputs: Outputs) -> None:
         minute = item.second // _MINUTE_S
@@ -149,6 +182,10 @@ class ServiceStage(Stage[NoRow, Pulse]):
         passed_ts = max(item.until_ts, float(item.second))
         self.meta.newest_ts = max(self.meta.newest_ts, passed_ts)
         extra.passed[item.source] = max(extra.passed.get(item.source, 0), int(passed_ts))
+        for hit in item.hits:
+            self._keep(hit)
+        if item.notes:
+            extra.notes = [*extra.notes, *((item.second, note) for note in item.notes)][-_MAX_NOTES:]
         if minute <= extra.closed_minute:
             self.meta.late_events += sum(item.counts.values())
             if extra.campaign is None:
@@ -199,8 +236,14 @@ class ServiceStage(Stage[NoRow, Pulse]):
                 outputs.alerts += self._alerts(value, tally, score, ts)
         outputs.alerts += self._judge_flood(minute, counts)
         self._learn(minute, counts)
+        if extra.campaign is not None and self._evident is not None:
+            case = self._case(extra.campaign, ts, *self._evident)
+            outputs.alerts += [] if case is None else [case]
+        self._evident = None
         if extra.campaign is not None:
             outputs.conclusions.append(self._conclusion(extra.campaign, ts))
+        outputs.alerts += self._close_campaigns(ts)
+        self._forget_suspects(outputs)
 
     def _tallies_of_window(self, minute: int, counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
         window = self.extra.window
@@ -237,7 +280,7 @@ class ServiceStage(Stage[NoRow, Pulse]):
         dimension, which = value
         subject = _subject(dimension, which)
         hour = (int(ts) - 1) // _HOUR_S
-        is_stuffing = tally.failures <= _FEW_TRIES * max(tally.first, 1)
+        is_stuffing = tally.failures <= FEW_TRIES * max(tally.first, 1)
         kind: Kind = "credential_stuffing" if is_stuffing else "brute_force"
         first_ts = float(min(index for index, tallies in self.extra.window.items() if value in tallies) * _MINUTE_S)
         where = f"with {dimension} {which}" if dimension else "in all"
@@ -246,13 +289,14 @@ class ServiceStage(Stage[NoRow, Pulse]):
         if begins:
             self.extra.campaign = Running(alert_id(kind, subject, hour), kind, first_ts, ts, ts, Mix())
         is_told = begins or (is_stuffing and self._may_alert(hour))
-        alerts = [self._alert(kind, "high", subject, hour, ts, first_ts, tally, score, reasons)] if is_told else []
+        alert = self._alert(kind, "high", subject, hour, ts, first_ts, tally, score, reasons) if is_told else None
         running = self.extra.campaign
         if running is not None and score is not None:
             running.last_ts = running.evident_ts = ts
-            about = Subject(campaign=running.campaign_id)
-            alerts.append(self._alert("campaign", "high", about, hour, ts, running.first_ts, tally, score, reasons))
-        return [alert for alert in alerts if alert is not None]
+            self._evident = self._evident or (tally, score, reasons)
+            if alert is not None and len(running.members) < _MAX_LISTED:
+                running.members[alert.alert_id] = Note(alert.alert_id, alert.kind, "", "", ("", "", 0, ""))
+        return [] if alert is None else [alert]
 
     def _may_alert(self, hour: int) -> bool:
         return sum(at == hour for at in self.extra.alerted.values()) < _MAX_ALERTS_PER_H
@@ -333,6 +377,7 @@ class ServiceStage(Stage[NoRow, Pulse]):
         """What strangers look like: those who fail while a campaign runs, those who succeed while none does."""
         extra, ts = self.extra, float((minute + 1) * _MINUTE_S)
         if extra.campaign is not None and ts - extra.campaign.last_ts > _CAMPAIGN_QUIET_S:
+            extra.closing = [*extra.closing, extra.campaign][-_MAX_CLOSING:]
             extra.campaign = None
         if extra.campaign is not None:
             _follow(extra.campaign, counts, ts)
@@ -365,16 +410,117 @@ class ServiceStage(Stage[NoRow, Pulse]):
             quiet_minutes=extra.quiet_minutes,
         )
 
+    # -- the case ----------------------------------------------------------------------------------------------------
+
+    def _keep(self, hit: Hit) -> None:
+        """Remember a right password of a stranger, in case a campaign turns out to stand behind it."""
+        row = self.hot.get(hit.account) or self.row(hit.account)
+        row.hits.append(hit)
+        row.newest_ts = max(row.newest_ts, hit.ts)
+        if len(row.hits) > _MAX_HITS:
+            del row.hits[0]
+
+    def _case(self, running: Running, ts: float, tally: Tally, score: float | None, reasons: list[Reason]) -> Alert | None:
+        """The campaign's alert of the hour, with what is known of it by now; nothing if it is out."""
+        subject, hour = Subject(campaign=running.campaign_id), (int(ts) - 1) // _HOUR_S
+        if alert_id("campaign", subject, hour) in self.extra.alerted:
+            return None
+        self._look_back(running, ts)
+        found = self._found(running)
+        self._collect(running, {account for account, _ in found})
+        notes = running.members.values()
+        kinds = [note.kind for note in notes if note.address]
+        seen = running.seen if running.seen.failures else tally
+        cause = kind_of(seen.failures, seen.unknown, seen.first, kinds.count("password_spray"), kinds.count("credential_stuffing"))
+        cause = running.kind if cause == "brute_force" and running.kind != "brute_force" else cause
+        mix = running.failing
+        sources = len({note.address for note in notes if note.address and note.kind in _OF_SOURCES})
+        told_so = [Reason("cause", told(cause, mix, sources)), *_of_kind(cause, seen), *reasons]
+        alert = self._alert("campaign", "high", subject, hour, ts, running.first_ts, tally, score, told_so)
+        if alert is None:
+            return None
+        counted = alert.evidence.counts | {"found": running.found, "entered": running.entered}
+        return msgspec.structs.replace(
+            alert,
+            campaign_id=running.campaign_id,
+            evidence=msgspec.structs.replace(alert.evidence, counts=counted),
+            cause=cause,
+            members=[running.campaign_id, *(each for each in running.members if each != running.campaign_id)][-_MAX_LISTED:],
+            exposed=[account for account, _ in found][-_MAX_LISTED:],
+            entered=[account for account, entered in found if entered][-_MAX_LISTED:],
+        )
+
+    def _look_back(self, running: Running, ts: float) -> None:
+        """Score the right passwords of the last days by what the campaign looks like now."""
+        campaign = msgspec.structs.replace(self._conclusion(running, ts), tries_per_min=running.most_per_min)
+        since = running.first_ts - _LOOK_BACK_S
+        if not campaign.failing.total:
+            return
+        judged: dict[tuple[Carried, int], bool] = {}  # many look alike
+
+        def is_theirs(hit: Hit) -> bool:
+            look = (hit.carried, hit.known)
+            if look not in judged:
+                judged[look] = campaign.log_odds(hit.carried, hit.known) >= _EXPOSED_LOG_ODDS
+            return judged[look]
+
+        for account, row in self._suspects():
+            theirs = [hit for hit in row.hits if hit.ts >= since and is_theirs(hit)]
+            entered = any(hit.outcome == Fail.NONE for hit in theirs)
+            if theirs and (row.campaign_id != running.campaign_id or entered > row.entered):
+                changed = self.row(account)
+                running.found += row.campaign_id != running.campaign_id
+                running.entered += entered
+                changed.campaign_id, changed.found_ts, changed.entered = running.campaign_id, max(hit.ts for hit in theirs), entered
+
+    def _found(self, running: Running) -> list[tuple[str, bool]]:
+        """The accounts found so far, the newest last, and whether each was entered."""
+        rows = [(row.found_ts, account, row.entered) for account, row in self._suspects() if row.campaign_id == running.campaign_id]
+        return [(account, entered) for _, account, entered in sorted(rows)]
+
+    def _collect(self, running: Running, found: set[str]) -> None:
+        """Add to the members the alerts since the campaign's begin that look like it, or are about what it got into."""
+        for second, note in self.extra.notes:
+            if second < running.first_ts - _HOUR_S or len(running.members) >= _MAX_LISTED:
+                continue
+            if note.account in found if note.kind == "account_takeover" else _is_member(running, note):
+                running.members.setdefault(note.alert_id, note)
+
+    def _close_campaigns(self, ts: float) -> list[Alert]:
+        """The last alerts of campaigns that have ended, in the first hour that has none of theirs yet."""
+        alerts, waiting = [], []
+        for running in self.extra.closing:
+            text = f"nothing has stood out for {_CAMPAIGN_QUIET_S // _MINUTE_S} minutes: it has ended"
+            alert = self._case(running, ts, running.seen, None, [Reason("ended", text)])
+            if alert is None:
+                waiting.append(running)
+            else:
+                alerts.append(msgspec.structs.replace(alert, last_ts=running.last_ts, cold=False))
+        self.extra.closing = waiting
+        return alerts
+
+    def _suspects(self) -> list[tuple[str, Suspect]]:
+        keys = [key for cold in self._cold for key in cold]
+        return [(key, row) for key in keys if (row := self.peek(key)) is not None]
+
+    def _forget_suspects(self, outputs: Outputs) -> None:
+        """Once there are too many: those whose last is too long ago, and the oldest of the others."""
+        if len(self) < self.max_rows + _SUSPECTS_SLACK:
+            return
+        ages = sorted((row.newest_ts, key) for key, row in self._suspects())
+        for _, key in ages[: len(ages) - self.max_rows]:
+            self._forget(key, outputs)
+
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
-    def _expired(self, row: NoRow) -> bool:
-        return True
+    def _expired(self, row: Suspect) -> bool:
+        return row.newest_ts < self.meta.newest_ts - _LOOK_BACK_S
 
-    def _alerting(self, row: NoRow) -> bool:
+    def _alerting(self, row: Suspect) -> bool:
         return False
 
-    def _remarkable(self, row: NoRow) -> tuple[float, ...]:
-        return (0.0,)
+    def _remarkable(self, row: Suspect) -> tuple[float, ...]:
+        return (row.newest_ts,)
 
     def _dump_extra(self) -> bytes:
         self.extra.baseline = self.baseline.dump()
@@ -416,6 +562,11 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
     refused = sum(attempts for key, attempts in tries if key[4] == REFUSED)
     if refused >= _MIN_FAILURES / _WINDOW_MIN and ts - running.evident_ts < _PRESENCE_S:
         running.last_ts = ts
+    for key, attempts in counts.items():
+        if key[4] in GUESSES and (is_stranger(key[5]) or is_newcomer(key[5])):
+            unknown, first = key[4] == Fail.ACCOUNT, bool(key[5] & FIRST)
+            running.seen.add(Tally(attempts, attempts, attempts * unknown, attempts * first))
+    running.most_per_min = max(running.most_per_min, running.tries_per_min)
     running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
     running.failing.fade(_FAILING_FADES)
     for key, attempts in tries:
@@ -433,6 +584,25 @@ def _reasons(where: str, tally: Tally, score: float | None) -> list[Reason]:
     if score is not None:
         reasons.append(Reason("above_baseline", "such minutes are rare in its own past", round(score, 4), _SCORE))
     return reasons
+
+
+def _is_member(running: Running, note: Note) -> bool:
+    return note.kind in _OF_SOURCES | {running.kind} and _looks_alike(running.failing, note.carried)
+
+
+def _looks_alike(mix: Mix, carried: Carried) -> bool:
+    """Whether the client and the place are among those that the campaign uses."""
+    least = _MEMBER_SHARE * mix.total
+    _, country, asn, device = carried
+    counts: list[dict[Any, float]] = list(mix.counts)
+    is_here = counts[2].get(asn, 0.0) >= least or counts[1].get(country, 0.0) >= least
+    return is_here and counts[3].get(device, 0.0) >= least
+
+
+def _of_kind(cause: Kind, seen: Tally) -> list[Reason]:
+    share = seen.unknown / max(seen.failures, 1)
+    text = f"{share:.0%} of the failures are on accounts that do not exist"
+    return [Reason("unknown_share", text, round(share, 4), UNKNOWN_SHARE)] if cause != "brute_force" else []
 
 
 def _subject(dimension: str, value: str) -> Subject:

@@ -22,10 +22,11 @@ import msgspec
 
 from models.alerts import Alert
 from models.attempts import Attempt
-from models.campaigns import Campaign
+from models.campaigns import Campaign, Carried
+from models.profiles import Profile
 from models.sketches import ScopeUse
 
-__all__ = ["SLICES", "Batch", "Checkpoint", "Outputs", "Pulse", "SeenAs", "Stage"]
+__all__ = ["SLICES", "Batch", "Checkpoint", "Hit", "NoRow", "Note", "Outputs", "Pulse", "SeenAs", "Stage"]
 
 #: Rows are kept in this many slices by a hash of their key: the unit of housekeeping and of the rolling snapshot.
 SLICES: Final = 64
@@ -66,16 +67,43 @@ class Batch(Generic[Item]):
 SeenAs = tuple[str, str, int, str, int, int]
 
 
+class Hit(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A right password of a stranger or newcomer, from a network where the account has had no success yet."""
+
+    account: str
+    ts: float
+    outcome: int
+    carried: Carried
+    known: int
+
+
+class Note(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An alert on an attack, and the attempt that led to it."""
+
+    alert_id: str
+    kind: str
+    account: str
+    address: str
+    carried: Carried
+
+
 class Pulse(msgspec.Struct, array_like=True):
     """What one account partition saw from ``second`` on; at ``until_ts`` it came to something later.
 
-    ``source`` is the partition, set by who carries the pulse.
+    ``source`` is the partition, set by who carries the pulse. ``hits`` and ``notes`` are bounded as its
+    attempts are.
     """
 
     second: int
     counts: dict[SeenAs, int]
     source: int = 0
     until_ts: float = 0.0
+    hits: list[Hit] = []
+    notes: list[Note] = []
+
+
+class NoRow(msgspec.Struct, array_like=True):
+    """The row of a stage that keeps nothing by key."""
 
 
 @dataclass(slots=True)
@@ -83,14 +111,16 @@ class Outputs:
     """What a batch led to, in input order.
 
     ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
-    the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``conclusions`` are the
-    service-wide stage's, for everybody; ``scopes`` say who uses what is under attack.
+    the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``profiles`` are those
+    that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide stage's, for everybody;
+    ``scopes`` say who uses what is under attack.
     """
 
     alerts: list[Alert] = field(default_factory=list)
     forwards: list[tuple[int, Any]] = field(default_factory=list)
     pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
+    profiles: dict[str, Profile | None] = field(default_factory=dict)
     conclusions: list[Campaign] = field(default_factory=list)
     scopes: list[ScopeUse] = field(default_factory=list)
 
@@ -161,7 +191,7 @@ class Stage(ABC, Generic[Row, Item]):
             fold(item, offset, outputs)
             meta.applied += 1
             if not meta.applied % _SWEEP_EVERY:
-                self._sweep(meta.applied // _SWEEP_EVERY % SLICES)
+                self._sweep(meta.applied // _SWEEP_EVERY % SLICES, outputs)
         self.offset = batch.offset
         return outputs
 
@@ -287,21 +317,21 @@ class Stage(ABC, Generic[Row, Item]):
 
     # -- bounded size ------------------------------------------------------------------------------------------------
 
-    def _sweep(self, index: int) -> None:
+    def _sweep(self, index: int, outputs: Outputs) -> None:
         """Forget what has expired in one slice, then the least remarkable rows over the bound."""
         cold = self._cold[index]
         kept: list[tuple[tuple[float, ...], str]] = []
         for key in list(cold):
             row = self.hot.get(key) or self._decode(key, cold[key])
             if self._expired(row):
-                self._forget(key)
+                self._forget(key, outputs)
             elif len(cold) * SLICES > self.max_rows and not self._alerting(row):
                 kept.append((self._remarkable(row), key))
         surplus = len(cold) - self.max_rows // SLICES
         for _, key in sorted(kept)[: max(surplus, 0)]:
-            self._forget(key)
+            self._forget(key, outputs)
 
-    def _forget(self, key: str) -> None:
+    def _forget(self, key: str, outputs: Outputs) -> None:
         self._forgotten.setdefault(key, self._slice(key).pop(key))
         self.hot.pop(key, None)
 

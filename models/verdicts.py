@@ -34,12 +34,8 @@ Action = Literal["accept", "tarpit", "challenge", "refuse"]
 #: Before or after the password was checked.
 Phase = Literal["before", "after"]
 
-#: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
-_HIT_SHARE: Final = 0.01
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
-#: Fewer than this a minute are not told from none.
-_SMALLEST_RATE: Final = 1e-3
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -75,12 +71,13 @@ class Verdicts:
         """Take over what is known of the running campaign; it is used from ``DELAY_S`` after ``campaign.ts`` on."""
         self._concluded.append(campaign)
 
-    def judge(self, attempt: Attempt, known: int) -> Verdict | None:
+    def judge(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
         """The verdict on an attempt; ``None`` accepts it.
 
         Args:
-            attempt: Whether it succeeded is not looked at.
+            attempt: Whether it succeeded is not looked at. From nowhere, or from what must never be blocked, it is accepted.
             known: What its account knows of it, of earlier attempts (see :mod:`models.campaigns`).
+            phase: When it is asked; the odds are those of a right password at any time.
         """
         while self._concluded and self._concluded[0].ts + DELAY_S < attempt.ts:
             self._campaign = self._concluded.popleft()
@@ -92,12 +89,14 @@ class Verdicts:
         odds = log_odds(campaign, attempt, known)
         if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
+        if not (attempt.address and self._policy.may_block(attempt.address)):
+            return None
         return Verdict(
             account=attempt.account,
             remote=attempt.address,
-            phase="before",
+            phase=phase,
             ts=attempt.ts,
-            action="refuse",
+            action=self._policy.verdict_action,
             reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,
@@ -112,9 +111,4 @@ class Verdicts:
 
 def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:
     """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
-    owners = campaign.newcomers if is_newcomer(known) else campaign.strangers
-    hits_per_min = _HIT_SHARE * campaign.tries_per_min
-    owners_per_min = owners.total / max(campaign.quiet_minutes, 1.0)
-    odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
-    carried = carried_by(attempt)
-    return odds + campaign.failing.log_share(carried, known) - owners.log_share(carried, known)
+    return campaign.log_odds(carried_by(attempt), known)

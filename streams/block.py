@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -22,13 +23,14 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, decisions
+from models import alerts, decisions, forgetting, lists
 from models.accounts import Groups
 from models.alerts import Alert
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
+from models.forgetting import Forget, forget
 from models.lists import ListEntry
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in
 from models.orders import SCHEMA as ORDER_SCHEMA
@@ -37,6 +39,7 @@ from streams import telemetry, topics
 from streams.changes import ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.forgetting import forgetting_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import BlockList, ControlTopic, Orders
 from streams.desk.routes import desk_routes
@@ -44,7 +47,7 @@ from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.scopes import ScopeUses
-from streams.serve import create_app, listen, server_of
+from streams.serve import UNENCRYPTED, create_app, is_loopback, listen, server_of
 from streams.settings import Settings
 from streams.store import AddressStore, DecisionStore
 
@@ -58,9 +61,14 @@ _RECONNECT_MS: Final = 1000
 _MS_PER_S: Final = 1000
 _HEARTBEATS_PER_SESSION: Final = 3
 _TRANSACTION_TIMEOUT_MS: Final = 30_000
+#: A commit waits without a limit of its own; once its records are given up it fails, and the leader begins anew.
+_REQUEST_TIMEOUT_MS: Final = 10_000
+_DELIVERY_TIMEOUT_MS: Final = 20_000
 _CLOSE_LIMIT_S: Final = 5
 _JOIN_LIMIT_S: Final = 10
 _TOMBSTONES_EVERY_S: Final = 60
+#: An entry of a list is removed this long after its end: no gate is then just about to make the same anew.
+_KEEP_ENTRIES_S: Final = 3600
 _BRAKE_AFTER: Final = 5
 #: With our headers the longest record that the broker took would be too long for it.
 _MAX_BURIED_BYTES: Final = 1_000_000
@@ -170,8 +178,8 @@ class _Leader:
     ) -> None:
         started = time.monotonic()
         self._consumer, self._partition, self._clock = consumer, partition, clock
-        self._decisions, self._dead_letters, self._audit, self._control = (
-            topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq", "auth.audit", "auth.control")
+        self._decisions, self._dead_letters, self._audit, self._control, self._profiles = (
+            topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq", "auth.audit", "auth.control", "auth.profiles")
         )
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
@@ -182,6 +190,8 @@ class _Leader:
             **_client_options(settings),
             transactional_id=f"{settings.kafka.prefix}crible-block",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            delivery_timeout_ms=_DELIVERY_TIMEOUT_MS,
         )
         try:
             self._producer.init_transactions()
@@ -218,7 +228,8 @@ class _Leader:
             Whether the ledger can be used further. It cannot after our own code failed: it may hold half an alert.
         """
         self._orders.look()
-        if not (records or self._orders.waiting or self._orders.allowed) and self._clock() < self._tombstones_at:
+        waiting = records or self._orders.waiting or self._orders.allowed or self._orders.forgets
+        if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
             self._scopes.look()
@@ -258,6 +269,8 @@ class _Leader:
             self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
         for key in orders.waiting:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
+        for order in orders.forgets.values():
+            self._forget(order, now)
         orders.carried_out()
         return [decision for lifted, _ in done for decision in lifted]
 
@@ -274,6 +287,19 @@ class _Leader:
         note = Audit(ts=now, decision_id=breaker.decision_id, action="open_breaker", by="breaker", reason=breaker.reason)
         self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
         telemetry.error("breaker.opened", decision_id=breaker.decision_id, reason=breaker.reason)
+
+    def _forget(self, order: Forget, now: float) -> None:
+        """Tombstones for all that can be rewritten and names the account, and for the order, which names it too."""
+        gone, entries, notes = forget(order, self._ledger, self._orders.lists.all(), now)
+        for identifier in gone:
+            self._send(identifier, None, now)
+        for key in entries:
+            self._write(self._control, lists.SCHEMA, key, None, now)
+        for note in notes:
+            self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        self._write(self._profiles, forgetting.SCHEMA, order.account, None, now)
+        self._write(self._control, forgetting.SCHEMA, order.key, None, now)
+        telemetry.info("account.forgotten", name=order.by, records=len(gone) + len(entries))
 
     def _apply(self, record: Record) -> list[Decision]:
         _check_schema(record, alerts.SCHEMA)
@@ -293,6 +319,8 @@ class _Leader:
         self._tombstones_at = now + _TOMBSTONES_EVERY_S
         for identifier in self._ledger.expired(now):
             self._send(identifier, None, now)
+        for key in self._orders.lists.ended(now - _KEEP_ENTRIES_S):
+            self._write(self._control, lists.SCHEMA, key, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
         self._write(self._decisions, decisions.SCHEMA, identifier, value, ts)
@@ -331,7 +359,7 @@ class _Member:
         """Wait for the partition, and decide while this instance has it, until ``stop``.
 
         Raises:
-            CribleError: Another leader fenced this one, the brake, or a broker that stays away or refuses.
+            CribleError: Another leader fenced this one, the brake, or a broker that answers and refuses.
         """
         consumer, refusals = self._join(), 0
         try:
@@ -349,11 +377,17 @@ class _Member:
                     refusals += 1
                     if refusals > _MAX_REFUSALS:
                         raise CribleError(f"the broker refused: {error}", where=self._settings.kafka.bootstrap) from error
-                    with topics.admin(self._settings):
-                        stop.wait(_BACK_OFF_S * 2**refusals)
+                    self._await_broker(stop)
+                    stop.wait(_BACK_OFF_S * 2**refusals)
         finally:
             self._step_down()
             consumer.close()
+
+    def _await_broker(self, stop: threading.Event) -> None:
+        """Return once a broker answers. While none does, what was decided is served and ends on time: no reason to end."""
+        while not stop.is_set():
+            with suppress(CribleError), topics.admin(self._settings):
+                return
 
     def _join(self) -> KafkaConsumer:
         kafka = self._settings.kafka
@@ -409,11 +443,12 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     keys, ready = settings.block.api_keys, follower.ready.is_set
     desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.breaker)
     desk += support_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.list)
+    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.forget)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk))
+    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk), tls=settings.block.tls)
     points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
@@ -526,4 +561,6 @@ def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None
     telemetry.info("config.loaded", name="policy", version=policy.version)
     if not settings.block.api_keys:
         telemetry.warning("config.loaded", name="block.api_keys", reason="no key is set: every reader will be refused")
+    if settings.block.tls is None and not is_loopback(settings.block.host):
+        telemetry.warning("config.loaded", name="block.tls", reason=UNENCRYPTED)
     run(settings, policy)

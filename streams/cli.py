@@ -8,6 +8,7 @@ wrong, 130 interrupted.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -50,8 +51,11 @@ COMMANDS: Final = {
     "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
     "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
     "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
+    "explain": _Entry("streams.explain", "Say why an alert was raised, and what would have made it not fire."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
+    "promote": _Entry("streams.desk.promote", "Show what decisions in shadow would have done, and how to enforce them."),
+    "forget": _Entry("streams.desk.forget", "Remove what is kept about an account, and say what stays until when."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
     "topics": _Entry("streams.topics", "Create the Kafka topics, or check those that exist."),
     "kafka": _Entry("streams.local_kafka", "A one-node Apache Kafka for development: up, down, status."),
@@ -124,8 +128,12 @@ def _is_number(text: str) -> bool:
 
 
 def print_json(result: object) -> None:
-    """The result of a command as one line of JSON on stdout."""
-    click.echo(msgspec.json.encode(result))
+    """The result of a command as one line of JSON on stdout, of which every character can be seen.
+
+    JSON itself leaves C1 controls as they are, and to some terminals U+009B is the beginning of a command.
+    """
+    text = msgspec.json.encode(result).decode()
+    click.echo("".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,8 @@ from rich.console import Console
 from xxhash import xxh3_64_intdigest
 
 from models.accounts import Groups
-from models.accusations import BENIGN, CaseAlert
+from models.accusations import BENIGN
+from models.alerts import Alert
 from models.attempts import Resolver
 from models.decisions import Decision
 from models.errors import InputError
@@ -233,7 +234,7 @@ def command(
     rules = Policy.load(policy) if policy else Policy.enforcing()
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
     made = {decision.decision_id: decision for decision in _rows(decisions, Decision, "decisions")}
-    raised = list(_rows(alerts, CaseAlert, "alerts")) if alerts else None
+    raised = list(_rows(alerts, Alert, "alerts")) if alerts else None
     judge = Judge(made.values(), rules, known_groups, alerts=raised, since=since, until=until)
     sources = Sources([str(events)], settings, until=until)
     answers = Verdicts(verdicts, until)

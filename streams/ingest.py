@@ -81,6 +81,8 @@ _EVENT_KEYS: Final = frozenset({"ts", "login", "remote", "success"})
 _MEANT: Final = 2
 #: What tells events that waited from the others of a producer, whose numbers have passed theirs.
 _WAITED: Final = "w"
+#: A line that is an envelope holds several records; the lower bits of a *place* count them, the upper ones are the line's number.
+_RECORD_BITS: Final = 16
 #: Room for the events of one line in ``crible-seq``.
 _SEQ_PER_LINE: Final = MAX_TIMES + 1
 #: What is sent before the broker must have acknowledged it all: the producer's memory has no other bound.
@@ -119,8 +121,9 @@ class Sink(Protocol):
 class Summary:
     """``lines`` = ``logins`` + ``joined`` + refused + ``not_logins``, once all files are closed.
 
-    A log-in line gives one event or more; one that is ``joined`` tells of the same attempt as another. Records that came in
-    one line count as lines.
+    A log-in line gives one event or more, as many as the attempts it tells of. One that is ``joined`` gives none, because another
+    line gives the event of the same attempt. Records that came in one line count as lines. Lines that are read again after a
+    restart, because the next may belong to them, are not counted.
     """
 
     lines: int = 0
@@ -313,12 +316,15 @@ class Ingest:
         Raises:
             InputError: The file cannot be read.
         """
-        reading = None
-        for raw in lines if raw_lines is None else raw_lines:
+        reading: Reading | None = None
+        damage: list[InputError] = []
+        for raw in _until_damaged(lines if raw_lines is None else raw_lines, damage):
             reading = reading or self.reading(lines.name, self._producer(lines.name, raw))
             reading.take(raw, lines.number)
         if reading:
             reading.close()
+        if damage:
+            raise damage[0]
 
     def reading(self, name: str, producer: str, done: int = 0) -> Reading:
         """What reads the lines of the file ``name``; those up to ``done`` give nothing, but belong to those that follow."""
@@ -359,7 +365,8 @@ class Reading:
         self._job, self._producer, self._done = job, producer, done
         self._name = name[-_MAX_SOURCE:].encode("utf-8", "replace").decode()
         self._clock = Clock(options.zone, options.year, time())
-        self._text = LogReader(_formats(options.format), self._clock, options.at, job.proxies)
+        last_done = (done + 1 << _RECORD_BITS) - 1
+        self._text = LogReader(_formats(options.format), self._clock, options.at, job.proxies, last_done)
         self._documents = DocumentReader(_documents(options.format), options.zone, options.at)
         self._form, self._asks_for_events = options.format, options.format in {_AUTO, _JSON}
         #: Whether the file holds AuthEvents, as its first line says; then what is none is refused.
@@ -370,23 +377,26 @@ class Reading:
     @property
     def waits_since(self) -> int | None:
         """The first line that still waits for others about the same attempt."""
-        return self._text.waits_since
+        place = self._text.waits_since
+        return None if place is None else place >> _RECORD_BITS
 
     def take(self, raw: bytes, number: int) -> None:
         """Take the next line."""
         self._next_seq = number * _SEQ_PER_LINE
         summary = self._job.summary if number > self._done else Summary()
+        place = number << _RECORD_BITS
         for record in records_of(raw) if raw.startswith(b"{") else (raw,):
+            place += 1
             summary.lines += 1
             try:
-                located = self._events(record, number)
+                located = self._events(record, place)
             except Refused as refusal:
                 self._refuse(record, refusal, number)
-            else:
-                if located:
-                    self._give(located, number, record)
-                elif located is None:
-                    summary.not_logins += 1
+                continue
+            if located:
+                self._give(located, place, record)
+            elif located is None:
+                summary.not_logins += 1
         if number <= self._done:
             self._joined = self._text.joined
 
@@ -401,25 +411,20 @@ class Reading:
         self._count_joined()
         self._job.guessed_year = self._job.guessed_year or self._clock.guessed_year
 
-    def _events(self, raw: bytes, number: int) -> list[Located] | None:
+    def _events(self, raw: bytes, place: int) -> list[Located] | None:
         """The events that are certain after this line; ``None`` if it is no log-in."""
         if len(raw) > MAX_LINE_BYTES:
             raise Refused("too_long")
         if raw.startswith(b"{"):
-            return self._json(raw, number)
+            return self._json(raw, place)
         if not raw or raw.isspace():
             return None
         if self._holds_events:
-            return [(number, decode_event(raw))]
+            return [(place, decode_event(raw))]
         self._holds_events = False
-        return self._line(raw, number)
+        return self._text.read(raw, place)
 
-    def _line(self, raw: bytes, number: int) -> list[Located] | None:
-        before = self._text.not_logins
-        located = self._text.read(raw, number)
-        return located if self._text.not_logins == before else None
-
-    def _json(self, raw: bytes, number: int) -> list[Located] | None:
+    def _json(self, raw: bytes, place: int) -> list[Located] | None:
         """An AuthEvent before all; what was meant to be one is refused, what nobody knows is no log-in."""
         if self._asks_for_events and (self._holds_events or b'"success"' in raw):
             try:
@@ -429,35 +434,35 @@ class Reading:
                     raise
             else:
                 self._holds_events = self._holds_events is not False
-                return [(number, event)]
+                return [(place, event)]
         try:
             record = decode_fields(raw)
         except Refused:
             if self._form in FORMATS:  # a line of text may begin so
-                return self._line(raw, number)
+                return self._text.read(raw, place)
             raise
         line = journal_line(record)
         if line is not None:
-            return self._line(line, number)
+            return self._text.read(line, place)
         events = self._documents.read(record)
         was_meant = self._holds_events or len(_EVENT_KEYS & record.keys()) >= _MEANT
         if events is None and self._asks_for_events and was_meant:
             self._holds_events = self._holds_events is not False
-            return [(number, decode_event(raw))]
+            return [(place, decode_event(raw))]
         self._holds_events = bool(self._holds_events)
-        return [(number, event) for event in events] if events else None
+        return [(place, event) for event in events] if events else None
 
-    def _give(self, located: list[Located], number: int = 0, raw: bytes = b"") -> None:
-        """Send events on. ``number`` and ``raw`` are the line that was just read; events of other lines have waited."""
+    def _give(self, located: list[Located], now: int = 0, raw: bytes = b"") -> None:
+        """Send events on. ``raw`` at the place ``now`` is what was just read; events of other places have waited."""
         if len(located) == 1:
-            line, event = located[0]
-            self._give_line(line, [event], number, raw)
+            place, event = located[0]
+            self._give_record(place, [event], now, raw)
         else:
-            for line, found in groupby(located, key=itemgetter(0)):
-                self._give_line(line, [event for _, event in found], number, raw)
+            for place, found in groupby(located, key=itemgetter(0)):
+                self._give_record(place, [event for _, event in found], now, raw)
 
-    def _give_line(self, line: int, events: list[AuthEvent], number: int, raw: bytes) -> None:
-        job = self._job
+    def _give_record(self, place: int, events: list[AuthEvent], now: int, raw: bytes) -> None:
+        job, line = self._job, place >> _RECORD_BITS
         if line <= self._done:
             for event in events:
                 job.ids.assign(event)  # the same as before, so that equal ones that follow get theirs
@@ -466,13 +471,13 @@ class Reading:
         try:
             complete = [(event, job.complete(event, source)) for event in events]
         except Refused as refusal:
-            self._refuse(raw if line == number else encode_event(events[0]), refusal, line)
+            self._refuse(raw if place == now else encode_event(events[0]), refusal, line)
             return
         summary = job.summary
         summary.logins += 1
-        summary.events += len(complete)
+        summary.events += len(events)
         for event, data in complete:
-            if line == number:
+            if place == now:
                 origin = Origin(source, self._producer, self._next_seq)
                 self._next_seq += 1
             else:
@@ -547,17 +552,25 @@ def command(
             sink = FileSink(stack.enter_context(create(out, goes_on=goes_on)) if out else sys.stdout.buffer, error_file)
         proxies = Proxies(settings.ingest.trusted_proxies)
         job = Ingest(sink, options, load_geo(settings), settings.ingest.producer, live=to_kafka, proxies=proxies)
-        if goes_on:
-            with _stopped_by_signal() as stop:
-                follow(files, job.reading, sink.flush, Checkpoint(checkpoint) if checkpoint else None, stop)
-        else:
-            track = stack.enter_context(reading(inputs))
-            for lines in inputs:
-                job.read(lines, track(lines))
+        try:
+            if goes_on:
+                with _stopped_by_signal() as stop:
+                    follow(files, job.reading, sink.flush, Checkpoint(checkpoint) if checkpoint else None, stop)
+            else:
+                track = stack.enter_context(reading(inputs))
+                for lines in inputs:
+                    job.read(lines, track(lines))
+        except InputError:  # what was read before it is accounted for as well
+            _tell(job, as_json=as_json, to_stderr=not (out or to_kafka))
+            raise
+    _tell(job, as_json=as_json, to_stderr=not (out or to_kafka))
+
+
+def _tell(job: Ingest, *, as_json: bool, to_stderr: bool) -> None:
+    """Print what became of the lines."""
     if as_json:
         print_json(job.summary.as_dict())
         return
-    to_stderr = not (out or to_kafka)
     sys.stdout.flush()
     click.echo(str(job.summary), err=to_stderr)
     if job.guessed_year is not None:
@@ -588,6 +601,14 @@ def _check_call(
     written = [path.resolve() for path in (out, errors, checkpoint) if path]
     if len(set(written)) < len(written) or set(written) & {Path(file).resolve() for file in files}:
         raise click.UsageError("A file cannot have two uses at once.")
+
+
+def _until_damaged(lines: Iterable[bytes], damage: list[InputError]) -> Iterator[bytes]:
+    """The lines up to where the file cannot be read, which becomes ``damage``: those that wait are still to be given."""
+    try:
+        yield from lines
+    except InputError as error:
+        damage.append(error)
 
 
 @contextmanager

@@ -36,10 +36,10 @@ _BRAKE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One record to write."""
+    """One record to write; no value takes back what its key said."""
 
     topic: str
-    value: bytes
+    value: bytes | None
     schema: str
     partition: int | None = None
     ts: float | None = None

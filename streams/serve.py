@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
+from ipaddress import ip_address
 from secrets import token_hex
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
@@ -33,11 +34,13 @@ from models.decisions import Decision, address_of, go_duration
 from models.errors import CribleError, InputError
 from models.policy import network_of
 from streams import telemetry
+from streams.connections import BoundedConnection
 from streams.enforcement.express import count_withheld, withheld
-from streams.settings import ApiKey
+from streams.keys import LimitWrongKeys
+from streams.settings import ApiKey, Tls
 from streams.store import AddressStore, DecisionStore, lapi_id
 
-__all__ = ["bounded_body", "create_app", "find_key", "listen", "server_of"]
+__all__ = ["UNENCRYPTED", "bounded_body", "create_app", "find_key", "is_loopback", "listen", "server_of"]
 
 Result = TypeVar("Result")
 
@@ -54,6 +57,8 @@ _KEEP_ALIVE_S: Final = 75
 _ENCODED_AT_ONCE: Final = 500
 #: Lists that are put together at the same time, each up to 40 MB; further requests wait.
 _LISTS_AT_ONCE: Final = 2
+#: What the log says of a service that other hosts reach without TLS.
+UNENCRYPTED: Final = "keys and accounts go over the network unencrypted: give it a certificate and a key"
 _LAPI_SCOPES: Final[Mapping[str, str]] = {"ip": "Ip", "range": "Range"}
 
 
@@ -278,9 +283,11 @@ class _Lapi:
         """Who asks; lets a request wait for a starting service.
 
         Raises:
-            HTTPException: 403 without a known key, 503 if the service is not ready in time.
+            HTTPException: 403 without a key that may read the list, 503 if the service is not ready in time.
         """
         key = self._known(request.headers.get("x-api-key", ""))
+        if key is not None and not key.reads_list:
+            raise HTTPException(403, "access forbidden")
         deadline = asyncio.get_running_loop().time() + _READY_WAIT_S
         while not self._ready():
             if asyncio.get_running_loop().time() > deadline:
@@ -391,7 +398,9 @@ def create_app(
         Route("/metrics", lapi.metrics),
         *more_routes,
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _said_as_json})
+    app: ASGIApp = Starlette(routes=routes, exception_handlers={HTTPException: _said_as_json})
+    if keys is not None:
+        app = LimitWrongKeys(app, "block")
     return _CountRequests(app, frozenset(route.path for route in routes))
 
 
@@ -413,12 +422,30 @@ def listen(host: str, port: int, setting: str = "block") -> socket.socket:
         ) from None
 
 
-def server_of(app: ASGIApp, max_connections: int = _MAX_CONNECTIONS) -> uvicorn.Server:
-    """A server for ``app``: ``run(sockets=[…])`` serves until a signal comes or ``should_exit`` is set."""
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on ``host``.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def server_of(app: ASGIApp, max_connections: int = _MAX_CONNECTIONS, tls: Tls | None = None) -> uvicorn.Server:
+    """A server for ``app``: ``run(sockets=[…])`` serves until a signal comes or ``should_exit`` is set.
+
+    Raises:
+        InputError: The files of ``tls`` cannot be used.
+    """
+    context = tls.context() if tls is not None else None
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",  # half the time per request that h11 takes
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
+            http=BoundedConnection,
             log_config=None,
             access_log=False,
             lifespan="off",

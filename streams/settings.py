@@ -45,6 +45,7 @@ __all__ = [
     "Settings",
     "Syslog",
     "Telemetry",
+    "Tls",
     "Webhook",
     "Worker",
     "load",
@@ -141,13 +142,39 @@ class Worker(_Section, frozen=True):
     port: Port = 8081
 
 
+class Tls(_Section, frozen=True):
+    """How a service speaks HTTPS: files in PEM with its certificate, those that vouch for it after it, and its private key."""
+
+    certificate: str
+    key: str
+
+    def context(self) -> ssl.SSLContext:
+        """For a server.
+
+        Raises:
+            InputError: The files cannot be read, are none, or do not fit together; the key has a pass phrase.
+        """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate, self.key, password=lambda: b"")  # otherwise it asks at the terminal
+        except OSError as error:  # ssl.SSLError is one
+            said = getattr(error, "reason", None) or error.strerror
+            raise InputError(
+                f"cannot be used for TLS: {said}",
+                where=f"{self.certificate}, {self.key}",
+                hint="give a certificate and its key, both in PEM, the key without a pass phrase",
+            ) from None
+        return context
+
+
 class ApiKey(_Section, frozen=True):
     """One client of the blocking service: its name, and the SHA-256 of its key in hex (the key itself is not stored).
 
-    ``addresses_only`` is for bouncers that ignore the mask of a range: they get IPv4 addresses only, ranges down to /24 as
-    their addresses. Only a key with ``account_changes`` may say what happened to accounts. Only a key with ``operator`` may stop
-    enforcement, see every decision, and lift some. One with ``support`` may ask why somebody is refused, and let
-    him in for a while.
+    A key has one role. Without any it reads the list, and ``addresses_only`` is for bouncers that ignore the mask of a range:
+    they get IPv4 addresses only, ranges down to /24 as their addresses. One with ``account_changes`` writes what happened to
+    accounts. One with ``support`` may ask why somebody is refused, and let him in for a while, where it names ``realms`` only
+    about accounts of these domains. One with ``operator`` may do all but write account changes: stop enforcement, see every
+    decision, lift some.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -156,6 +183,24 @@ class ApiKey(_Section, frozen=True):
     account_changes: bool = False
     operator: bool = False
     support: bool = False
+    realms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.realms and (self.operator or not self.support):
+            raise ValueError("realms are for a key with support alone")
+
+    @property
+    def reads_list(self) -> bool:
+        """Whether the block list is for this key."""
+        return self.operator or not (self.account_changes or self.support)
+
+    def may_see(self, account: str) -> bool:
+        """Whether what is known of an account (a key; "" is nobody's) is for this key.
+
+        >>> ApiKey(name="desk", sha256="0" * 64, support=True, realms=("example.org",)).may_see("a@example.net")
+        False
+        """
+        return not self.realms or not account or account.rpartition("@")[2] in map(fold, self.realms)
 
 
 class PlainList(_Section, frozen=True, tag_field="kind", tag="list"):
@@ -212,6 +257,7 @@ class Block(_Section, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    tls: Tls | None = None
     api_keys: list[ApiKey] = []
     policy: str | None = None
     points: list[EnforcementPoint] = []
@@ -239,6 +285,7 @@ class Gate(_Section, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 8084
+    tls: Tls | None = None
     api_keys: list[GateKey] = []
     spool: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/crible/gate"
     spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
@@ -249,11 +296,13 @@ class Desk(_Section, frozen=True):
     and of every ``crible gate``.
 
     ``key_file`` holds an operator's key alone, which all of them know; one of support's is enough for ``why`` and ``appeal``.
+    ``ca_file``: who vouches for their certificates, where it is not one of the system's authorities.
     """
 
     services: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:8080",)
     gates: tuple[str, ...] = ()
     key_file: str | None = None
+    ca_file: str | None = None
 
 
 class Ingest(_Section, frozen=True):
@@ -321,10 +370,14 @@ class Syslog(_Section, frozen=True):
 
 
 class Alerts(_Section, frozen=True):
-    """Where ``crible alerts --to webhook`` and ``--to syslog`` send."""
+    """Where ``crible alerts --to webhook`` and ``--to syslog`` send.
+
+    With ``pseudonym_key_file`` (at least 32 random characters) both send pseudonyms instead of accounts, addresses and devices.
+    """
 
     webhook: Webhook | None = None
     syslog: Syslog | None = None
+    pseudonym_key_file: str | None = None
 
 
 class Telemetry(_Section, frozen=True):

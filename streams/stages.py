@@ -1,7 +1,7 @@
 """What each stage reads from Kafka and writes to it: the glue between bytes and the pure stages.
 
-auth.events -> by_source -> auth.scopes, auth.by-account -> by_account -> auth.alerts
-                                                         \\-> auth.pulse -> service -> auth.alerts, auth.control
+auth.events -> by_source -> auth.scopes, auth.by-account -> by_account -> auth.alerts, auth.profiles
+auth.account-changes -> changes --------------/                      \\-> auth.pulse -> service -> auth.alerts, auth.control
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage
 from models.by_source import SourceStage
 from models.campaigns import Campaign
+from models.changes import SCHEMA as CHANGE_SCHEMA
+from models.changes import AccountChange, ChangeStage
 from models.events import SCHEMA as EVENT_SCHEMA
 from models.events import Refused, decode_event
 from models.frames import (
     ATTEMPTS_SCHEMA,
     CAMPAIGN_SCHEMA,
+    CHANGES_SCHEMA,
     MAX_ATTEMPTS,
     PULSE_SCHEMA,
     AttemptFrame,
+    ChangeFrame,
     PulseFrame,
     decode_attempts,
+    decode_changes,
     decode_pulse,
     encode,
 )
 from models.partition import partitions_of
+from models.profiles import SCHEMA as PROFILE_SCHEMA
+from models.profiles import Profile, encode_profile
 from models.service import ServiceStage
 from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from models.stage import Batch, Outputs, Pulse
@@ -46,13 +53,16 @@ SERVICE_PREFIX: Final = "service/"
 CAMPAIGN_KEY: Final = "campaign/running"
 
 _EVENT_SCHEMA: Final = EVENT_SCHEMA.encode()
+_CHANGE_SCHEMA: Final = CHANGE_SCHEMA.encode()
+_CHANGES_SCHEMA: Final = CHANGES_SCHEMA.encode()
 #: What fits into a signed 64-bit number whatever its digits.
 _SEQ_DIGITS: Final = 18
 _encode_alert: Final = msgspec.json.Encoder().encode
+_decode_change: Final = msgspec.json.Decoder(AccountChange).decode
 
 
 def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[StageSpec[Any]]:
-    """The three stages, in the order of the data.
+    """The stages, in the order of the data.
 
     Args:
         settings: Names and numbers of partitions of the topics, and how many keys to keep.
@@ -74,9 +84,12 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return told + alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
     def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts) + [
-            _pulse(topic["auth.pulse"], partition, number, pulse) for _, number, pulse in outputs.pulses
-        ]
+        pulses = [_pulse(topic["auth.pulse"], partition, number, pulse) for _, number, pulse in outputs.pulses]
+        profiles = [_profile(topic["auth.profiles"], partition, *changed) for changed in outputs.profiles.items()]
+        return alerts(outputs.alerts) + pulses + profiles
+
+    def write_changes(partition: int, outputs: Outputs) -> list[Send]:
+        return [_change(topic["auth.by-account"], partition, offset, change, partitions) for offset, change in outputs.forwards]
 
     def write_service(_: int, outputs: Outputs) -> list[Send]:
         told = [_conclusion(topic["auth.control"], alert) for alert in outputs.alerts]
@@ -93,11 +106,19 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
             write=write_by_source,
         ),
         StageSpec(
+            name="changes",
+            topic=topic["auth.account-changes"],
+            changelog=topic["auth.change-state"],
+            new_stage=ChangeStage,
+            read=_read_changes,
+            write=write_changes,
+        ),
+        StageSpec(
             name="by_account",
             topic=topic["auth.by-account"],
             changelog=topic["auth.account-state"],
             new_stage=lambda: AccountStage(groups, max_rows),
-            read=_read_attempts,
+            read=_read_by_account,
             write=write_by_account,
         ),
         StageSpec(
@@ -145,11 +166,34 @@ def _origin(headers: Mapping[str, bytes], offset: int) -> tuple[str, int]:
     return "", offset
 
 
-def _read_attempts(records: Sequence[Record]) -> tuple[Batch[Attempt], list[DeadLetter]]:
-    batch: Batch[Attempt] = Batch(records[-1].offset)
+def _read_changes(records: Sequence[Record]) -> tuple[Batch[AccountChange], list[DeadLetter]]:
+    batch: Batch[AccountChange] = Batch(records[-1].offset)
+    refused: list[DeadLetter] = []
+    for record in records:
+        headers = dict(record.headers)
+        if headers.get("crible-schema", _CHANGE_SCHEMA) != _CHANGE_SCHEMA:
+            refused.append(DeadLetter(record, "newer_schema", "this version reads account-change/1"))
+            continue
+        try:
+            change = _decode_change(record.value or b"")
+        except msgspec.DecodeError as error:
+            refused.append(DeadLetter(record, "not_a_change", type(error).__name__))
+            continue
+        producer, seq = _origin(headers, record.offset)
+        batch.add(change, producer, seq, record.offset)
+    return batch, refused
+
+
+def _read_by_account(records: Sequence[Record]) -> tuple[Batch[Attempt | AccountChange], list[DeadLetter]]:
+    """Attempts and changes in one order: that in which they stand here."""
+    batch: Batch[Attempt | AccountChange] = Batch(records[-1].offset)
     refused: list[DeadLetter] = []
     for record in records:
         try:
+            if dict(record.headers).get("crible-schema") == _CHANGES_SCHEMA:
+                told = decode_changes(record.value or b"")
+                batch.add(told.change, f"changes/{told.source_partition}", told.offset, record.offset)
+                continue
             frame = decode_attempts(record.value or b"")
         except msgspec.DecodeError as error:
             refused.append(DeadLetter(record, "not_a_frame", type(error).__name__))
@@ -207,6 +251,17 @@ def _frame(topic: str, partition: int, frame: AttemptFrame) -> Send:
 
 def _pulse(topic: str, account_partition: int, number: int, pulse: Pulse) -> Send:
     return Send(topic, encode(PulseFrame(account_partition, number, pulse)), PULSE_SCHEMA, partition=0, ts=float(pulse.second))
+
+
+def _change(topic: str, source_partition: int, offset: int, change: AccountChange, partitions: int) -> Send:
+    (target,) = partitions_of([change.account], partitions)
+    return Send(topic, encode(ChangeFrame(source_partition, offset, change)), CHANGES_SCHEMA, target, change.ts)
+
+
+def _profile(topic: str, partition: int, account: str, profile: Profile | None) -> Send:
+    """Keyed by account; as there are as many partitions as of ``auth.by-account``, it is the one that the key belongs to."""
+    value = None if profile is None else encode_profile(profile)
+    return Send(topic, value, PROFILE_SCHEMA, partition, key=account.encode())
 
 
 def _conclusion(topic: str, alert: Alert) -> Send:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from models.decisions import Decision, address_of, uuid_of
+from models.decisions import MAX_DECISIONS, Decision, address_of, uuid_of
 from models.ids import stable_id
 from models.policy import Policy, Scope, network_of
 from models.stops import NO_STOPS, Stops
@@ -25,6 +25,8 @@ __all__ = ["AddressStore", "DecisionStore", "Delta", "Wanted", "lapi_id"]
 
 #: A reader that has not asked for so long drops what has ended by itself.
 _REMEMBER_ENDED_S: Final = 3600
+#: Twice what the leader keeps. Beyond it what ended longest ago is forgotten; where all hold, new ones are left out.
+_MAX_DECISIONS: Final = 2 * MAX_DECISIONS
 #: 512 ranges of 256 addresses, about 140 MB; what is beyond them is withheld.
 _MAX_ADDRESSES: Final = 1 << 17
 
@@ -173,10 +175,19 @@ class DecisionStore:
         if old is not None and (old.decision.until, old.ended) == (decision.until, lifted):
             old.decision = decision
             return
+        if old is None and len(self._entries) >= _MAX_DECISIONS and not self._make_room():
+            return
         first, suspended = old.first if old else self._changes + 1, self._stops.suspend(decision.scenario, scope)
         self._change(_Entry(decision, scope, acts, first, 0, lifted, suspended))
         self._by_target.setdefault(_target(decision), set()).add(decision.decision_id)
         heappush(self._due, (decision.until, decision.decision_id))
+
+    def _make_room(self) -> bool:
+        """Forget what ended longest ago; whether there was such a one."""
+        ended = next((entry.decision for entry in self._entries.values() if entry.ended), None)
+        if ended is not None:
+            self._forget(ended)
+        return ended is not None
 
     def _end(self, decision_id: str) -> None:
         entry = self._entries.get(decision_id)

@@ -37,6 +37,7 @@ __all__ = [
     "STOPS",
     "VERDICTS",
     "WATERMARK_TIMESTAMP_SECONDS",
+    "WRONG_KEYS",
     "Event",
     "Fields",
     "configure",
@@ -84,6 +85,8 @@ Event = Literal[
     "breaker.opened",
     # A person closed the breaker.
     "breaker.closed",
+    # A person had an account forgotten: name of the key, records.
+    "account.forgotten",
     # A person stopped enforcement: kind, scope (all: every one), name of the key.
     "enforcement.stopped",
     # A person resumed enforcement: name of the key.
@@ -94,6 +97,8 @@ Event = Literal[
     "decisions.unreadable",
     # Our own code failed on an HTTP request: name of the command.
     "request.failed",
+    # An address is shut out for a minute: its keys were wrong too often; service.
+    "keys.shut_out",
     # The spool takes no more records, for the reason given; said once until it takes one again.
     "spool.refused",
     # A line of the spool is damaged; it went to the dead letters: path, offset.
@@ -171,6 +176,7 @@ VERDICTS: Final = Counter("crible_verdicts", "Answers to log-in servers that ask
 SPOOL_BYTES: Final = Gauge("crible_spool_bytes", "Bytes in the spool that Kafka does not have yet.")
 SPOOL_LOST: Final = Counter("crible_spool_lost", "Records that the spool could not keep, by reason.", ["reason"])
 HTTP_REQUESTS: Final = Counter("crible_http_requests", "Answered HTTP requests.", ["route", "code"])
+WRONG_KEYS: Final = Counter("crible_wrong_keys", "Requests with a wrong key: refused, or shut_out and not looked at.", ["answer"])
 
 _log: Final = structlog.stdlib.get_logger("crible")
 _TRACE_FRAMES: Final = 10
@@ -200,6 +206,7 @@ def configure(level: str = "info") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
         )
     )
+    handler.addFilter(_quote_no_exception)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -223,10 +230,17 @@ def error(event: Event, exception: BaseException | None = None, **fields: Unpack
     _log.error(event, exc_info=exception, **fields)
 
 
+def _quote_no_exception(record: logging.LogRecord) -> bool:
+    """Have a library name the type of an exception that it wants to quote: what it says may be what a client sent."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args)
+    return True
+
+
 def _name_the_library(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Put a foreign log line under our one event name for them."""
+    """Put a foreign log line under our one event name for them; its first line, as asyncio quotes exceptions on the second."""
     record: logging.LogRecord = line["_record"]
-    line.update(event="library.message", library=record.name, text=str(line["event"])[:_TEXT_LENGTH])
+    line.update(event="library.message", library=record.name, text=str(line["event"]).partition("\n")[0][:_TEXT_LENGTH])
     return line
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +24,12 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from models.campaigns import Campaign
 from models.changelog import Frame
 from models.errors import CribleError, InputError
-from models.frames import CAMPAIGN_SCHEMA, AttemptFrame, PulseFrame
+from models.frames import CAMPAIGN_SCHEMA, CHANGES_SCHEMA, AttemptFrame, ChangeFrame, PulseFrame
+from models.profiles import Profile
 from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from streams import telemetry
 from streams.cli import print_json, standard_options
-from streams.settings import Settings
+from streams.settings import Kafka, Settings
 
 __all__ = ["TOPICS", "Topic", "admin", "command", "create", "retention_s", "topic", "verify"]
 
@@ -48,6 +50,7 @@ class Topic:
         compacted: Only the newest record of a key is kept.
         append_time: Record timestamps are the broker's clock instead of event time.
         segment_bytes: Size of a log segment where the broker's 1 GiB is wrong.
+        names_accounts: Records say something about somebody's account.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Topic:
     compacted: bool = False
     append_time: bool = False
     segment_bytes: int | None = None
+    names_accounts: bool = False
 
     def config(self, *, keep_all: bool) -> dict[str, str]:
         """The topic's settings on the broker; ``keep_all`` lifts the limit of age, for history.
@@ -72,6 +76,9 @@ class Topic:
         }
         if not self.compacted or kept:
             config["retention.ms"] = "-1" if keep_all or self.kept_s is None else str(self.kept_s * _MS_PER_S)
+        if self.compacted:
+            # What a tombstone takes back is gone from the disks within two days; else when there is enough of it, perhaps never.
+            config["max.compaction.lag.ms"] = str(_DAY_S * _MS_PER_S)
         if self.segment_bytes is not None:
             config["segment.bytes"] = str(self.segment_bytes)
         return config
@@ -83,22 +90,23 @@ _STATE_SEGMENT_BYTES: Final = 64 << 20
 TOPICS: Final = {
     topic.name: topic
     for topic in (
-        Topic("auth.raw", kept_s=7 * _DAY_S),
-        Topic("auth.events", kept_s=7 * _DAY_S),
-        Topic("auth.by-account", kept_s=7 * _DAY_S),
+        Topic("auth.raw", kept_s=7 * _DAY_S, names_accounts=True),
+        Topic("auth.events", kept_s=7 * _DAY_S, names_accounts=True),
+        Topic("auth.by-account", kept_s=7 * _DAY_S, names_accounts=True),
         Topic("auth.pulse", kept_s=7 * _DAY_S, single=True),
-        Topic("auth.alerts", kept_s=30 * _DAY_S, single=True),
-        Topic("auth.decisions", compacted=True),
-        Topic("auth.account-changes", kept_s=365 * _DAY_S),
+        Topic("auth.alerts", kept_s=30 * _DAY_S, single=True, names_accounts=True),
+        Topic("auth.decisions", compacted=True, names_accounts=True),
+        Topic("auth.account-changes", kept_s=365 * _DAY_S, names_accounts=True),
         Topic("auth.scopes", compacted=True, kept_s=2 * _DAY_S),
-        Topic("auth.profiles", compacted=True),
-        Topic("auth.control", compacted=True),
+        Topic("auth.profiles", compacted=True, names_accounts=True),
+        Topic("auth.control", compacted=True, names_accounts=True),
         Topic("auth.feedback", compacted=True),
-        Topic("auth.notices", kept_s=30 * _DAY_S),
+        Topic("auth.notices", kept_s=30 * _DAY_S, names_accounts=True),
         Topic("auth.audit", kept_s=365 * _DAY_S),
-        Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True),
+        Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True, names_accounts=True),
         Topic("auth.source-state", segment_bytes=_STATE_SEGMENT_BYTES),
-        Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES),
+        Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
+        Topic("auth.change-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
         Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True),
     )
 }
@@ -107,13 +115,16 @@ TOPICS: Final = {
 _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
     "auth.by-account": AttemptFrame,
     "auth.pulse": PulseFrame,
+    "auth.profiles": Profile,
     "auth.source-state": Frame,
     "auth.account-state": Frame,
+    "auth.change-state": Frame,
     "auth.service-state": Frame,
 }
-#: The records that are frames in a topic of other records, by their schema.
+#: The records that are frames in a topic of others, by their schema.
 _FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {
     CAMPAIGN_SCHEMA.encode(): Campaign,
+    CHANGES_SCHEMA.encode(): ChangeFrame,
     SCOPE_USE_SCHEMA.encode(): ScopeUse,
 }
 
@@ -137,19 +148,28 @@ def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client; waits for the broker up to ``kafka.connect_timeout_s``.
 
     Raises:
-        CribleError: No broker answered in that time, or it refused what was asked inside the ``with`` block.
+        CribleError: No broker answered in that time, its certificate is not trusted, or it refused what was asked inside the
+            ``with`` block.
     """
     kafka = settings.kafka
     deadline = time.monotonic() + kafka.connect_timeout_s
     try:
-        _wait_for_listener(kafka.bootstrap, deadline)
+        _wait_for_listener(kafka, deadline)
         remaining_s = max(deadline - time.monotonic(), _PROBE_TIMEOUT_S)
         client = KafkaAdminClient(**kafka.client_options(), bootstrap_timeout_ms=int(remaining_s * _MS_PER_S))
-    except (OSError, KafkaError) as error:
+    except ssl.SSLCertVerificationError as error:
         raise CribleError(
-            f"no Kafka broker answered within {kafka.connect_timeout_s:g} s",
+            f"the broker's certificate is not trusted: {error.verify_message}", where=kafka.bootstrap, hint="set kafka.ssl_cafile"
+        ) from None
+    except (OSError, KafkaError) as error:
+        # A broker hangs up on who has the wrong password, and the client tries again: it looks the same.
+        secret = kafka.security_protocol.startswith("SASL")
+        raise CribleError(
+            f"no Kafka broker answered within {kafka.connect_timeout_s:g} s" + (", or it refuses the password" if secret else ""),
             where=kafka.bootstrap,
-            hint="start one with 'crible kafka up', or set kafka.bootstrap",
+            hint="look at kafka.sasl_username and its password file"
+            if secret
+            else "start one with 'crible kafka up', or set kafka.bootstrap",
         ) from error
     try:
         yield client
@@ -206,17 +226,27 @@ def retention_s(settings: Settings, name: str) -> float | None:
     return None if retention_ms < 0 else retention_ms / _MS_PER_S
 
 
-def _wait_for_listener(bootstrap: str, deadline: float) -> None:
-    """Return when one of the servers accepts a connection.
+def _wait_for_listener(kafka: Kafka, deadline: float) -> None:
+    """Return when one of the servers accepts a connection, over TLS where that is set.
 
     The client retries by itself, but logs four lines each time; asked like this, there is one line for all.
+
+    Raises:
+        ssl.SSLCertVerificationError: A server's certificate is not trusted.
+        OSError: None accepts one in time.
     """
     back_off_s, told = _BACK_OFF_S, False
+    tls: ssl.SSLContext | None = kafka.async_client_options().get("ssl_context")
     while True:
-        for server in bootstrap.split(","):
+        for server in kafka.bootstrap.split(","):
             host, _, port = server.strip().rpartition(":")
+            host = host.strip("[]")
             try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_TIMEOUT_S).close()
+                with socket.create_connection((host, int(port)), timeout=_PROBE_TIMEOUT_S) as connection:
+                    if tls is not None:
+                        tls.wrap_socket(connection, server_hostname=host).close()
+            except ssl.SSLCertVerificationError:
+                raise
             except OSError as error:
                 failure = error
             else:
@@ -224,7 +254,7 @@ def _wait_for_listener(bootstrap: str, deadline: float) -> None:
         if time.monotonic() + back_off_s > deadline:
             raise failure
         if not told:
-            telemetry.warning("kafka.unreachable", broker=bootstrap)
+            telemetry.warning("kafka.unreachable", broker=kafka.bootstrap)
             told = True
         time.sleep(back_off_s)
         back_off_s = min(2 * back_off_s, _LONGEST_BACK_OFF_S)
@@ -313,7 +343,7 @@ def _newest(settings: Settings, name: str, number: int, last: int) -> Iterator[A
 
 def _decoded(name: str, schema: bytes, value: bytes | None) -> object:
     """What a record says: a frame, JSON, or text."""
-    frame = _FRAMES.get(name) or _FRAME_OF_SCHEMA.get(schema)
+    frame = _FRAME_OF_SCHEMA.get(schema) or _FRAMES.get(name)
     try:
         return None if value is None else msgspec.msgpack.decode(value, type=frame) if frame else json.loads(value)
     except (msgspec.DecodeError, ValueError):

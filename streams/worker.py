@@ -1,4 +1,4 @@
-"""``crible worker``: the Faust app that runs the three stages of :mod:`streams.stages`.
+"""``crible worker``: the Faust app that runs the stages of :mod:`streams.stages`.
 
 Faust owns the consumer group, rebalancing and commits; :mod:`streams.consumer` makes it deliver batches, :mod:`streams.partitions`
 keeps the state, and :mod:`streams.pacing` keeps partitions in step. Start as many workers as there are partitions at most.

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from models.accounts import AccountDirectory
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
-from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK
+from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, Campaign, Mix
 from models.decisions import ORIGIN, Decision, Impact, Interval, go_duration, uuid_of
 from models.events import AuthEvent
 from models.geo import Geo
@@ -27,6 +27,7 @@ __all__ = [
     "T0",
     "ban",
     "batch_of",
+    "campaign",
     "campaign_pulses",
     "copies",
     "failure",
@@ -156,6 +157,18 @@ def pulses(seed: int, minutes: int = 30) -> list[Pulse]:
             counts["imap", "BR", 64502, "ua:curl", 3, HISTORY | FIRST] = draw.randrange(300, 500)
         made.append(Pulse(second, counts))
     return made
+
+
+def campaign(tries_per_min: float = 200.0, **changes: Any) -> Campaign:
+    """Bots from Brazil with one program; in quiet times a stranger a minute with one of a few telephones."""
+    failing, strangers, newcomers = Mix(), Mix(), Mix()
+    failing.add(("imap", "BR", 64502, "ua:curl"), HISTORY, 6000)
+    for known, share in ((HISTORY | ASN | COUNTRY, 0.6), (HISTORY | DEVICE, 0.3), (HISTORY, 0.1)):
+        strangers.add(("imap", "FR", 64500, "ua:phone"), known, 900 * share)
+        strangers.add(("imap", "ES", 64510, "ua:phone"), known, 100 * share)
+    newcomers.add(("imap", "FR", 64500, "ua:phone"), 0, 200)
+    made = Campaign("c" * 32, "credential_stuffing", T0, T0, T0 + HOUR_S, failing, tries_per_min, strangers, newcomers, 1000.0)
+    return replace(made, **changes)
 
 
 def campaign_pulses(seed: int, quiet_min: int = 180, attack_min: int = 20, sources: int = 2) -> list[Pulse]:

@@ -19,11 +19,13 @@ from models.accounts import AccountDirectory, Groups
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Resolver
 from models.campaigns import HISTORY, Campaign, Mix
+from models.changes import AccountChange
 from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
 from models.evaluation import GRACE_S, AccountFigures, AttemptFigures, Figures, Measure
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
 from models.policy import Mode, Policy, Scope
+from models.profiles import Profile
 from models.sketches import ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
@@ -71,13 +73,14 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
     "appeal": "--grant --reason",
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"decisions", "restore", "explain", "feedback"}
+LATER = {"decisions", "restore", "feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -265,7 +268,7 @@ class TestTopics:
 
     def test_internal_frames_and_alerts(self) -> None:
         """No keys: attempts go by murmur2 of their account, pulses and alerts to the only partition; times are event time."""
-        spec, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
+        spec, _, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
         attempts = [failure(T0 + number, f"user{number}") for number in range(40)]
         outputs = Outputs([an_alert()], [(number, attempt) for number, attempt in enumerate(attempts)])
         sends = spec.write(5, outputs) + by_account.write(5, Outputs([], [], [(39, 7, Pulse(int(T0), {}))]))
@@ -281,6 +284,20 @@ class TestTopics:
         assert sorted(found, key=lambda each: each[0]) == list(enumerate(attempts))
         others = {send.topic: (send.schema, send.partition, send.ts) for send in sends if send.topic != "auth.by-account"}
         assert others == {"auth.pulse": ("pulse-frame/2", 0, T0), "auth.alerts": ("alert/1", 0, T0 + 9)}
+
+    def test_profiles_and_account_changes(self) -> None:
+        """A profile is keyed by account, in the partition of that key; a change goes where the attempts on its account go."""
+        _, changes_spec, by_account, _ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
+        account = "alice@example.org"
+        number = (murmur2(account.encode()) & 0x7FFFFFFF) % 16
+        outputs = Outputs(profiles={account: Profile({1: 2}, {}, {"FR": 2}, {}), "gone@example.org": None})
+        told, gone = by_account.write(number, outputs)
+        assert (told.topic, told.key, told.schema, told.partition) == ("auth.profiles", account.encode(), "profile/1", number)
+        assert (gone.key, gone.value) == (b"gone@example.org", None)
+        change = AccountChange(ts=T0, account=account, change="closed", by="owner")
+        (send,) = changes_spec.write(5, Outputs(forwards=[(7, change)]))
+        assert (send.topic, send.key, send.schema, send.partition) == ("auth.by-account", None, "change-frame/1", number)
+        assert (send.ts, frames.decode_changes(send.value or b"")) == (T0, frames.ChangeFrame(5, 7, change))
 
     def test_the_running_campaign_is_on_the_control_topic(self) -> None:
         """One record a batch, the newest, under one key; and the newest alert of each kind."""
@@ -511,7 +528,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", "forget", "promote", *LATER}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

@@ -2,6 +2,9 @@
 
     auth.alerts -> formats -> stdout | webhook | syslog
 
+With ``alerts.pseudonym_key_file`` what is handed on has pseudonyms instead of accounts, addresses and devices; here, where people
+refuse and let in, ``--who`` says whom one stands for.
+
 On stdout everything that is kept, and with ``--follow`` what is raised from now on. To a webhook or syslog it goes on where it was
 when it ended: the place is committed once an alert was taken, so none is left out and one may come twice, with the same id.
 """
@@ -12,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
 import click
@@ -22,6 +26,7 @@ from kafka.errors import KafkaError
 from models import alerts
 from models.alerts import Alert
 from models.errors import CribleError, InputError
+from models.pseudonyms import LEAST_KEY_BYTES, Pseudonyms
 from streams import telemetry, topics
 from streams.alerts.formats import FORMATS, FormatName
 from streams.alerts.syslog import SyslogSender
@@ -43,8 +48,17 @@ class _Sender(Protocol):
         """Send until taken; whether it was done with when ``stop`` came."""
 
 
-def show(settings: Settings, form: FormatName, follow: bool, stop: threading.Event, out: Callable[[str], object]) -> None:
+def show(
+    settings: Settings,
+    form: FormatName,
+    follow: bool,
+    stop: threading.Event,
+    out: Callable[[str], object],
+    shown: Callable[[Alert], Alert | None] = lambda alert: alert,
+) -> None:
     """Give ``out`` the alerts that are kept, or with ``follow`` those that come from now on until ``stop``.
+
+    ``shown`` says as what each is shown; ``None`` leaves it out.
 
     Raises:
         KafkaError: The broker refused.
@@ -58,11 +72,12 @@ def show(settings: Settings, form: FormatName, follow: bool, stop: threading.Eve
         while not stop.is_set() and (follow or consumer.position(partition) < end):
             for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
                 alert = _alert(record)
+                alert = None if alert is None else shown(alert)
                 if alert is not None:
                     out(FORMATS[form](alert))
 
 
-def deliver(settings: Settings, sender: _Sender, name: str, stop: threading.Event) -> None:
+def deliver(settings: Settings, sender: _Sender, name: str, stop: threading.Event, pseudonyms: Pseudonyms | None = None) -> None:
     """Send what comes through ``sender`` until ``stop``; it begins, the first time, with what is raised from now on.
 
     Raises:
@@ -78,6 +93,8 @@ def deliver(settings: Settings, sender: _Sender, name: str, stop: threading.Even
         while not stop.is_set():
             for record in consumer.poll(timeout_ms=_POLL_MS).get(partition, ()):
                 alert = _alert(record)
+                if alert is not None and pseudonyms is not None:
+                    alert = pseudonyms.alert(alert)
                 if alert is not None and not sender.send(alert, stop):
                     return
                 _commit(consumer, partition, record.offset + 1)
@@ -129,6 +146,22 @@ def _sender(settings: Settings, to: Literal["webhook", "syslog"], form: FormatNa
     return SyslogSender(settings.alerts.syslog, form)
 
 
+def _pseudonyms(settings: Settings) -> Pseudonyms | None:
+    """Those of the settings; ``None`` where there are none.
+
+    Raises:
+        InputError: The key cannot be read, or is too short.
+    """
+    file = settings.alerts.pseudonym_key_file
+    if file is None:
+        return None
+    try:
+        return Pseudonyms(Path(file).read_bytes().strip())
+    except (OSError, ValueError):
+        hint = f"make one: openssl rand -hex {LEAST_KEY_BYTES}"
+        raise InputError(f"holds no secret of at least {LEAST_KEY_BYTES} bytes", where=file, hint=hint) from None
+
+
 @click.command()
 @click.option("--follow", is_flag=True, help="Show what is raised from now on, until interrupted.")
 @click.option("--format", "form", type=click.Choice(get_args(FormatName)), default="json", help="How an alert is written.")
@@ -138,18 +171,36 @@ def _sender(settings: Settings, to: Literal["webhook", "syslog"], form: FormatNa
     default="stdout",
     help="Where to; [alerts] in the settings says where webhook and syslog are, and they always follow.",
 )
+@click.option(
+    "--pseudonyms", "with_pseudonyms", is_flag=True, help="Show them as they are handed on: accounts and addresses hidden."
+)
+@click.option("--who", metavar="PSEUDONYM", help="Show, in clear, only the alerts that have this pseudonym or pseudonymous id.")
 @standard_options
-def command(follow: bool, form: FormatName, to: Destination, settings: Settings, as_json: bool) -> None:
+def command(
+    follow: bool, form: FormatName, to: Destination, with_pseudonyms: bool, who: str | None, settings: Settings, as_json: bool
+) -> None:
     """Show the alerts, one a line, or hand each on to a webhook or syslog server."""
-    stop = threading.Event()
+    stop, pseudonyms = threading.Event(), _pseudonyms(settings)
+    if (with_pseudonyms or who) and pseudonyms is None:
+        raise InputError("alerts.pseudonym_key_file is not set", where="settings", hint="name a file with 32 random bytes")
+    if who and (with_pseudonyms or to != "stdout"):
+        raise InputError("shows alerts in clear, on stdout only", where="--who")
     sender = None if to == "stdout" else _sender(settings, to, form)
+
+    def shown(alert: Alert) -> Alert | None:
+        if pseudonyms is None or not (with_pseudonyms or who):
+            return alert
+        if who:
+            return alert if who in pseudonyms.names(alert).values() else None
+        return pseudonyms.alert(alert)
+
     try:
         if sender is None:
-            show(settings, "json" if as_json else form, follow, stop, click.echo)
+            show(settings, "json" if as_json else form, follow, stop, click.echo, shown)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        deliver(settings, sender, to, stop)
+        deliver(settings, sender, to, stop, pseudonyms)
         telemetry.info("service.stopped", service=f"alerts-{to}")
     except KafkaError as error:
         raise CribleError(f"the broker refused: {error}", where=settings.kafka.bootstrap) from error

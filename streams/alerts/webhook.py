@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -41,6 +42,7 @@ _OF_THE_ALERT: Final = frozenset(
 _MAX_REFUSALS: Final = 5
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - not a secret, but what one begins with
 _LEAST_SECRET_BYTES: Final = 24
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _TYPES: Final[dict[FormatName, str]] = {"cef": "text/plain; charset=utf-8"}
 
 
@@ -53,10 +55,15 @@ class WebhookSender:
         clock: The present, UTC seconds.
 
     Raises:
-        InputError: There is no usable secret.
+        InputError: There is no usable secret, or alerts would go over the network unencrypted.
     """
 
     def __init__(self, settings: Webhook, form: FormatName, clock: Callable[[], float] = time.time) -> None:
+        url = urlsplit(settings.url)
+        if url.scheme != "https" and url.hostname not in _LOOPBACK:
+            raise InputError(
+                "is no https address: alerts name accounts", where=settings.url, hint="give alerts.webhook an https url"
+            )
         self._url, self._form, self._clock = settings.url, form, clock
         self._key = _key(settings.secret_file)
 

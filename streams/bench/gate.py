@@ -1,6 +1,7 @@
 """How fast ``crible gate`` answers a log-in that waits, at a steady rate of questions from another process.
 
-The load keeps some connections open, as Dovecot does, and each asks at fixed times. A question that is late because the answer
+A campaign runs, so that every stranger is judged: most attempts come from the account's own network, every tenth does not. The load
+keeps some connections open, as Dovecot does, and each asks at fixed times. A question that is late because the answer
 before it was late counts from when it was due, so that a slow moment is not measured once only (coordinated omission).
 """
 
@@ -18,16 +19,20 @@ from typing import Final
 import msgspec
 from kafka import KafkaProducer
 
-from models import decisions
+from models import decisions, profiles
 from models.accounts import Groups
 from models.alerts import Alert, Evidence, Subject, alert_id
+from models.campaigns import HISTORY, Campaign, Mix
 from models.decisions import Decision, Ledger
+from models.frames import CAMPAIGN_SCHEMA, encode
 from models.policy import Policy
+from models.profiles import Profile, encode_profile, network_number
 from streams import topics
 from streams.bench.broker import Process, Processes, wait_for
 from streams.bench.machine import calibrate
 from streams.local_kafka import free_port
 from streams.settings import Settings
+from streams.stages import CAMPAIGN_KEY
 
 __all__ = ["GateFigures", "ask", "measure_gate"]
 
@@ -38,6 +43,8 @@ _WARM_UP_S: Final = 1.0
 _TARGET_MS: Final = 2.0
 _DECISIONS: Final = 10_000
 _ACCOUNTS: Final = 20_000
+_PROGRAMS: Final = 200
+_DAY_S: Final = 86_400
 #: One report to so many questions: each good log-in asks twice, and some fail.
 _QUESTIONS_PER_REPORT: Final = 2
 _MS_PER_S: Final = 1000
@@ -53,7 +60,10 @@ spool = "{spool}"
 [[gate.api_keys]]
 name = "{key}"
 sha256 = "{sha256}"
+[block]
+policy = "{policy}"
 """
+_POLICY: Final = b'version = "bench"\n[enforce]\nkinds = ["campaign"]\nscopes = []\n'
 _OUTCOME: Final = ',"success":false,"policy_reject":false'
 
 
@@ -71,7 +81,7 @@ class Latencies(msgspec.Struct, frozen=True):
 class GateFigures(msgspec.Struct, frozen=True):
     """``allow`` alone, and beside reports that go to the disk and to Kafka.
 
-    ``cpu_us`` is the gate's processor time per request, user and system; ``decisions`` are in force.
+    ``cpu_us`` is the gate's processor time per request, user and system; ``decisions`` are in force, ``profiles`` loaded.
     """
 
     allow: Latencies
@@ -80,21 +90,25 @@ class GateFigures(msgspec.Struct, frozen=True):
     with_reports_cpu_us: float
     reports_per_s: int
     decisions: int
+    profiles: int
     calibration_ns: float
     target_p99_ms: float = _TARGET_MS
 
 
-def measure_gate(settings: Settings, seconds: float, directory: Path) -> GateFigures:
+def measure_gate(settings: Settings, seconds: float, profiles: int, directory: Path) -> GateFigures:
     """Ask a gate for some seconds, twice.
 
     Args:
         settings: The broker, and a prefix with topics.
         seconds: Of each turn.
-        directory: For the spool and log files.
+        profiles: Of so many accounts.
+        directory: For the spool, settings and log files.
     """
-    _write_decisions(settings)
-    port, config = free_port(), directory / "gate.toml"
-    config.write_text(_CONFIG.format(port=port, spool=directory / "spool", key=_KEY, sha256=sha256(_KEY.encode()).hexdigest()))
+    _write_state(settings, profiles)
+    port, config, policy = free_port(), directory / "gate.toml", directory / "policy.toml"
+    policy.write_bytes(_POLICY)
+    digest = sha256(_KEY.encode()).hexdigest()
+    config.write_text(_CONFIG.format(port=port, spool=directory / "spool", policy=policy, key=_KEY, sha256=digest))
     with Processes() as processes:
         gate = Process(f"from streams.cli import main; main(['gate', '--config', '{config}'])", settings, directory)
         processes.append(gate)
@@ -103,7 +117,7 @@ def measure_gate(settings: Settings, seconds: float, directory: Path) -> GateFig
         _turn(port, _WARM_UP_S, with_reports=True)
         alone, alone_us = _turn(port, seconds, with_reports=False)
         beside, beside_us = _turn(port, seconds, with_reports=True)
-    return GateFigures(alone, alone_us, beside, beside_us, _RATE // _QUESTIONS_PER_REPORT, _DECISIONS, calibration_ns)
+    return GateFigures(alone, alone_us, beside, beside_us, _RATE // _QUESTIONS_PER_REPORT, _DECISIONS, profiles, calibration_ns)
 
 
 def _is_ready(gate: Process) -> bool:
@@ -202,9 +216,12 @@ async def _connect(port: int) -> _Client:
 
 
 def _body(attempt: int, command: str) -> str:
-    """What Dovecot says; every hundredth attempt comes from an address that is blocked."""
+    """What Dovecot says; every hundredth attempt comes from an address that is blocked, every tenth from a new network."""
     account = attempt * 7919 % _ACCOUNTS
-    remote = _blocked(account % _DECISIONS) if attempt % 100 == 0 else f"192.0.{account >> 8 & 255}.{account & 255}"
+    if attempt % 100 == 0:
+        remote = _blocked(account % _DECISIONS)
+    else:
+        remote = f"{203 if attempt % 10 == 0 else 192}.{_network(account)}.{account & 255}"
     return _BODY.format(account, remote, f"{command}{attempt}", _OUTCOME if command == "report" else "")
 
 
@@ -212,17 +229,40 @@ def _blocked(number: int) -> str:
     return f"198.18.{number >> 8}.{number & 255}"
 
 
-def _write_decisions(settings: Settings) -> None:
+def _network(account: int) -> str:
+    return f"0.{account >> 8 & 255}"
+
+
+def _write_state(settings: Settings, accounts: int) -> None:
+    """All that a gate reads."""
     producer = KafkaProducer(**settings.kafka.client_options(), linger_ms=100)
+
+    def write(name: str, key: str, value: bytes, schema: str) -> None:
+        headers = [("crible-schema", schema.encode())]
+        producer.send(topics.topic(settings, name), value, key=key.encode(), headers=headers)
+
     for decision in _decisions():
-        producer.send(
-            topics.topic(settings, "auth.decisions"),
-            msgspec.json.encode(decision),
-            key=decision.decision_id.encode(),
-            headers=[("crible-schema", decisions.SCHEMA.encode())],
-        )
+        write("auth.decisions", decision.decision_id, msgspec.json.encode(decision), decisions.SCHEMA)
+    day = int(time()) // _DAY_S - 1
+    for account in range(accounts):
+        homes = {network_number(f"192.{_network(account)}.0/24"): day, network_number("198.51.100.0/24"): day}
+        profile = Profile(homes, {64500: day, 64501: day}, {"FR": day}, {account: day, account + 1: day})
+        write("auth.profiles", f"user{account}@mail.example", encode_profile(profile), profiles.SCHEMA)
+    write("auth.control", CAMPAIGN_KEY, encode(_campaign()), CAMPAIGN_SCHEMA)
     producer.flush()
     producer.close()
+
+
+def _campaign() -> Campaign:
+    """Bots with programs of their own; customers have none that says its name."""
+    failing, owners, now = Mix(), Mix(), time()
+    for number in range(_PROGRAMS):
+        failing.add(("imap", "BR", 64_600 + number, f"ua:bot {number}"), HISTORY, 1_000)
+    for mailer in range(_PROGRAMS):
+        owners.add(("imap", "", 0, "" if mailer == 0 else f"ua:mail {mailer}"), HISTORY, 1_000)
+    return Campaign(
+        "c" * 32, "credential_stuffing", now - 600, now - 60, now + 3_600, failing, 500.0, owners, owners, 1_000.0
+    )  # fmt: skip
 
 
 def _decisions() -> Iterator[Decision]:

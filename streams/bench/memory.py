@@ -1,4 +1,4 @@
-"""Bytes per account and per address: what a process grows by when it learns a million of them.
+"""Bytes per account and per address, and per profile in a gate: what a process grows by when it learns a million of them.
 
 Runs in a process of its own, which measures its resident memory before and after: everything counts, dictionaries, free lists and
 fragments included. Attempts go through the stages as in a worker: in batches, each followed by a checkpoint that packs the rows.
@@ -21,13 +21,15 @@ import msgspec
 from models.attempts import Attempt, Fail
 from models.by_account import AccountStage
 from models.by_source import SourceStage
+from models.ids import hash32
+from models.profiles import Profile, Profiles, encode_profile, network_number, protocol_bit
 from models.stage import Batch, Stage
 
 __all__ = ["Key", "MemoryFigures", "grow", "measure_memory"]
 
-Key = Literal["account", "address"]
+Key = Literal["account", "address", "profile"]
 
-_FLOORS: Final[dict[Key, int]] = {"account": 600, "address": 900}
+_FLOORS: Final[dict[Key, int]] = {"account": 600, "address": 900, "profile": 150}
 _PARTITIONS: Final = 16
 #: Of all partitions together: what a worker holds between two checkpoints.
 _BATCH: Final = 2_000 * _PARTITIONS
@@ -48,6 +50,7 @@ _USE: Final[dict[Key, str]] = {
         f"one day at a home: three good log-ins at different hours, by two people at every other address; every sixth address also "
         f"saw two failures; {_ADDRESSES_PER_NETWORK} addresses of each /24 in use"
     ),
+    "profile": "what a gate keeps of an account: 4 networks, 3 ASNs, 1 country, 3 devices, 2 protocols",
 }
 
 
@@ -63,7 +66,7 @@ class MemoryFigures(msgspec.Struct, frozen=True):
 
 
 def measure_memory(keys: int) -> dict[Key, MemoryFigures]:
-    """Grow one process by so many accounts, and another one by so many addresses, side by side."""
+    """Grow one process by so many accounts, another one by so many addresses, and one by profiles, side by side."""
     programs: dict[Key, str] = {key: f"from {__name__} import grow; grow({key!r}, {keys})" for key in _USE}
     root = Path(__file__).resolve().parents[2]
     children = {
@@ -76,11 +79,40 @@ def measure_memory(keys: int) -> dict[Key, MemoryFigures]:
 
 def grow(key: Key, keys: int) -> None:
     """Grow this process, and write its figures as JSON on stdout."""
-    sys.stdout.buffer.write(msgspec.json.encode(_grow(key, keys)))
+    figures = _grow_profiles(keys) if key == "profile" else _grow(key, keys)
+    sys.stdout.buffer.write(msgspec.json.encode(figures))
+
+
+def _grow_profiles(keys: int) -> MemoryFigures:
+    profiles = Profiles()
+    gc.collect()
+    before, packed_bytes = _resident_bytes(), 0
+    for number in range(keys):
+        packed = encode_profile(_profile(number))
+        packed_bytes += len(packed)
+        profiles.put(_account(number), packed)
+    network_number.cache_clear()  # a gate that reads profiles does not make them
+    gc.collect()
+    grown = _resident_bytes() - before
+    return MemoryFigures(
+        keys, len(profiles), round(grown / keys, 1), round(packed_bytes / keys, 1), _USE["profile"], _FLOORS["profile"]
+    )
+
+
+def _profile(number: int) -> Profile:
+    day = int(_MONDAY_TS) // _DAY_S
+    networks = [f"{20 + (n >> 16) % 200}.{n >> 8 & 255}.{n & 255}.0/24" for n in (number * 4 + place for place in range(4))]
+    return Profile(
+        {network_number(network): day for network in networks},
+        {64_500 + (number + place) % _ACCESS_ASNS: day for place in range(3)},
+        {"FR": day},
+        {hash32(f"ua:mail program {(number + place) % _DEVICES}"): day for place in range(3)},
+        protocol_bit("imap") | protocol_bit("smtp"),
+    )
 
 
 def _grow(key: Key, keys: int) -> MemoryFigures:
-    stages: list[Stage[Any, Attempt]] = [
+    stages: list[Stage[Any, Any]] = [
         AccountStage(max_rows=keys) if key == "account" else SourceStage(max_rows=2 * keys) for _ in range(_PARTITIONS)
     ]
     for each in stages:

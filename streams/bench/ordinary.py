@@ -13,7 +13,7 @@ import faust
 import msgspec
 
 from models.accounts import AccountDirectory
-from models.attempts import Attempt, Resolver
+from models.attempts import Resolver
 from models.by_account import AccountStage
 from models.by_source import SourceStage
 from models.events import decode_event
@@ -106,7 +106,7 @@ def _one(item: Any, producer: str, seq: int, offset: int) -> Batch[Any]:
     return Batch(offset, [item], [producer], [seq], [offset])
 
 
-def _write(table: Any, stage: Stage[Any, Attempt], *keys: str) -> None:
+def _write(table: Any, stage: Stage[Any, Any], *keys: str) -> None:
     for key in keys:
         row = stage.hot.get(key)
         if row is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from ssl import create_default_context
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -13,6 +14,7 @@ import msgspec
 
 from models.errors import CribleError, InputError
 from models.lists import ListEntry
+from streams.desk.forgetting import Remembered
 from streams.desk.kill_switch import Stopped
 from streams.desk.routes import Listed, Ordered
 from streams.desk.support import Why
@@ -49,6 +51,10 @@ class DeskClient:
         except (OSError, UnicodeDecodeError):
             raise InputError("the key cannot be read", where=settings.desk.key_file, hint="set desk.key_file") from None
         self._headers = {"X-Api-Key": key}
+        try:
+            self._trusted = create_default_context(cafile=settings.desk.ca_file)
+        except OSError:
+            raise InputError("holds no certificates", where=str(settings.desk.ca_file), hint="set desk.ca_file") from None
 
     def stop(self, order: Mapping[str, str]) -> dict[str, Stopped | CribleError]:
         """Stop at every service and gate: what each answered, or why it did not."""
@@ -90,6 +96,22 @@ class DeskClient:
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/appeals", ListEntry, json=appeal))
 
+    def forget(self, login: str) -> Remembered:
+        """Have an account forgotten, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/forgotten", Remembered, json={"login": login}))
+
+    def remembered(self, login: str) -> Remembered:
+        """What still names an account, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("GET", url, "/v1/desk/forgotten", Remembered, params={"login": login}))
+
     def _everywhere(self, ask: Callable[[str], Form]) -> dict[str, Form | CribleError]:
         """All of them at once; one that does not answer is asked again until the limit."""
 
@@ -128,7 +150,16 @@ class DeskClient:
             CribleError: It does not answer, or cannot do it now.
         """
         try:
-            response = httpx.request(method, url + path, headers=self._headers, timeout=_REQUEST_LIMIT_S, **content)
+            # Without the environment: a proxy meant for the internet is not to see keys.
+            response = httpx.request(
+                method,
+                url + path,
+                headers=self._headers,
+                timeout=_REQUEST_LIMIT_S,
+                verify=self._trusted,
+                trust_env=False,
+                **content,
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CribleError(f"no answer ({type(error).__name__})", where=url, hint="look at desk.services") from None
         if response.status_code >= _ERROR_STATUS:

@@ -1,6 +1,6 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
-Entries of the allow list are there too; a new one lifts what refuses whom it names.
+Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account.
 
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
@@ -12,9 +12,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from models import lists
+from models import forgetting, lists
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
+from models.forgetting import FORGET_PREFIX, Forget
 from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from streams.compacted import CompactedReader, Record, decoded
@@ -32,7 +33,9 @@ class ControlTopic:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._orders, self._entries = (TopicWriter(settings, "auth.control", schema) for schema in (SCHEMA, lists.SCHEMA))
+        self._orders, self._entries, self._forgets = (
+            TopicWriter(settings, "auth.control", schema) for schema in (SCHEMA, lists.SCHEMA, forgetting.SCHEMA)
+        )
 
     def order(self, order: Order) -> None:
         """Return when the broker has it.
@@ -50,10 +53,19 @@ class ControlTopic:
         """
         self._entries.send([Written(entry.key, msgspec.json.encode(entry), entry.ts)])
 
+    def forget(self, forget: Forget) -> None:
+        """Return when the broker has it.
+
+        Raises:
+            CribleError: It does not take it in time.
+        """
+        self._forgets.send([Written(forget.key, msgspec.json.encode(forget), forget.ts)])
+
     def close(self) -> None:
         """Leave the broker."""
         self._orders.close()
         self._entries.close()
+        self._forgets.close()
 
 
 class BlockList:
@@ -100,6 +112,7 @@ class Orders:
         self.lists = Lists()
         self.breaker = Breaker()
         self.allowed: list[ListEntry] = []
+        self.forgets: dict[str, Forget] = {}
         self._reader = CompactedReader(settings, "auth.control")
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
@@ -121,6 +134,7 @@ class Orders:
         """Everything that waited has been done."""
         self.waiting.clear()
         self.allowed.clear()
+        self.forgets.clear()
 
     def _take(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -133,6 +147,12 @@ class Orders:
                 continue
             if key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+                continue
+            if key.startswith(FORGET_PREFIX):
+                self.forgets.pop(key, None)
+                forget = decoded(record, forgetting.SCHEMA, Forget)
+                if forget is not None:
+                    self.forgets[key] = forget
                 continue
             entry = _take_entry(self.lists, key, record)
             if entry is not None and entry.list == "allow":

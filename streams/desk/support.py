@@ -63,51 +63,57 @@ class _Support:
         self._accounts, self._block_list, self._send_entry = accounts, block_list, send_entry
 
     async def why(self, request: Request) -> Response:
-        self._admit(request)
+        key = self._admit(request)
         asked = self._asked(**{name: request.query_params.get(name, "") for name in ("ref", "ip", "login")})
         if asked == Asked():
             raise HTTPException(400, "one of login, ip and ref is needed")
-        found = await asyncio.to_thread(self._answers, asked)
+        found = await asyncio.to_thread(self._answers, asked, key)
         return Response(msgspec.json.encode(Why(found, None if found else NOTHING)), media_type="application/json")
 
     async def appeal(self, request: Request) -> Response:
-        by = self._admit(request)
+        key = self._admit(request)
         body = await bounded_body(request)
         try:
             appeal = msgspec.json.decode(body, type=_Appeal)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise HTTPException(400, str(error)) from None
-        entry = await asyncio.to_thread(self._entry, appeal, by)
+        entry = await asyncio.to_thread(self._entry, appeal, key)
         try:
             await asyncio.to_thread(self._send_entry, entry)
         except CribleError as error:
             raise HTTPException(503, error.what) from None
         return Response(msgspec.json.encode(entry), 202, media_type="application/json")
 
-    def _answers(self, asked: Asked) -> list[Answer]:
+    def _answers(self, asked: Asked, key: ApiKey) -> list[Answer]:
+        """What meets whom is asked about, as far as it is for ``key``: accounts of other realms are not."""
         now, stops = self._clock(), self._store.stops
-        held = self._store.all(now, lambda _: True)
+        held = self._store.all(now, lambda each: key.may_see(parts_of(each.scope, each.value).get("account", "")))
         suspended = {decision.decision_id for decision in held if stops.suspend(decision.scenario, decision.scope)}
-        return answers(asked, held, [entry for entry in self._block_list() if now < entry.until], suspended)
+        entries = [entry for entry in self._block_list() if now < entry.until and key.may_see(entry.account)]
+        return answers(asked, held, entries, suspended)
 
-    def _entry(self, appeal: _Appeal, by: str) -> ListEntry:
+    def _entry(self, appeal: _Appeal, key: ApiKey) -> ListEntry:
         """Who is let in: the address and account of what refused, and where it names none, those that the appeal does.
 
         Raises:
-            HTTPException: Nothing with this reference holds, or nobody in particular would be let in.
+            HTTPException: Nothing with this reference holds, or nobody in particular would be let in, or others than ``key`` may.
         """
         given = self._asked("", appeal.ip, appeal.login)
-        address, account = self._target(appeal.ref)
+        address, account = self._target(appeal.ref, key)
         address, account = address or given.address, account or given.account
+        if key.realms and not account:
+            raise HTTPException(403, "this key lets in accounts of its realms only: name the customer's login")
+        if not key.may_see(account):
+            raise HTTPException(403, "the account is of another realm")
         if not address:
             raise HTTPException(400, "this refuses an account or a provider, not one address: name the customer's ip")
         now = self._clock()
         return ListEntry(
-            list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=by
+            list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=key.name
         )
 
-    def _target(self, ref: str) -> tuple[str, str]:
-        found = self._answers(Asked(ref=ref))
+    def _target(self, ref: str, key: ApiKey) -> tuple[str, str]:
+        found = self._answers(Asked(ref=ref), key)
         if not ref or not found:
             raise HTTPException(404, "nothing with this reference holds")
         for decision in self._store.all(self._clock(), lambda decision: decision.decision_id == found[0].decision_id):
@@ -122,8 +128,8 @@ class _Support:
         except ValueError:
             raise HTTPException(400, "ip is not an IP address") from None
 
-    def _admit(self, request: Request) -> str:
-        """The name of the key.
+    def _admit(self, request: Request) -> ApiKey:
+        """The key.
 
         Raises:
             HTTPException: 403, it is unknown or not for this; 503, the decisions are still being read.
@@ -133,7 +139,7 @@ class _Support:
             raise HTTPException(403, "access forbidden")
         if not self._ready():
             raise HTTPException(503, "the decisions are still being read")
-        return key.name
+        return key
 
 
 def support_routes(

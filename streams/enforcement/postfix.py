@@ -17,6 +17,7 @@ from typing import Final
 from models.attempts import Resolver
 from models.decisions import Decision, DecisionIndex
 from models.events import AuthEvent
+from models.ids import reference
 from models.policy import Policy
 from streams.enforcement.express import Point
 
@@ -28,7 +29,6 @@ _MAX_REQUEST_BYTES: Final = 1 << 14
 _IDLE_S: Final = 330
 _STOP_POLL_S: Final = 0.2
 _PASSES: Final = "action=DUNNO\n\n"
-_REFERENCE_LENGTH: Final = 8
 
 
 class PostfixPoint:
@@ -100,7 +100,7 @@ class PostfixPoint:
         decision = self._index.refusing(attempt)
         if decision is None:
             return _PASSES
-        return f"action=421 4.7.0 Service unavailable, reference {decision.decision_id[:_REFERENCE_LENGTH]}\n\n"
+        return f"action=421 4.7.0 Service unavailable, reference {reference(decision.decision_id)}\n\n"
 
 
 def _attributes(question: bytes) -> dict[str, str]:

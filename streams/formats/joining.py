@@ -101,11 +101,15 @@ class _Recent:
 class Joiner:
     """Joins the lines of one file, in their order.
 
+    Args:
+        done: Lines up to this one were counted before a restart.
+
     Attributes:
         joined: How many lines were left out because another tells of the same attempt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: int = -1) -> None:
+        self._done = done
         self._queue: deque[_Waiting] = deque()
         self._by: dict[Hashable, deque[_Waiting]] = {}
         self._room, self._behind, self._fronts = _Recent(JOIN_S), _Recent(JOIN_S), _Recent(JOIN_S)
@@ -119,15 +123,16 @@ class Joiner:
         if self._queue:
             ready = self.release(event.ts)
             self._absorb(event, times, connection)
-        key = (_who(event.login), event.remote, event.success)
-        if self._fronts and self._fronts.take(key, 1, event.ts):
+        who, remote, success, ts = _who(event.login), event.remote, event.success, event.ts
+        key = (who, remote, success)
+        if self._fronts and self._fronts.take(key, 1, ts):
             times -= 1
-        if not event.success and times:
-            times = self._failed(key[:2], event, times)
+        if not success and times:
+            times = self._failed((who, remote), event, times)
         if not times:
             self.joined += 1
             return ready
-        self._shown.add(key, times, event.ts)
+        self._shown.add(key, times, ts)
         located = copies(line, event, times)
         return ready + located if ready else located
 
@@ -278,7 +283,7 @@ class Joiner:
     def _join(self, waiting: _Waiting) -> None:
         if waiting.times:
             waiting.times = 0
-            self.joined += 1
+            self.joined += waiting.line > self._done
 
     def _wait(self, waiting: _Waiting) -> None:
         self._queue.append(waiting)

@@ -7,7 +7,7 @@ are short and clean becomes an event without another check.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from models.addresses import Proxies, normalise
@@ -15,7 +15,7 @@ from models.events import ADDRESS_UNKNOWN, FORWARDED, MAX_TEXT, AuthEvent, Refus
 from streams.formats.connections import Connections
 from streams.formats.format import Format, Rule
 from streams.formats.joining import MAX_TIMES, Joiner, Located
-from streams.formats.syslog import Clock, Frame, split, unwrap
+from streams.formats.syslog import Clock, Frame, Splitter, unwrap
 
 __all__ = ["MAX_TIMES", "LogReader"]
 
@@ -26,6 +26,19 @@ _TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoaut
 _WRONG_PASSWORD: Final = frozenset({None, "credentials"})
 
 
+class _Meanings(dict[str | None, object]):
+    """What captured texts stand for; a text that is not named is itself, or of a fixed vocabulary ``other``."""
+
+    __slots__ = ("_is_fixed", "_other")
+
+    def __init__(self, values: Mapping[str | None, object], *, is_fixed: bool, other: object) -> None:
+        super().__init__(values)
+        self._is_fixed, self._other = is_fixed, other
+
+    def __missing__(self, text: str | None) -> object:
+        return self._other if self._is_fixed else text
+
+
 class _Step:
     """A rule made ready: what it looks up once for all lines.
 
@@ -33,24 +46,24 @@ class _Step:
         rule: The rule.
         match: Of its pattern.
         connection: What the lines of a connection have in common.
-        constants: Fields of every such line; what is captured comes over them.
-        closed: Fields with a fixed vocabulary: name, look-up, value of a text that is not in it.
-        open: Other fields: name, look-up.
+        constants: Fields of every such line that the pattern does not capture.
+        ambiguous: Of the rule: where this is found the line is refused.
+        is_echo: Whether the line was written for another program.
+        meanings: By field, what its captured texts stand for.
         has_times: Whether the line may say how many attempts it stands for.
     """
 
-    __slots__ = ("closed", "connection", "constants", "has_times", "match", "open", "rule")
+    __slots__ = ("ambiguous", "connection", "constants", "has_times", "is_echo", "match", "meanings", "rule")
 
     def __init__(self, form: Format, protocol: str, rule: Rule) -> None:
         self.rule, self.match, self.connection = rule, rule.pattern.match, form.connection
-        self.constants: dict[str, object] = {"protocol": protocol, "login": "", **rule.fields}
-        self.closed: list[tuple[str, Callable[[str | None, object], object], object]] = []
-        self.open: list[tuple[str, Mapping[str | None, object]]] = []
-        for name, values in rule.values.items():
-            if name in ("protocol", "fail_type"):
-                self.closed.append((name, values.get, protocol if name == "protocol" else None))
-            else:
-                self.open.append((name, values))
+        self.ambiguous, self.is_echo = rule.ambiguous, rule.role == "echo"
+        constants: dict[str, object] = {"protocol": protocol, "login": "", **rule.fields}
+        self.constants = {name: value for name, value in constants.items() if name not in rule.pattern.groupindex}
+        others = {"protocol": protocol, "fail_type": None}
+        self.meanings = tuple(
+            (name, _Meanings(values, is_fixed=name in others, other=others.get(name))) for name, values in rule.values.items()
+        )
         self.has_times = "times" in rule.pattern.groupindex
 
 
@@ -66,20 +79,25 @@ class LogReader:
         clock: Reads the times.
         at: UTC seconds of lines that carry no time; without it such a log-in is refused.
         proxies: Our own machines, behind which the client is not seen.
-
-    Attributes:
-        not_logins: Lines that are no log-in.
+        done: Lines up to this one were read before a restart; they are not counted in ``joined`` once more.
     """
 
-    def __init__(self, formats: Iterable[Format], clock: Clock, at: float | None = None, proxies: Proxies | None = None) -> None:
+    def __init__(
+        self,
+        formats: Iterable[Format],
+        clock: Clock,
+        at: float | None = None,
+        proxies: Proxies | None = None,
+        done: int = -1,
+    ) -> None:
         self._formats, self._clock, self._at = tuple(formats), clock, at
         self._proxies = proxies or Proxies()
-        self._client_of = self._proxies.client
-        self._joiner, self._connections = Joiner(), Connections()
+        self._is_ours = self._proxies.trusts
+        self._split = Splitter().split
+        self._joiner, self._connections = Joiner(done), Connections()
         self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
         self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
         self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
-        self.not_logins = 0
 
     @property
     def joined(self) -> int:
@@ -91,8 +109,8 @@ class LogReader:
         """The first line that waits for a better one."""
         return self._joiner.waits_since
 
-    def read(self, raw: bytes, line: int = 0) -> list[Located]:
-        """The attempts that are certain after this line, each with the number of its own line.
+    def read(self, raw: bytes, line: int = 0) -> list[Located] | None:
+        """The attempts that are certain after this line, each with the number of its own line; ``None`` if it is no log-in.
 
         A line that may be told again by a better one waits (:mod:`streams.formats.joining`).
 
@@ -103,19 +121,17 @@ class LogReader:
             text, is_text = raw.decode(), True
         except UnicodeDecodeError:
             text, is_text = raw.decode("utf-8", "surrogateescape"), False
-        frame = split(text)
+        frame = self._split(text)
         found = self._find(text, frame)
         if found is None:
-            self.not_logins += 1
-            return []
+            return None
         step, match, times = found
-        if step.rule.ambiguous is not None and step.rule.ambiguous.search(match.string):
+        if step.ambiguous is not None and step.ambiguous.search(match.string):
             raise Refused("bad_remote")
         fields, times = _fields(step, match, times)
-        if step.rule.role == "echo" and not fields.get("remote"):
-            self.not_logins += 1
+        if step.is_echo and not fields.get("remote"):
             self._joiner.reason(fields["login"], fields.get("fail_type"))
-            return []
+            return None
         event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
         return self._ready(step, event, line, frame, times)
 
@@ -132,7 +148,7 @@ class LogReader:
 
     def _find(self, text: str, frame: Frame) -> _Found | None:
         """The first rule that a line matches: one of its program, or of any program, or one that its words suggest."""
-        times, message = unwrap(frame.message)
+        times, message = unwrap(text[frame.message_at :])
         tag = frame.tag
         if tag:
             known = self._of_tag.get(tag)
@@ -164,11 +180,11 @@ class LogReader:
         return self._of_tag[tag]
 
     def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
+        time, host = frame.time, frame.host
         try:
-            ts = fields["ts"] = self._clock.ts(frame.time) if frame.time else self._at
+            ts = fields["ts"] = self._clock.ts(time) if time else self._at
         except (ValueError, OverflowError):
             raise Refused("bad_ts") from None
-        host = frame.host
         if host:
             fields["server"] = host
         login = fields["login"] = fields["login"] or ""
@@ -186,7 +202,7 @@ class LogReader:
             event.login = event.login if login else ""
         if event.mech in _TOKEN_MECHS and not event.success and event.fail_type in _WRONG_PASSWORD:
             event.fail_type = "token"
-        if self._client_of(event.remote) is None:
+        if self._is_ours(event.remote):
             event.attrs = {FORWARDED: forwarded} if forwarded else None
             set_client(event, self._proxies)
         return event
@@ -194,7 +210,7 @@ class LogReader:
     def _ready(self, step: _Step, event: AuthEvent, line: int, frame: Frame, times: int) -> list[Located]:
         """The events that are certain now, ``event`` among them if its line is the first and best to tell of the attempt."""
         rule, joiner = step.rule, self._joiner
-        is_echo = rule.role == "echo"
+        is_echo = step.is_echo
         connection: Hashable = None
         if step.connection == "session_id":
             connection = event.session_id
@@ -226,11 +242,10 @@ def _first(steps: tuple[_Step, ...], message: str, times: int) -> _Found | None:
 
 def _fields(step: _Step, match: re.Match[str], times: int) -> tuple[dict[str, Any], int]:
     """The event's fields, and how many attempts the line stands for."""
-    fields: dict[str, Any] = {**step.constants, **match.groupdict()}
-    for name, value_of, other in step.closed:
-        fields[name] = value_of(fields[name], other)
-    for name, values in step.open:
-        fields[name] = values.get(fields[name], fields[name])
+    fields: dict[str, Any] = match.groupdict()
+    fields.update(step.constants)
+    for name, meanings in step.meanings:
+        fields[name] = meanings[fields[name]]
     if step.has_times and (number := fields.pop("times")):
         times = min(times * int(number), MAX_TIMES)
     return fields, times
@@ -238,4 +253,4 @@ def _fields(step: _Step, match: re.Match[str], times: int) -> tuple[dict[str, An
 
 def _with_tag(text: str, frame: Frame) -> str:
     """The message with its tag, as the program's own file has it."""
-    return text[frame.tag_at :] if frame.tag_at >= 0 else f"{frame.tag}: {frame.message}"
+    return text[frame.tag_at :] if frame.tag_at >= 0 else f"{frame.tag}: {text[frame.message_at :]}"

@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
-__all__ = ["Clock", "Frame", "split", "unwrap"]
+__all__ = ["Clock", "Frame", "Splitter", "split", "unwrap"]
 
 _NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS: Final = {name: number for number, name in enumerate(_NAMES, start=1)}
@@ -69,7 +69,7 @@ _OWN_FILE: Final = "   "
 
 
 class Frame(NamedTuple):
-    """``time`` is as written, "" if absent; ``message`` follows the tag.
+    """``time`` is as written, "" if absent; ``message_at`` is where the message starts, to the end of the line.
 
     ``tag_at`` is where the tag starts in the line, -1 if not before the message; ``rest_at`` where what follows the time does, for
     lines that lack a time or a host.
@@ -79,61 +79,93 @@ class Frame(NamedTuple):
     host: str
     tag: str
     process: str
-    message: str
+    message_at: int
     tag_at: int
     rest_at: int
+
+
+class Splitter:
+    """Takes the lines of one file apart.
+
+    Many lines begin as the one before, because a program wrote both in the same second; those take no second look.
+    """
+
+    def __init__(self) -> None:
+        self._start, self._frame = "", split("")
+
+    def split(self, line: str) -> Frame:
+        """The same as :func:`split`."""
+        if self._start and line.startswith(self._start):
+            char = line[self._frame.message_at : self._frame.message_at + 1]
+            if not (char in " [" or char.isdigit()):  # or the header would go on
+                return self._frame
+        match = _SYSLOG.match(line)
+        if match is None:
+            return _split_other(line)
+        self._frame = frame = _split_syslog(line, match)
+        # Without a host the tag might be one, according to what follows; a time of the program's own stands in one line only.
+        self._start = match[0] if frame.host and frame.message_at == match.end() else ""
+        return frame
 
 
 def split(line: str) -> Frame:
     """Take ``line`` apart; what is not there is "".
 
     >>> split("Apr 12 06:00:01 mx1 sshd[501]: Failed")[:5]
-    ('Apr 12 06:00:01', 'mx1', 'sshd', '501', 'Failed')
+    ('Apr 12 06:00:01', 'mx1', 'sshd', '501', 31)
     """
-    if match := _SYSLOG.match(line):
-        bsd, iso, host, tag, process = match.groups("")
-        message, at = line[match.end() :], match.start(_TAG)
-        if message[:1].isdigit():  # the program writes the time again
-            message = message[_leading_time(message)[1] :]
-        return Frame(bsd or iso, host, tag, process, message, at, at)
+    match = _SYSLOG.match(line)
+    return _split_syslog(line, match) if match else _split_other(line)
+
+
+def _split_syslog(line: str, match: re.Match[str]) -> Frame:
+    bsd, iso, host, tag, process = match.groups("")
+    message_at, tag_at = match.end(), match.start(_TAG)
+    if line[message_at : message_at + 1].isdigit():  # the program writes the time again
+        message_at = _leading_time(line, message_at)[1]
+    return Frame(bsd or iso, host, tag, process, message_at, tag_at, tag_at)
+
+
+def _split_other(line: str) -> Frame:
+    """A line with another header than most, or none."""
     if line.startswith("<") and (match := _RFC5424.match(line)):
         iso, host, tag, process = ("" if part == "-" else part for part in match.groups())
-        return Frame(iso, host, tag, process, line[match.end() :], -1, match.end())
+        return Frame(iso, host, tag, process, match.end(), -1, match.end())
     time, at = _leading_time(line)
     if time and (line.startswith("[") or line.startswith(_OWN_FILE, at - len(_OWN_FILE))):
-        return Frame(time, "", "", "", line[at:], at, at)
+        return Frame(time, "", "", "", at, at, at)
     if match := _BARE_PROGRAM.match(line, at):
         host, tag, process = match.groups("")
-        message, tag_at = line[match.end() :], match.start("tag")
+        message_at = match.end()
         if not time:  # journald without times: the program may write one
-            time, inner_at = _leading_time(message)
-            message = message[inner_at:]
-        return Frame(time, host, tag, process, message, tag_at, at)
+            time, message_at = _leading_time(line, message_at)
+        return Frame(time, host, tag, process, message_at, match.start("tag"), at)
     if time and (match := _BRACKETED.match(line, at)):
-        return Frame(time, "", match["tag"], "", line[match.end() :], at, at)
-    return Frame(time, "", "", "", line[at:], at, at)
+        return Frame(time, "", match["tag"], "", match.end(), at, at)
+    return Frame(time, "", "", "", at, at, at)
 
 
-def _leading_time(line: str) -> tuple[str, int]:
-    """The time that ``line`` starts with, perhaps in brackets, and where the text after it starts."""
-    at = 1 if line.startswith("[") else 0
+def _leading_time(line: str, start: int = 0) -> tuple[str, int]:
+    """The time that ``line`` has at ``start``, perhaps in brackets, and where the text after it starts."""
+    in_brackets = line.startswith("[", start)
+    at = start + in_brackets
     first = line[at : at + 1]
     if not (first.isalnum() or first == "@"):
-        return "", 0
+        return "", start
     for spelling in _SPELLINGS:
         if match := spelling.match(line, at):
             end = match.end()
             after = line[end : end + 3]
-            if at and after.startswith("]"):
+            if in_brackets and after.startswith("]"):
                 end += 2 if after.startswith("]:") else 1
-            elif at or not after.startswith((" ", ",", ":", ".")):
+            elif in_brackets or not after.startswith((" ", ",", ":", ".")):
                 continue
             elif not after.startswith(" "):
                 end += 1
             while line.startswith(" ", end):
                 end += 1
             return match[0], end
-    return "", 0
+    return "", start
 
 
 def unwrap(message: str) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """``crible gate``: the service that log-in servers talk to; what it is told becomes events, and it says whom to let in.
 
     Dovecot, weakforced's clients -> app -> answers -> spool -> drain -> auth.events, auth.account-changes, auth.control
-                                              ^ standing <- auth.decisions, auth.control
+                                              ^ standing <- auth.decisions, auth.control, auth.profiles
 
 One module for each step: ``app`` (HTTP), ``answers`` (the commands), ``spool`` (on disk until Kafka has it), ``drain`` (to Kafka),
 ``standing`` (whom to refuse). Nothing is kept but the spool, so several gates may run, each with its own.
@@ -28,8 +28,9 @@ from streams.gate.app import App, Stopping
 from streams.gate.drain import Drain
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
-from streams.knowledge import load_resolver
-from streams.serve import listen, server_of
+from streams.keys import LimitWrongKeys
+from streams.knowledge import load_groups, load_resolver
+from streams.serve import UNENCRYPTED, is_loopback, listen, server_of
 from streams.settings import Settings
 
 __all__ = ["command", "run"]
@@ -45,14 +46,15 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     """Serve until a signal comes; call from the main thread. Needs no broker to start.
 
     Raises:
-        InputError: The spool cannot be used.
+        InputError: The spool, or the certificate, cannot be used.
         CribleError: The port is taken.
     """
     gate, stop = settings.gate, threading.Event()
     with listen(gate.host, gate.port, "gate") as listening, Spool(Path(gate.spool), gate.spool_bytes) as spool:
-        standing = Standing(policy)
+        resolver = load_resolver(settings)
+        standing = Standing(policy, load_groups(settings, resolver))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(load_resolver(settings), proxies, policy, standing, Writer(spool).append, clock)
+        answers = Answers(resolver, proxies, policy, standing, Writer(spool).append, clock)
         switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
         app = App(
             answers,
@@ -61,13 +63,14 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
             lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes),
             Stopping(switch, clock),
         )
+        server = server_of(LimitWrongKeys(app, "gate"), _MAX_CONNECTIONS, gate.tls)
         following = threading.Thread(target=Follower(settings, standing, clock).run, args=(stop,), name="standing", daemon=True)
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
         following.start()
         draining.start()
-        server_of(app, _MAX_CONNECTIONS).run(sockets=[listening])
+        server.run(sockets=[listening])
         stop.set()
         draining.join(_JOIN_LIMIT_S)
     telemetry.info("service.stopped", service="gate")
@@ -78,7 +81,7 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     "--policy",
     "policy_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Whose never-block set holds (TOML); block.policy if not said.",
+    help="Whose never-block set holds, and whether there are verdicts (TOML); block.policy if not said.",
 )
 @standard_options
 def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None:
@@ -88,4 +91,6 @@ def command(policy_file: Path | None, settings: Settings, as_json: bool) -> None
     telemetry.info("config.loaded", name="policy", version=policy.version)
     if not settings.gate.api_keys:
         telemetry.warning("config.loaded", name="gate.api_keys", reason="no key is set: every request will be refused")
+    if settings.gate.tls is None and not is_loopback(settings.gate.host):
+        telemetry.warning("config.loaded", name="gate.tls", reason=UNENCRYPTED)
     run(settings, policy)

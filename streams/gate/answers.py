@@ -1,7 +1,7 @@
 """What the gate answers to each command: Dovecot's ``auth_policy`` and weakforced's, in weakforced's JSON.
 
     report                               -> spool -> auth.events
-    allow                                <- decisions and lists in memory; who is in doubt is let in
+    allow                                <- decisions, lists, and verdicts on strangers; who is in doubt is let in
     addBLEntry delBLEntry addWLEntry …   -> spool -> auth.control, which every gate reads
     reset                                -> spool -> auth.account-changes
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
@@ -60,7 +60,7 @@ Method = Literal["GET", "POST"]
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 _encode: Final = msgspec.json.Encoder().encode
-_ACCEPTED, _REFUSED, FAILED = (telemetry.VERDICTS.labels(action) for action in ("accept", "refuse", "failed"))
+_ACCEPTED, _REFUSED, _DELAYED, FAILED = (telemetry.VERDICTS.labels(action) for action in ("accept", "refuse", "tarpit", "failed"))
 _SPOOLED: Final = telemetry.EVENTS.labels(_STAGE, "spooled")
 
 
@@ -156,6 +156,7 @@ class Answers:
         self._put_in_spool = put
         self._spool_refuses = ""
         self._ids, self._sessions = EventIds(), Sessions()
+        self._tarpits: deque[float] = deque()  # when they end; all are of one length
         self._started_at = time.monotonic()
         self._counts: Counter[str] = Counter()
         self.commands: dict[tuple[Method, str], Callable[[bytes, str], Awaitable[Reply]]] = {
@@ -184,16 +185,30 @@ class Answers:
     def _verdict(self, body: bytes) -> Reply:
         event = self._event(body, success=True, event_id="asked")  # nothing is decided by these two, and nothing is counted
         self._counts["allow"] += 1
-        refusal = self._standing.refusal(self._resolver.attempt(event))
-        if refusal is None:
+        password_was_right = self._sessions.password_was_right(event.session_id)
+        refusal = self._standing.refusal(self._resolver.attempt(event), "after" if password_was_right else "before")
+        if refusal is None or refusal.delay_s:
             self._sessions.accept(event.session_id)
+            if refusal is not None and self._may_delay(refusal.delay_s):
+                _DELAYED.inc()  # a positive status: so many seconds the server waits before it goes on
+                return Reply(200, _encode({"status": refusal.delay_s, "msg": "", "r_attrs": refusal.details}))
             _ACCEPTED.inc()
             return ACCEPT
         self._counts["allow_denied"] += 1
         _REFUSED.inc()
         # After a right password the client must hear what it hears after a wrong one, so the server says that itself.
-        text = "" if self._sessions.password_was_right(event.session_id) else _told(event.protocol, refusal)
+        text = "" if password_was_right else _told(event.protocol, refusal)
         return Reply(200, _encode({"status": -1, "msg": text, "r_attrs": refusal.details}))
+
+    def _may_delay(self, delay_s: int) -> bool:
+        """Whether one more log-in may be held up; if so it is counted until its end."""
+        now = self._clock()
+        while self._tarpits and self._tarpits[0] <= now:
+            self._tarpits.popleft()
+        if len(self._tarpits) >= self._policy.max_tarpits:
+            return False
+        self._tarpits.append(now + delay_s)
+        return True
 
     async def _report(self, body: bytes, _client: str) -> Reply:
         self._counts["report"] += 1

@@ -8,8 +8,6 @@ does not matter, as in weakforced.
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
@@ -24,6 +22,7 @@ from models.events import MAX_LINE_BYTES
 from streams import telemetry
 from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import ACCEPT, FAILED, Answers, Failure, Reply
+from streams.keys import presented_key
 from streams.settings import GateKey
 
 __all__ = ["App", "Stopping"]
@@ -135,7 +134,7 @@ class App:
 
     def _client(self, headers: Iterable[tuple[bytes, bytes]]) -> GateKey | None:
         """The key that was presented; every known key is compared, in constant time each."""
-        digest = sha256(_presented(headers)).hexdigest()
+        digest = sha256(presented_key(headers)).hexdigest()
         found = [known for known in self._keys if compare_digest(known.sha256, digest)]
         return found[0] if found else None
 
@@ -172,19 +171,6 @@ def _command_of(scope: Scope) -> str | None:
                 name: str = part.removeprefix(_PARAMETER).decode("ascii", "replace")
                 return name
     return None
-
-
-def _presented(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The key of a request, or nothing."""
-    for name, value in headers:
-        if name == b"x-api-key":
-            return value
-        if name == b"authorization" and value[:6].lower() == b"basic ":
-            try:
-                return b64decode(value[6:], validate=True).partition(b":")[2]
-            except Base64Error:
-                return b""
-    return b""
 
 
 async def _body(receive: Receive) -> bytes:

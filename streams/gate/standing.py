@@ -1,7 +1,8 @@
-"""Whom to refuse at this moment: decisions and lists in memory, kept equal to ``auth.decisions`` and ``auth.control``.
+"""Whom to refuse at this moment: decisions, lists, the running campaign and what is familiar about accounts, in memory.
 
-Who is in doubt is let in. Nobody is refused before both topics have been read to their ends, nor after reading them failed; a
-record that cannot be understood takes back what its key said before.
+Kept equal to ``auth.decisions``, ``auth.control`` and ``auth.profiles``. Who is in doubt is let in. Nobody is refused before the
+topics have been read to their ends, nor after reading them failed; a record that cannot be understood takes back what its key said
+before, and where it is a profile there are no more verdicts, because its account would look like one without a past.
 """
 
 from __future__ import annotations
@@ -14,18 +15,25 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+import msgspec
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
-from models import decisions, lists
+from models import decisions, lists, profiles
+from models.accounts import Groups
 from models.attempts import Attempt
-from models.decisions import Decision, DecisionIndex
+from models.campaigns import Campaign
+from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
+from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
+from models.profiles import Profiles, familiarity_of
 from models.stops import NO_STOPS, Stops
+from models.verdicts import Phase, Verdict, Verdicts
 from streams import telemetry, topics
-from streams.compacted import CompactedReader, Record, decoded
+from streams.compacted import CompactedReader, Record, decoded, is_of
 from streams.settings import Settings
+from streams.stages import CAMPAIGN_KEY
 
 __all__ = ["Follower", "Refusal", "Standing", "expiration"]
 
@@ -34,21 +42,26 @@ _MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 class Refusal(NamedTuple):
-    """Why an attempt is refused: ``reference`` is what the client is told, ``details`` are for the server that asked."""
+    """Why an attempt is refused: ``reference`` is what the client is told, ``details`` are for the server that asked.
+
+    Where ``delay_s`` is not 0 the attempt is held up so long instead.
+    """
 
     reference: str
     details: dict[str, str]
+    delay_s: int = 0
 
 
 class Standing:
     """See the module's text; safe to use from several threads.
 
     Args:
-        policy: Its never-block set holds here too.
+        policy: Its never-block set holds here too; says whether there are verdicts.
+        groups: Accounts of protected groups get none.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, groups: Groups | None = None) -> None:
+        self._policy, self._groups = policy, groups or Groups()
         self._lock = threading.Lock()
         self._stops = NO_STOPS
         self.is_ready = False
@@ -61,6 +74,9 @@ class Standing:
             self._decisions, self._lists = DecisionIndex(self._policy), Lists()
             self._held: dict[str, Decision] = {}  # the suspended ones too
             self._ends: list[tuple[float, str]] = []
+            self._profiles = Profiles()
+            self._verdicts: Verdicts | None = Verdicts(self._policy, self._groups)
+            self._newest_campaign: Campaign | None = None  # until everything has been read, of which there may be days
 
     def stop(self, stops: Stops) -> None:
         """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
@@ -71,10 +87,16 @@ class Standing:
 
     def complete(self) -> None:
         """Everything was read that there was."""
-        self.is_ready = True
+        with self._lock:
+            self.is_ready = True
+            if self._newest_campaign is not None and self._verdicts is not None:
+                self._verdicts.conclude(self._newest_campaign)
 
-    def refusal(self, attempt: Attempt) -> Refusal | None:
-        """Why ``attempt`` is refused, or ``None``. The allow list wins over everything, the block list over decisions."""
+    def refusal(self, attempt: Attempt, phase: Phase = "before") -> Refusal | None:
+        """Why ``attempt`` is refused, or ``None``.
+
+        The allow list wins over everything, the block list over decisions, and decisions over what would be a verdict.
+        """
         if not self.is_ready or self._stops.everything:
             return None
         with self._lock:
@@ -84,7 +106,16 @@ class Standing:
             if entry is not None and (not attempt.address or self._policy.may_block(attempt.address)):
                 return _by_list(entry)
             decision = self._decisions.refusing(attempt)
-        return None if decision is None else _by_decision(decision)
+            if decision is not None:
+                return _by_decision(decision)
+            verdict = self._verdict(attempt, phase)
+        return None if verdict is None else _by_verdict(verdict, self._policy)
+
+    def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
+        """A verdict is about one account at one address, and is stopped like such a decision on a campaign."""
+        if self._verdicts is None or self._stops.suspend("campaign", "account_ip"):
+            return None
+        return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
 
     def put_decision(self, decision_id: str, decision: Decision | None, now: float) -> None:
         """Take the newest state of a decision; ``None`` where it is gone. Only what can refuse somebody is kept."""
@@ -92,10 +123,35 @@ class Standing:
             while self._ends and self._ends[0][0] <= now:
                 self._remove(heappop(self._ends)[1])
             self._remove(decision_id)
-            if decision is not None and decision.mode == "enforce" and decision.type in {"ban", "guard"} and decision.end > now:
+            if decision is None or decision.mode != "enforce" or decision.type not in {"ban", "guard"}:
+                return
+            if decision.holds(now) and len(self._held) < MAX_DECISIONS:  # the leader makes no more
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.end, decision_id))
+                heappush(self._ends, (decision.until, decision_id))
+
+    def put_campaign(self, campaign: Campaign | None) -> None:
+        """Take what is known of the running campaign; ``None`` where that cannot be understood, and is nothing."""
+        with self._lock:
+            if campaign is None:
+                self._newest_campaign = None
+                self._verdicts = self._verdicts and Verdicts(self._policy, self._groups)
+            elif not self.is_ready:
+                self._newest_campaign = campaign
+            elif self._verdicts is not None:
+                self._verdicts.conclude(campaign)
+
+    def put_profile(self, account: str, packed: bytes | None) -> None:
+        """Take what is familiar about an account; ``None`` where it is forgotten.
+
+        Raises:
+            msgspec.DecodeError: ``packed`` is no profile.
+        """
+        self._profiles.put(account, packed)
+
+    def give_no_verdicts(self) -> None:
+        """It is not known what is familiar about some account."""
+        self._verdicts = None
 
     def put_entry(self, key: str, entry: ListEntry | None) -> None:
         """Take the newest state of an entry of a list; ``None`` where it is gone."""
@@ -132,7 +188,7 @@ class Follower:
 
     def __init__(self, settings: Settings, standing: Standing, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._standing, self._clock = settings, standing, clock
-        self._control = topics.topic(settings, "auth.control")
+        self._control, self._profiles = topics.topic(settings, "auth.control"), topics.topic(settings, "auth.profiles")
 
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``; begin anew after every failure."""
@@ -153,7 +209,7 @@ class Follower:
                 stop.wait(_AGAIN_S)
 
     def _follow(self, stop: threading.Event) -> None:
-        reader = CompactedReader(self._settings, "auth.decisions", "auth.control")
+        reader = CompactedReader(self._settings, "auth.decisions", "auth.control", "auth.profiles")
         try:
             while not stop.is_set():
                 for record in reader.poll():
@@ -168,13 +224,40 @@ class Follower:
             reader.close()
 
     def take(self, record: Record) -> None:
-        """Take over one record of either topic."""
+        """Take over one record."""
         key = (record.key or b"").decode("utf-8", "replace")
-        if record.topic != self._control:
+        if record.topic == self._profiles:
+            self._take_profile(key, record)
+        elif record.topic != self._control:
             decision = decoded(record, decisions.SCHEMA, Decision)
             self._standing.put_decision(key, decision, self._clock())
         elif key.startswith(LIST_PREFIX):
             self._standing.put_entry(key, decoded(record, lists.SCHEMA, ListEntry))
+        elif key == CAMPAIGN_KEY:
+            self._take_campaign(record)
+
+    def _take_profile(self, account: str, record: Record) -> None:
+        reason = "another_schema"
+        if is_of(record, profiles.SCHEMA):
+            try:
+                self._standing.put_profile(account, record.value)
+            except msgspec.DecodeError:
+                reason = "not_profile"
+            else:
+                return
+        self._standing.give_no_verdicts()
+        _say_refused(record, reason)
+
+    def _take_campaign(self, record: Record) -> None:
+        campaign, reason = None, "another_schema"
+        if record.value is not None and is_of(record, CAMPAIGN_SCHEMA):
+            try:
+                campaign = decode_campaign(record.value)
+            except msgspec.DecodeError:
+                reason = "not_campaign"
+        self._standing.put_campaign(campaign)
+        if campaign is None and record.value is not None:
+            _say_refused(record, reason)
 
 
 def expiration(ts: float) -> str:
@@ -185,6 +268,15 @@ def expiration(ts: float) -> str:
     """
     moment = datetime.fromtimestamp(ts, UTC)
     return f"{moment:%Y}-{_MONTHS[moment.month - 1]}-{moment:%d %H:%M:%S}"
+
+
+def _say_refused(record: Record, reason: str) -> None:
+    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
+
+
+def _by_verdict(verdict: Verdict, policy: Policy) -> Refusal:
+    details = {"alert_id": verdict.alert_id, "scenario": "campaign", "phase": verdict.phase, "reason": verdict.reasons[0]}
+    return Refusal(reference(verdict.alert_id), details, policy.tarpit_s if verdict.action == "tarpit" else 0)
 
 
 def _by_list(entry: ListEntry) -> Refusal:

@@ -10,9 +10,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
 
+from models.campaigns import HISTORY, Campaign, Mix
 from models.events import AuthEvent, decode_event
+from models.frames import encode
+from models.profiles import Profile, encode_profile, network_number
+from streams import topics
 from streams.local_kafka import free_port
+from streams.stages import CAMPAIGN_KEY
 from tests import dovecot as dovecot_module
 from tests.block_service import Topics, block_service, spray, wait_for
 from tests.dovecot import NONCE, PASSWORD, USER, Dovecot, dovecot
@@ -125,6 +131,42 @@ def test_a_decision_refuses_over_imap_and_pop3(server: Dovecot, gate: GateServic
         ("203.0.113.7", False, "imap"),
         ("203.0.113.7", False, "pop3"),
     }
+
+
+def tell(channel: Topics, name: str, key: str, value: bytes, schema: str) -> None:
+    """Write what the worker does."""
+    producer = KafkaProducer(bootstrap_servers=channel.settings.kafka.bootstrap)
+    producer.send(topics.topic(channel.settings, name), value, key=key.encode(), headers=[("crible-schema", schema.encode())])
+    producer.close()
+
+
+def test_a_verdict_refuses_a_right_password(channel: Topics, tmp_path: Path) -> None:
+    """In the hands of a bot, in the words for a wrong one, and the event says that we refused; at home the owner gets in."""
+    now, failing, strangers = time.time(), Mix(), Mix()
+    for protocol, device in (("imap", 'id:"name" "Test"'), ("pop3", "")):
+        failing.add((protocol, "", 0, device), HISTORY, 3000)
+    strangers.add(("imap", "", 0, "ua:phone"), HISTORY, 500)
+    kind, until = "credential_stuffing", now + 3600
+    campaign = Campaign("c" * 32, kind, now - 600, now - 60, until, failing, 300.0, strangers, Mix(), 1000.0)
+    home = Profile({network_number("192.0.2.0/24"): 1}, {}, {"": 1}, {})
+    tell(channel, "auth.profiles", USER, encode_profile(home), "profile/1")
+    tell(channel, "auth.control", CAMPAIGN_KEY, encode(campaign), "campaign/1")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = "test-1"\n[enforce]\nkinds = ["campaign"]\nscopes = []\n')
+    with gate_service(channel.settings, tmp_path, free_port(), CRIBLE_BLOCK_POLICY=str(policy)) as gate:
+        wait_for(gate.is_ready, f"readiness; it said {gate.said()}")
+        with dovecot(gate.port, GATE_KEY) as server:
+            text = f"Log-in is not possible at the moment, please try again later. Reference: {'c' * 12}"
+            assert server.imap() == server.imap("wrong") == f"[UNAVAILABLE] {text}"
+            assert server.pop3() == server.pop3("wrong") == f"-ERR [SYS/TEMP] {text}"
+            assert server.imap(remote="192.0.2.9") is None
+            assert server.imap("wrong", remote="192.0.2.9") == "[AUTHENTICATIONFAILED] Authentication failed."
+            events = events_of(channel, 6)
+    assert [(event.remote, event.success, event.policy_reject) for event in events] == [
+        *[("203.0.113.7", False, True)] * 4,
+        ("192.0.2.9", True, False),
+        ("192.0.2.9", False, False),
+    ]
 
 
 def test_a_gate_that_is_gone_or_hangs_locks_nobody_out(server: Dovecot, gate: GateService) -> None:

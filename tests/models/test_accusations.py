@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from models.accusations import Accusations, AlertFigures, CaseAlert
-from models.alerts import Kind, Reason, Subject, alert_id
+from models.accusations import Accusations, AlertFigures
+from models.alerts import Alert, Kind, Reason, Subject, alert_id
 from models.attempts import Attempt
 from tests.factories import DAY_S, T0, failure, success
 
@@ -33,9 +33,7 @@ def attack(
     return failure(T0 + ts, login, remote), Truth(kind, actor, **truth)
 
 
-def alert(
-    kind: Kind = "password_spray", first: float = 0, last: float = 100, *, ambiguous: bool = False, **fields: Any
-) -> CaseAlert:
+def alert(kind: Kind = "password_spray", first: float = 0, last: float = 100, *, ambiguous: bool = False, **fields: Any) -> Alert:
     """About an address, unless another subject is given."""
     subject = fields.pop("subject", Subject(ip=HERE))
     made: dict[str, Any] = {
@@ -49,16 +47,16 @@ def alert(
         "subject": subject,
         "reasons": [Reason("kind_ambiguous", "either")] if ambiguous else [],
     }
-    return CaseAlert(**(made | fields))
+    return Alert(**(made | fields))
 
 
-def campaign(*members: CaseAlert, named: bool = True) -> CaseAlert:
+def campaign(*members: Alert, named: bool = True) -> Alert:
     """The campaign that the first of these began; ``named``: they carry its id themselves, else it lists them."""
-    ids = () if named else tuple(member.alert_id for member in members)
+    ids = [] if named else [member.alert_id for member in members]
     return alert("campaign", subject=Subject(campaign=members[0].alert_id), campaign_id=members[0].alert_id, members=ids)
 
 
-def figures(alerts: list[CaseAlert], *steps: Step, since: float = T0 - DAY_S, until: float = T0 + DAY_S) -> AlertFigures:
+def figures(alerts: list[Alert], *steps: Step, since: float = T0 - DAY_S, until: float = T0 + DAY_S) -> AlertFigures:
     """Of a day with a thousand customers."""
     accusations = Accusations(alerts, since, until)
     for attempt, truth in steps:

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from models.accounts import Groups
 from models.alerts import KINDS, Alert, alert_id
 from models.attempts import Attempt
-from models.by_account import AccountStage
+from models.by_account import AccountStage, familiarity
 from models.by_source import ATTACK_BITS
 from models.campaigns import FIRST, HISTORY, NETWORK, REFUSED
+from models.changes import AccountChange, Change
+from models.profiles import Profile, network_number
 from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
@@ -45,6 +47,50 @@ def owner(days: int = 10, until: float = T0, **fields: Any) -> AccountStage:
     stage = AccountStage()
     assert raised(stage, [success(until - day * DAY_S, **defaults | fields) for day in range(days, 0, -1)]) == []
     return stage
+
+
+class TestTokenFailure:
+    """``token_failure``: a device of the owner whose tokens are not renewed."""
+
+    def app(self, tries: int, every_s: float, **fields: Any) -> list[Attempt]:
+        """An app whose grant has ended."""
+        common: dict[str, Any] = {"mech": "XOAUTH2", "fail_type": "token", "user_agent": "Thunderbird", "remote": ABROAD}
+        return [failure(T0 + number * every_s, **common | fields) for number in range(tries)]
+
+    @pytest.mark.parametrize(
+        ("tries", "every_s", "fires"), [(4, 1200, True), (3, 3600, False), (4, 1199, False), (300, 8, False), (2, 40_000, False)]
+    )
+    def test_thresholds(self, tries: int, every_s: float, fires: bool) -> None:
+        """Four tries over an hour, from wherever the device is."""
+        assert kinds(raised(owner(), self.app(tries, every_s))) == (["token_failure"] if fires else [])
+
+    def test_the_alert(self) -> None:
+        """It blames nobody, and names the device."""
+        (alert,) = raised(owner(), self.app(4, 1200, mech="OAUTHBEARER", fail_type=None))
+        assert alert.subject.parts() == {"account": ALICE, "device": "ua:Thunderbird"}
+        assert (alert.severity, alert.attack) == ("low", None)
+        assert [reason.value for reason in alert.reasons] == [4, 3600]
+
+    def test_a_token_that_is_renewed(self) -> None:
+        """Tokens expire every hour; one good log-in of the device ends the count."""
+        day = [
+            make(T0 + hour * HOUR_S + late, user_agent="Thunderbird", remote=HOME, country="FR", asn=64500, **fields)
+            for hour in range(24)
+            for make, late, fields in ((failure, 0, {"fail_type": "token"}), (success, 5, {}))
+        ]
+        assert raised(owner(), day) == []
+
+    @pytest.mark.parametrize("device", ["curl", ""])
+    def test_a_stranger_who_sends_tokens(self, device: str) -> None:
+        """Anybody can send a token that is none."""
+        assert raised(owner(), self.app(300, 60, user_agent=device)) == []
+
+    def test_bounded(self) -> None:
+        """Some devices of an account are kept, the last ones."""
+        stage = owner()
+        raised(stage, [success(T0 - DAY_S + n, user_agent=f"app {n}", remote=HOME, country="FR", asn=64500) for n in range(7)])
+        raised(stage, [each for n in range(7) for each in self.app(1, 1, user_agent=f"app {n}")])
+        assert len(stage.row(ALICE).tokens) == 4
 
 
 class TestBruteForce:
@@ -315,6 +361,17 @@ class TestStalePassword:
         """Who repeats one leaked password from elsewhere is no forgotten phone."""
         assert raised(owner(), self.phone(100, 60, remote=ABROAD)) == []
 
+    def test_who_got_in_today_earns_nothing(self) -> None:
+        """From a network, or with a device, that the account knows since today only, the alert is cold: it exempts nothing."""
+        stage = owner()
+        raised(stage, [success(T0, remote=ABROAD, asn=64500, user_agent="Thunderbird")])
+        (alert,) = raised(stage, [failure(T0 + 60 + n * 60, remote=ABROAD, password="leaked") for n in range(30)])
+        assert (alert.kind, alert.cold) == ("stale_password", True)
+        (alert,) = raised(owner(), self.phone(100, 60, user_agent="curl"))[:1]
+        assert alert.cold
+        (alert,) = raised(owner(), self.phone(100, 60, user_agent="Thunderbird"))[:1]
+        assert not alert.cold
+
     def test_changing_passwords(self) -> None:
         """Two passwords in turn are not one old password."""
         attempts = [failure(T0 + number * 60, remote=HOME, password=f"p{number % 2}") for number in range(100)]
@@ -474,3 +531,75 @@ class TestUnknownAddress:
         stage = owner(**HIDDEN)
         tried = [failure(T0 + 60 * n, password="old", **HIDDEN) for n in range(60)]
         assert raised(stage, tried) == []
+
+
+class TestAccountChanges:
+    """What happened to an account besides log-ins."""
+
+    def known(self, stage: AccountStage, attempt: Attempt) -> int:
+        row = stage.peek(ALICE)
+        return familiarity(row, attempt) if row else 0
+
+    def changed(self, stage: AccountStage, change: Change, ts: float, account: str = ALICE) -> dict[str, Profile | None]:
+        told = AccountChange(ts=ts, account=account, change=change, by="support")
+        return stage.apply(batch_of([told], stage.offset + 1)).profiles
+
+    @pytest.mark.parametrize("change", ["closed", "created"])
+    def test_a_mailbox_that_changes_hands_has_no_past(self, change: Change) -> None:
+        """Who had it before is a stranger then; that is published."""
+        stage = owner()
+        assert self.known(stage, success(T0 + 60, remote=HOME)) & NETWORK
+        assert self.changed(stage, change, T0 + 30) == {ALICE: None}
+        assert self.known(stage, success(T0 + 60, remote=HOME)) == 0
+
+    def test_a_change_that_arrives_late_leaves_what_was_learnt_since(self) -> None:
+        """The time of the change counts, not that of its arrival."""
+        stage = owner()
+        raised(stage, [success(T0 + 3 * DAY_S, remote=ABROAD)])
+        profile = self.changed(stage, "created", T0 + DAY_S)[ALICE]
+        assert profile is not None
+        assert list(profile.networks) == [network_number("203.0.113.0/24")]
+        assert self.known(stage, success(T0 + 4 * DAY_S, remote=ABROAD)) & NETWORK
+        assert not self.known(stage, success(T0 + 4 * DAY_S, remote=HOME)) & NETWORK
+
+    @pytest.mark.parametrize("change", ["password_changed", "credential_revoked"])
+    def test_an_intruder_is_forgotten_with_the_password_he_had(self, change: Change) -> None:
+        """What was learnt since the day of the takeover alert goes; the owner's home stays."""
+        stage = owner()
+        intruder = success(T0 + 700, remote=ABROAD, country="BR", asn=64501)
+        assert "account_takeover" in kinds(raised(stage, [*guesses(6, start=T0 + 600), intruder]))
+        assert self.known(stage, success(T0 + DAY_S, remote=ABROAD)) & NETWORK
+        profile = self.changed(stage, change, T0 + DAY_S)[ALICE]
+        assert profile is not None
+        assert not self.known(stage, success(T0 + DAY_S, remote=ABROAD)) & NETWORK
+        assert self.known(stage, success(T0 + DAY_S, remote=HOME)) & NETWORK
+
+    def test_a_new_password_alone_forgets_no_habit(self) -> None:
+        """Nothing to publish."""
+        stage = owner()
+        assert self.changed(stage, "password_changed", T0) == {}
+        assert self.known(stage, success(T0 + 60, remote=HOME)) & NETWORK
+
+    def test_guesses_at_the_old_password_count_no_more(self) -> None:
+        """Nine before and nine after are no list; ten after are."""
+        stage = AccountStage()
+        assert raised(stage, guesses(9)) == []
+        self.changed(stage, "password_changed", T0 + 60)
+        assert raised(stage, guesses(9, start=T0 + 61)) == []
+        assert kinds(raised(stage, guesses(1, start=T0 + 121))) == ["brute_force"]
+
+    @pytest.mark.parametrize("change", ["credential_added", "group_changed"])
+    def test_the_other_changes_change_nothing(self, change: Change) -> None:
+        """They say nothing about who the owner is."""
+        stage = owner()
+        stage.checkpoint()
+        before = dict(stage.rows())
+        assert self.changed(stage, change, T0 + 60) == {}
+        stage.checkpoint()
+        assert dict(stage.rows()) == before
+
+    def test_a_change_of_an_unknown_account_makes_no_row(self) -> None:
+        """Whoever may write changes cannot fill the memory with names."""
+        stage = AccountStage()
+        assert self.changed(stage, "closed", T0, "nobody@example.org") == {}
+        assert len(stage) == 0

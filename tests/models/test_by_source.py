@@ -71,7 +71,8 @@ class TestSpray:
     @pytest.mark.parametrize(("untyped", "ambiguous"), [(0, False), (1, True), (9, True)])
     def test_whether_it_can_be_stuffing_is_said(self, untyped: int, ambiguous: bool) -> None:
         """Where every failure says why it failed the kind is clear; where one does not the alert says that either is right."""
-        attempts = tries(10 - untyped, fail_type="credentials") + (tries(untyped, start=T0 + 60, first=10) if untyped else [])
+        attempts = [failure(each.ts, each.account, fail_type="credentials") for each in tries(10 - untyped) for _ in range(3)]
+        attempts += tries(untyped, start=T0 + 60, first=10) if untyped else []
         (alert,) = raised(SourceStage(), attempts)
         assert ("kind_ambiguous" in {reason.code for reason in alert.reasons}) == ambiguous
 
@@ -116,10 +117,18 @@ class TestSpray:
         names = ["alice", "ALICE", "Alice@example.org", " alice ", "alice@EXAMPLE.ORG"] * 4
         assert raised(SourceStage(), [failure(T0 + number, name) for number, name in enumerate(names)]) == []
 
-    @pytest.mark.parametrize("fail_type", ["token", "expired", "disabled", "policy", "internal"])
+    @pytest.mark.parametrize("fail_type", ["expired", "disabled", "policy", "internal"])
     def test_what_is_not_a_wrong_password(self, fail_type: str) -> None:
         """Expired tokens and passwords, closed accounts, our policy and our own faults are no guesses."""
         assert raised(SourceStage(), tries(300, fail_type=fail_type)) == []
+
+    @pytest.mark.parametrize(
+        "fields", [{"fail_type": "token"}, {"mech": "XOAUTH2"}, {"mech": "OAUTHBEARER", "fail_type": "credentials"}]
+    )
+    def test_tokens_are_no_guesses_but_can_be_a_flood(self, fields: dict[str, Any]) -> None:
+        """No password is tried by them, so they are no pass either: 300 a minute are a flood."""
+        assert raised(SourceStage(), tries(299, **fields)) == []
+        assert subjects(raised(SourceStage(), tries(300, **fields))) == [("login_flood", HERE)]
 
     @pytest.mark.parametrize("fail_type", [None, "credentials", "account"])
     def test_what_may_be_a_wrong_password(self, fail_type: str | None) -> None:
@@ -146,6 +155,51 @@ class TestSpray:
         """A client that takes another address of its /64 for every try is one source."""
         attempts = [failure(T0 + number, f"user{number}", f"2001:db8:1:2::{number:x}") for number in range(10)]
         assert subjects(raised(SourceStage(), attempts)) == [("password_spray", "2001:db8:1:2::/64")]
+
+
+class TestSharedSource:
+    """``shared_source``: said of an address under attack that many people have used for days; nothing is exempt by it."""
+
+    def used(self, days: int, accounts: int, per_day: int = 4) -> SourceStage:
+        """A stage that has seen so many accounts log in from here, day after day before ``T0``."""
+        stage, every_s = SourceStage(), DAY_S / per_day
+        for day in range(days, 0, -1):
+            logins = [(T0 - day * DAY_S + turn * every_s, number) for turn in range(per_day) for number in range(accounts)]
+            assert raised(stage, [success(ts, f"customer{number}") for ts, number in logins]) == []
+        return stage
+
+    @pytest.mark.parametrize(
+        ("days", "accounts", "shared"), [(3, 10, True), (2, 10, False), (14, 9, False), (30, 2, False), (5, 400, True)]
+    )
+    def test_many_accounts_on_several_days(self, days: int, accounts: int, shared: bool) -> None:
+        """Ten accounts or more on three days; a household that polls all day is one however often it does."""
+        alerts = raised(self.used(days, accounts), tries(10))
+        assert subjects(alerts) == [("password_spray", HERE), *([("shared_source", HERE)] if shared else [])]
+
+    def test_it_is_no_pardon(self) -> None:
+        """The attack has its alert all the same, which says that the address is shared and by how many."""
+        attack, about_us = raised(self.used(5, 40), tries(10))
+        assert {reason.code: reason.value for reason in attack.reasons} == {
+            "accounts_failing": 10, "kind_ambiguous": None, "shared_source": 5,
+        }  # fmt: skip
+        assert (about_us.kind, about_us.severity, about_us.attack) == ("shared_source", "low", None)
+        assert about_us.evidence.distinct["ok_accounts"] == 40
+
+    def test_it_is_said_once_an_hour(self) -> None:
+        """However many kinds of attack the address is under."""
+        alerts = raised(self.used(5, 40), [*tries(40, fail_type="account"), *tries(40, start=T0 + HOUR_S, fail_type="account")])
+        assert [alert.kind for alert in alerts].count("shared_source") == 2
+        assert len({alert.alert_id for alert in alerts}) == len(alerts) > 4
+
+    def test_what_is_entered_during_an_attack_does_not_count(self) -> None:
+        """An attacker whose list is good does not look like a fetcher by it."""
+        stage = SourceStage()
+        for day in range(4):
+            raised(stage, tries(20, start=T0 + day * DAY_S))
+            hits = [success(T0 + day * DAY_S + 120 + number, f"victim{number}") for number in range(20)]
+            raised(stage, hits)
+        assert not any(hit.shared for hit in hits)
+        assert "shared_source" not in {alert.kind for alert in raised(stage, tries(20, start=T0 + 4 * DAY_S))}
 
 
 def turns(

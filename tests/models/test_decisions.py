@@ -112,6 +112,35 @@ def summary(made: Iterable[Decision]) -> list[tuple[str, str, str, str]]:
 # -- kinds to decisions ------------------------------------------------------------------------------------------------
 
 
+def test_a_token_that_fails_notifies_and_exempts_nothing() -> None:
+    """The device's owner is told; guessing is cut off as if nothing had been."""
+    book = ledger()
+    made = apply(book, make_alert("token_failure", account=ALICE, device="ua:Mail|1"))
+    assert summary(made) == [("notify", "account_device", f"{ALICE}|ua:Mail%7C1", "shadow")]
+    assert summary(apply(book, guessing(["203.0.113.7"], listed=100))) == [("ban", "account_ip", f"203.0.113.7|{ALICE}", "enforce")]
+
+
+@pytest.mark.parametrize("subject", [{"ip": "203.0.113.7"}, {"network": "203.0.113.0/24"}])
+def test_a_shared_source_is_not_cut_off_by_itself(subject: dict[str, str]) -> None:
+    """Whatever the policy allows: what is done there by itself is done by pair."""
+    alert = make_alert("password_spray", distinct={"accounts": 50, "ok_accounts": 0}, **subject)
+    told = msgspec.structs.replace(alert, reasons=[*alert.reasons, Reason("shared_source", "used by many", 5, 3)])
+    assert [decision.mode for decision in apply(ledger(), alert)] == ["enforce"]
+    assert [decision.mode for decision in apply(ledger(), told)] == ["proposed"]
+
+
+def test_a_campaign_proposes_containment() -> None:
+    """A new password where the attacker holds the right one, and sessions ended where he got in; all for a person to do."""
+    alert = msgspec.structs.replace(make_alert("campaign", campaign="c"), campaign_id="c", exposed=[ALICE, "bob"], entered=["bob"])
+    made = apply(ledger(), alert)
+    assert summary(made) == [
+        ("reset_password", "account", ALICE, "proposed"),
+        ("end_sessions", "account", "bob", "proposed"),
+        ("reset_password", "account", "bob", "proposed"),
+    ]
+    assert {decision.campaign_id for decision in made} == {"c"}
+
+
 def test_guessing_from_few_addresses_cuts_only_the_pairs() -> None:
     """Where the listed addresses hold 80 % of the failures, each gets a ban for this account alone."""
     made = apply(ledger(), guessing(["203.0.113.7", "198.51.100.9"], listed=80))
@@ -194,9 +223,9 @@ def test_what_a_client_says_is_only_proposed(subject: dict[str, Any], scope: str
     assert summary(apply(ledger(), make_alert("login_flood", **subject))) == [("ban", scope, value, "proposed")]
 
 
-@pytest.mark.parametrize("kind", ["campaign", "token_failure", "shared_source", "backend_outage"])
+@pytest.mark.parametrize("kind", ["campaign", "shared_source", "backend_outage"])
 def test_other_kinds_decide_nothing(kind: Kind) -> None:
-    """Kinds that are not attacks, and the campaign itself, decide nothing."""
+    """Kinds that are not attacks, and a campaign that has got into no account, decide nothing."""
     assert apply(ledger(), make_alert(kind, ip="203.0.113.7", account=ALICE)) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models import lists as lists_module
 from models.lists import ListEntry, ListName, Lists, key_of, listed_address
 from tests.factories import T0, failure
 
@@ -88,3 +89,16 @@ def test_what_is_no_address(text: str) -> None:
     """Neither an address nor a range."""
     with pytest.raises(ValueError, match=r"."):
         listed_address(text)
+
+
+def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes over the topic; an entry that is there can still be changed, and one that goes makes room."""
+    monkeypatch.setattr(lists_module, "_MAX_HELD", 2)
+    lists = Lists()
+    for number in range(1, 4):
+        lists.put(entry(address=f"203.0.113.{number}"))
+    lists.put(entry(address="203.0.113.1", until=T0 + 90))
+    assert {each.address: each.until for each in lists.all()} == {"203.0.113.1": T0 + 90, "203.0.113.2": T0 + 60}
+    lists.remove(entry(address="203.0.113.2").key)
+    lists.put(entry(address="203.0.113.3"))
+    assert {each.address for each in lists.all()} == {"203.0.113.1", "203.0.113.3"}

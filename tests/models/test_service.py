@@ -10,10 +10,10 @@ import pytest
 from models.alerts import Alert, Subject, alert_id
 from models.campaigns import DEVICE, FIRST, HISTORY, REFUSED, Campaign
 from models.service import ServiceStage
-from models.stage import Outputs, Pulse, SeenAs
+from models.stage import Hit, Note, Outputs, Pulse, SeenAs
 from tests.factories import DAY_S, HOUR_S, OWNER, T0, batch_of, campaign_pulses, pulses, raised
 
-OK, UNKNOWN, CREDENTIALS, ACCOUNT, TOKEN, INTERNAL = 0, 1, 2, 3, 4, 8
+OK, UNKNOWN, CREDENTIALS, ACCOUNT, TOKEN, EXPIRED, INTERNAL = 0, 1, 2, 3, 4, 5, 8
 MINUTE_S = 60
 STRANGER = HISTORY
 Counts = dict[SeenAs, int]
@@ -229,6 +229,77 @@ class TestCampaign:
         told(stage, minutes(*[CUSTOMERS | bots(500)] * 3, *[CUSTOMERS | bots(500) | hits] * 20, start=LATER))
         assert "ua:curl" not in stage.extra.strangers.counts[3]
         assert stage.extra.strangers.total <= before + 5 * 3
+
+
+class TestCase:
+    """What a campaign's alert says: its cause, its members, the accounts that the attacker has the right password of."""
+
+    BOT = ("imap", "BR", 64502, "ua:curl")
+    PHONE = ("imap", "FR", 64501, "ua:phone")
+
+    def hit(self, account: str, ts: float, carried: tuple[str, str, int, str] = BOT, outcome: int = OK) -> Hit:
+        """A right password of a stranger."""
+        return Hit(account, ts, outcome, carried, STRANGER)
+
+    def story(self, *hits: Hit, notes: Iterable[Note] = (), attack_min: int = 100) -> list[Alert]:
+        """The campaign's alerts on an attack of so many minutes, half of whose hits come before it stands out."""
+        stage = warm()
+        told(stage, [Pulse(int(LATER) - 1, {}, hits=list(hits), notes=list(notes))])
+        attack = minutes(*[CUSTOMERS | bots(200)] * attack_min, start=LATER)
+        calm = [Pulse(int(LATER) + (attack_min + 2 + n) * MINUTE_S, CUSTOMERS) for n in range(120)]
+        return [alert for alert in told(stage, [*attack, *calm]).alerts if alert.kind == "campaign"]
+
+    def test_an_alert_an_hour_and_one_after_the_end(self) -> None:
+        """The last says that it has ended, and has no hour of another."""
+        alerts = self.story()
+        assert [any(reason.code == "ended" for reason in alert.reasons) for alert in alerts] == [False, False, True]
+        assert len({alert.alert_id for alert in alerts}) == 3
+        assert {alert.campaign_id for alert in alerts} == {alert.subject.campaign for alert in alerts}
+        assert not any(alert.cold for alert in alerts)
+
+    def test_the_cause(self) -> None:
+        """In a word, and in a sentence."""
+        for alert in self.story():
+            assert alert.cause == "credential_stuffing"
+            assert alert.reasons[0].text == (
+                "a leaked list of logins and passwords, each pair tried about once, from AS64502, by a client that shows ua:curl"
+            )
+
+    def test_right_passwords_of_before_it_stood_out_are_found(self) -> None:
+        """By what the campaign looks like: a customer's new telephone does not; up to three days back."""
+        alerts = self.story(
+            self.hit("anne", LATER - HOUR_S),
+            self.hit("bob", LATER - 2 * HOUR_S, outcome=EXPIRED),
+            self.hit("customer", LATER - HOUR_S, self.PHONE),
+            self.hit("long ago", LATER - 4 * DAY_S),
+        )
+        assert {(*(alert.exposed or ()),) for alert in alerts} == {("bob", "anne")}
+        assert {(*(alert.entered or ()),) for alert in alerts} == {("anne",)}
+        assert alerts[-1].evidence.counts["found"] == 2
+        assert alerts[-1].evidence.counts["entered"] == 1
+
+    def test_members_look_like_it(self) -> None:
+        """Alerts about single sources with its client and place; not guessing at one account, nor another's spraying."""
+        notes = [
+            Note("of it", "credential_stuffing", "x", "203.0.113.7", self.BOT),
+            Note("other client", "password_spray", "x", "203.0.113.8", ("imap", "BR", 64502, "ua:other")),
+            Note("guessing", "brute_force", "x", "203.0.113.9", self.BOT),
+            Note("entered", "account_takeover", "anne", "203.0.113.9", self.PHONE),
+        ]
+        last = self.story(self.hit("anne", LATER - HOUR_S), notes=notes)[-1]
+        members = set(last.members or ())
+        assert members >= {last.campaign_id, "of it", "entered"}
+        assert members.isdisjoint({"other client", "guessing"})
+
+    def test_suspects_are_bounded(self) -> None:
+        """Over the bound the oldest are forgotten."""
+        stage = ServiceStage(max_rows=100)
+        for number in range(60):
+            hits = [self.hit(f"user{number}/{n}", T0 + number * MINUTE_S) for n in range(100)]
+            told(stage, [Pulse(int(T0) + number * MINUTE_S, CUSTOMERS, hits=hits)])
+        assert len(stage) <= 100 + 2_000 + 100
+        stage.checkpoint()
+        assert "user59/0" in dict(stage.rows())
 
 
 class TestOutage:

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from models.accounts import Groups
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, Campaign, Mix
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, Mix
 from models.policy import Policy
 from models.verdicts import Verdicts, log_odds
-from tests.factories import HOUR_S, OWNER, T0, failure, success
+from tests.factories import HOUR_S, OWNER, T0, campaign, failure, success
 
 POLICY = Policy.enforcing()
 BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
 TRAVELLER = {"remote": "198.51.100.9", "country": "ES", "asn": 64510, "user_agent": "phone"}
-
-
-def campaign(tries_per_min: float = 200.0, **changes: Any) -> Campaign:
-    """Bots from Brazil with one program; in quiet times a stranger a minute with one of a few telephones."""
-    failing, strangers, newcomers = Mix(), Mix(), Mix()
-    failing.add(("imap", "BR", 64502, "ua:curl"), HISTORY, 6000)
-    for known, share in ((HISTORY | ASN | COUNTRY, 0.6), (HISTORY | DEVICE, 0.3), (HISTORY, 0.1)):
-        strangers.add(("imap", "FR", 64500, "ua:phone"), known, 900 * share)
-        strangers.add(("imap", "ES", 64510, "ua:phone"), known, 100 * share)
-    newcomers.add(("imap", "FR", 64500, "ua:phone"), 0, 200)
-    made = Campaign("c" * 32, "credential_stuffing", T0, T0, T0 + HOUR_S, failing, tries_per_min, strangers, newcomers, 1000.0)
-    return replace(made, **changes)
 
 
 def judge(groups: Groups | None = None, policy: Policy = POLICY) -> Verdicts:

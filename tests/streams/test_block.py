@@ -245,3 +245,25 @@ def test_broker_restart(own_kafka: LocalKafka, topic_prefix: str, tmp_path: Path
         wait_for(lambda: service.served() == {"203.0.113.1", "203.0.113.2"}, f"the second; it said {service.said()}")
     assert Counter(decision.value for decision in channel.decisions()) == {"203.0.113.1": 1, "203.0.113.2": 1}
     channel.close()
+
+
+@pytest.mark.kafka
+def test_clocks_that_differ_change_no_block(channel: Topics, tmp_path: Path) -> None:
+    """Of a leader two minutes ahead, and of the next one two minutes behind: one decision, which begins and ends by its alerts."""
+    clock = "import time\nreal = time.time\ntime.time = lambda: real() {skew}"
+    began = time.time()
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE, clock.format(skew="+ 120")) as ahead:
+        ready(ahead)
+        channel.send_alerts([spray("203.0.113.1", began)])
+        wait_for(lambda: len(channel.decisions()) == 1, f"a decision; it said {ahead.said()}")
+        ahead.signal(signal.SIGKILL)
+        ahead.process.wait(LIMIT_S)
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE, clock.format(skew="- 120")) as behind:
+        ready(behind)
+        channel.send_alerts([spray("203.0.113.1", began + 60, hour=1)])
+        wait_for(lambda: len(channel.decisions()) > 1, f"an extension; it said {behind.said()}")
+        assert behind.served() == {"203.0.113.1"}
+    made, extended = channel.decisions()
+    assert (made.decision_id, made.mode, made.start) == (extended.decision_id, "enforce", began + 10)
+    assert extended.start == made.start
+    assert extended.until - made.until == pytest.approx(60)

@@ -85,6 +85,13 @@ def test_what_cannot_be_printed_is_escaped(run: Callable[..., tuple[int, str, st
     assert run(body)[2] == "error: a\\x1b[2J\\nerror: é: no such file\n"
 
 
+def test_what_cannot_be_printed_is_escaped_in_json_too(run: Callable[..., tuple[int, str, str]]) -> None:
+    """JSON itself lets U+009B through, which begins a command to some terminals; what is read from it is the same."""
+    text = "a\x9b2J\u202e\x1b é"
+    code, out, _ = run(lambda _settings, _as_json: cli.print_json({"account": text}))
+    assert (code, json.loads(out), out.strip().isprintable()) == (0, {"account": text}, True)
+
+
 @pytest.mark.parametrize("arguments", [["--no-such-option"], ["surplus"], ["--config", "/nowhere.toml"]])
 def test_a_wrong_call_is_one_line_and_exit_code_2(run: Callable[..., tuple[int, str, str]], arguments: list[str]) -> None:
     """The line says what is wrong."""

@@ -8,11 +8,14 @@ import io
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import KafkaConsumer
@@ -21,7 +24,9 @@ from models.addresses import locate
 from models.events import AuthEvent, Refused, decode_event
 from models.geo import Geo
 from streams import cli, telemetry, topics
-from streams.ingest import FileSink, Ingest, Options, Origin
+from streams.documents import DOCUMENTS
+from streams.formats import FORMATS
+from streams.ingest import FileSink, Ingest, Options, Origin, Summary
 from streams.lines import Lines
 from streams.settings import Kafka, Settings
 
@@ -313,10 +318,104 @@ def test_any_lines_are_accounted_for(lines: list[bytes]) -> None:
         reading.take(line, number)
     reading.close()
     summary = job.summary
-    assert summary.lines == summary.logins + summary.joined + summary.not_logins + summary.refused.total()
+    assert adds_up(summary)
     events = [decode_event(line) for line in out.getvalue().splitlines()]
     assert (len(events), len(errors.getvalue().splitlines())) == (summary.events, summary.refused.total())
     assert len({event.event_id for event in events}) == len(events)
+
+
+def adds_up(summary: Summary) -> bool:
+    """Whether every line is one of: a log-in, joined to one, refused, no log-in."""
+    return summary.lines == summary.logins + summary.joined + summary.refused.total() + summary.not_logins
+
+
+ECHO = "Apr 12 06:00:02 mx1 dovecot: auth-worker(7): pam(bob,192.0.2.9,<s1>): unknown user\n"
+SAMPLES = [sample.line for form in FORMATS.values() for sample in form.samples]
+
+
+@pytest.mark.parametrize("form", ["auto", "authevent", *FORMATS, *DOCUMENTS])
+def test_every_format_accounts_for_every_line(form: str) -> None:
+    """Whatever format is asked for, and whatever stands in the file, the figures add up and each refused line is kept."""
+    chance = Random(form)
+    lines = [
+        *SAMPLES,
+        SSH,
+        DOVECOT,
+        ECHO,
+        NO_LOGIN,
+        NO_ADDRESS,
+        *map(json.dumps, (OKTA, GOOD, JOURNAL)),
+        "",
+        " ",
+        "\0",
+        "x" * 70_000,
+    ]
+    chance.shuffle(lines)
+    lines += [line[: chance.randrange(len(line) + 1)] + line[chance.randrange(len(line) + 1) :] for line in lines]
+    out, errors = io.BytesIO(), io.BytesIO()
+    job = Ingest(FileSink(out, errors), Options(form, year=2022), Geo(), "ingest", live=False)
+    reading = job.reading("in.log", "p")
+    for number, line in enumerate(lines, 1):
+        reading.take(line.strip("\n").encode(), number)
+    reading.close()
+    assert job.summary.lines == len(lines)
+    assert adds_up(job.summary)
+    assert out.getvalue().count(b"\n") == job.summary.events
+    kept = [json.loads(line) for line in errors.getvalue().splitlines()]
+    assert Counter(error["reason"] for error in kept) == job.summary.refused
+    for error in kept:
+        line = lines[int(error["source"].removeprefix("in.log:")) - 1]
+        assert base64.b64decode(error["raw_base64"]) == line.strip("\n").encode()
+
+
+def test_records_of_one_line_are_accounted_for_one_by_one() -> None:
+    """Lines of text in one envelope that wait for a better one each count, and each refused one is kept as it came."""
+    echoes = [
+        JOURNAL | {"SYSLOG_IDENTIFIER": "dovecot", "MESSAGE": ECHO[29:].strip().replace("bob", login)} for login in ("a", "b")
+    ]
+    errors = io.BytesIO()
+    job = Ingest(FileSink(io.BytesIO(), errors), Options(year=2022), Geo(), "ingest", live=False)
+    reading = job.reading("in.log", "p")
+    reading.take(json.dumps({"records": [*echoes, GOOD | {"remote": "x"}]}).encode(), 7)
+    assert reading.waits_since == 7
+    reading.close()
+    assert (job.summary.lines, job.summary.logins, job.summary.refused.total()) == (3, 2, 1)
+    (error,) = map(json.loads, errors.getvalue().splitlines())
+    assert error["source"] == "in.log:7"
+    assert json.loads(base64.b64decode(error["raw_base64"]))["remote"] == "x"
+
+
+def test_what_was_counted_before_a_restart_is_not_counted_again() -> None:
+    """A line read again for the sake of the next ones is neither a line nor joined."""
+    job = Ingest(FileSink(io.BytesIO(), None), Options(year=2022), Geo(), "ingest", live=False)
+    reading = job.reading("mail.log", "p", done=1)
+    for number, line in enumerate((ECHO, DOVECOT), 1):
+        reading.take(line.strip().encode(), number)
+    reading.close()
+    assert (job.summary.lines, job.summary.logins, job.summary.joined) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("suffix", [".log", ".gz", ".zst"])
+def test_packed_or_not_the_figures_are_the_same(run: Run, tmp_path: Path, suffix: str) -> None:
+    """Three lines are two attempts and a joined one, whatever the file is packed with."""
+    path = tmp_path / f"mail{suffix}"
+    pack = {".log": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[suffix]
+    path.write_bytes(pack((ECHO + DOVECOT.replace("3 attempts", "1 attempts") + SSH + NO_LOGIN).encode()))
+    said = run(path, "--year", 2022, "--out", tmp_path / "out")[1]
+    assert said == "4 lines = 2 log-ins + 1 joined to them + 0 refused + 1 not log-ins; 2 events\n"
+
+
+def test_lines_before_the_damage_are_accounted_for(run: Run, tmp_path: Path) -> None:
+    """Where a file breaks off, what waited is given and the figures are printed, and then the error."""
+    path, out = tmp_path / "mail.gz", tmp_path / "out"
+    path.write_bytes(gzip.compress((ECHO + NO_LOGIN * 20_000).encode())[:-4])
+    code, stdout, stderr = run(path, "--year", 2022, "--out", out, "--json")
+    assert code == 2
+    figures = json.loads(stdout)
+    assert (figures["logins"], figures["lines"]) == (1, figures["not_logins"] + 1)
+    assert figures["lines"] > 10_000
+    assert "what is packed in the file is damaged" in stderr
+    assert [event["login"] for event in objects(out)] == ["bob"]
 
 
 def test_numbers_grow_within_each_producer(tmp_path: Path) -> None:
@@ -426,6 +525,35 @@ def test_geography_is_stamped(shared_data: Path, tmp_path: Path) -> None:
     Ingest(FileSink(out, None), Options(), geo, "ingest", live=False).read(Lines(str(source)))
     stamps = [(event.country, event.asn, event.geo_build) for event in map(decode_event, out.getvalue().splitlines())]
     assert stamps == [("GB", None, geo.build), ("DE", 7, 5), (None, None, geo.build)]
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("times", "alerts"),
+    [((), 1), ((("14:14:", "14:59:"), ("14:15:", "15:00:"), ("14:16:", "15:01:")), 2)],
+    ids=["within an hour", "over the full hour"],
+)
+def test_a_real_attack_gives_an_event_per_attempt_and_an_alert_per_hour(
+    run: Run, shared_data: Path, tmp_path: Path, times: tuple[tuple[str, str], ...], alerts: int
+) -> None:
+    """Hydra against Horde, Dovecot and PAM: each attempt is the line that shows the client, whoever else wrote about it."""
+    rows = (shared_data / "logs/ait_insect_mail_bruteforce.tsv").read_text().splitlines()[1:]
+    text = "\n".join(row.split("\t")[4] for row in rows)
+    for before, after in times:
+        text = text.replace(before, after)
+    log, events, raised = tmp_path / "mail.log", tmp_path / "events.ndjson", tmp_path / "alerts.ndjson"
+    log.write_text(text)
+    said = run(log, "--year", 2020, "--out", events, "--errors", tmp_path / "errors")[1]
+    assert said == "333 lines = 69 log-ins + 264 joined to them + 0 refused + 0 not log-ins; 69 events\n"
+    by_webmail = [f"{log}:{number}" for number, line in enumerate(text.splitlines(), 1) if "HORDE: [imp] FAILED LOGIN" in line]
+    assert [event["attrs"]["source"] for event in objects(events)] == by_webmail
+    assert {(event["login"], event["remote"], event["success"]) for event in objects(events)} == {
+        ("violet", "192.168.10.18", False)
+    }
+    assert cli.main(["replay", str(events), "--alerts", str(raised), "--decisions", str(tmp_path / "decisions")]) == 0
+    found = [(alert["kind"], alert["subject"], int(alert["ts"] // 3600)) for alert in objects(raised)]
+    assert [(kind, subject) for kind, subject, _ in found] == [("brute_force", {"account": "violet"})] * alerts
+    assert len({hour for *_, hour in found}) == alerts
 
 
 # --- Kafka ----------------------------------------------------------------------------------------------------------

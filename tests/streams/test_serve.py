@@ -92,6 +92,24 @@ def test_no_configured_key_refuses_everybody() -> None:
     assert Lapi(keys=[]).ask("GET", "/v1/decisions", headers={"X-Api-Key": "secret-1"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("role", "status"), [({}, 200), ({"operator": True}, 200), ({"support": True}, 403), ({"account_changes": True}, 403)]
+)
+@pytest.mark.parametrize("path", ["/v1/decisions?scopes=account_ip", "/v1/decisions/stream?startup=true"])
+def test_the_list_is_for_those_who_read_it(role: dict[str, bool], status: int, path: str) -> None:
+    """A key of support, or of who tells what happened to accounts, is for that alone."""
+    keys = [ApiKey(name="x", sha256=sha256(b"secret-1").hexdigest(), **role)]
+    assert Lapi(keys).ask("GET", path, headers={"X-Api-Key": "secret-1"}).status_code == status
+
+
+def test_guessing_keys_ends_soon(lapi: Lapi) -> None:
+    """After ten wrong ones; the list of the demo, which asks for no key, is nothing to guess at."""
+    wrong = [lapi.ask("GET", "/v1/decisions", headers={"X-Api-Key": f"guess-{number}"}).status_code for number in range(12)]
+    assert wrong == [403] * 10 + [429] * 2
+    assert lapi.ask("GET", "/v1/decisions", headers={"X-Api-Key": "secret-1"}).status_code == 429
+    assert lapi.ask("GET", "/ready").status_code == 200
+
+
 def test_demo_asks_for_no_key() -> None:
     """With ``None`` for the keys, as in the demo, anybody may read."""
     assert Lapi(keys=None).get("/v1/decisions", key=None) is None
@@ -341,6 +359,22 @@ def test_what_ended_long_ago_is_forgotten(lapi: Lapi) -> None:
     assert lapi.store.count(lapi.now).total() == 0
     assert not lapi.store._entries
     assert not lapi.store._by_target
+
+
+def test_what_is_held_is_bounded(lapi: Lapi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ended longest ago makes room; where all hold, a new one is left out, and those that are there can change."""
+    monkeypatch.setattr(store, "_MAX_DECISIONS", 3)
+    first, second, third = (decision(f"203.0.113.{number}") for number in (1, 2, 3))
+    for each in (first, second, third, decision("203.0.113.4")):
+        lapi.store.put(each)
+    assert lapi.values() == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
+    lapi.store.put(lifted(first, NOW + 5))
+    lapi.store.put(decision("203.0.113.5"))
+    lapi.store.put(msgspec.structs.replace(second, until=NOW + 7200))
+    assert lapi.values() == ["203.0.113.3", "203.0.113.5", "203.0.113.2"]
+    lapi.now += 5 * 3600
+    assert lapi.values() == []
+    assert not lapi.store._entries
 
 
 def test_failed_transfer_moves_no_cursor() -> None:

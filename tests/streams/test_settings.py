@@ -75,6 +75,8 @@ def test_foreign_variables_are_left_alone() -> None:
         ("[accounts.realms.a]\nalias = ['b']\n", "alias"),
         ("[accounts.realms.a]\naliases = ['b']\n[accounts.realms.B]\n", "b is named twice"),
         ("[[block.api_keys]]\nname = 'a'\nsha256 = 'short'\n", "at `block.api_keys[0].sha256`"),
+        (f"[[block.api_keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nrealms = ['b']\n", "realms are for a key with support alone"),
+        ("[gate.tls]\ncertificate = 'a.pem'\n", "missing required field `key`"),
         ("[kafka\n", "not TOML"),
     ],
 )

@@ -57,10 +57,22 @@ def test_a_library_speaks_under_one_event_name(capsys: pytest.CaptureFixture[str
     """Warnings of libraries come through, escaped and cut; their info lines do not."""
     telemetry.configure()
     logging.getLogger("some.library").info("chatter")
-    logging.getLogger("some.library").warning("odd\x1b[31m\n%s", "x" * 1000)
+    logging.getLogger("some.library").warning("odd\x1b[31m%s", "x" * 1000)
     (line,) = lines(capsys)
     assert (line["event"], line["library"]) == ("library.message", "some.library")
     assert len(str(line["text"])) == 300
+
+
+def test_a_library_quotes_no_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    """Faust and asyncio would: what an exception says may be a client's."""
+    telemetry.configure()
+    error = ValueError("login doctor@example.org")
+    logging.getLogger("faust").error("Agent %s raised: %r", "by_source", error, exc_info=error)
+    logging.getLogger("asyncio").error(f"Task exception was never retrieved\nfuture: {error!r}")
+    faust, asyncio = lines(capsys)
+    assert (faust["text"], faust["exception"]) == ("Agent by_source raised: 'ValueError'", "ValueError")
+    assert asyncio["text"] == "Task exception was never retrieved"
+    assert "doctor" not in json.dumps([faust, asyncio])
 
 
 def test_lines_below_the_level_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,7 @@ DAY_MS = 86_400_000
         ("auth.dlq", 16, "delete", 3 * DAY_MS),
         ("auth.source-state", 16, "delete", -1),
         ("auth.account-state", 16, "delete", -1),
+        ("auth.change-state", 16, "delete", -1),
         ("auth.service-state", 1, "delete", -1),
     ],
 )
@@ -56,7 +57,7 @@ def test_the_table_is_the_contracts(name: str, partitions: int, policy: str, ret
 
 def test_the_table_has_no_other_topics() -> None:
     """A new topic needs its line in the test above."""
-    assert len(TOPICS) == 17
+    assert len(TOPICS) == 18
 
 
 def test_history_is_kept_whatever_its_age() -> None:

@@ -16,9 +16,11 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 _PROCESS: Final = r"(?:Info: )?(?P<protocol>imap|pop3|managesieve|submission)-login: (?:Info: )?"
-#: Dovecot cuts and cleans the name, but it may hold ``>, rip=``: the last ``rip=`` of the line is Dovecot's.
+#: Dovecot cuts and cleans the name, but it may hold ``>, rip=``: the last ``rip=`` of the line is Dovecot's. Where only the
+#: session's ``>`` follows the name ends at the first one, which is found in half the time.
+_LOGIN: Final = r"(?P<login>[^>]*+(?=>[^>]*+>?$)|.*)"
 _CLIENT: Final = (
-    r"(?:user=<(?P<login>.*)>, )?(?:method=(?P<mech>[\w.-]+), )?rip=(?P<remote>[^, ]+)(?:, lip=[^, ]+|(?!, lip=))(?:, mpid=\d+)?"
+    rf"(?:user=<{_LOGIN}>, )?(?:method=(?P<mech>[\w.-]+), )?rip=(?P<remote>[^, ]+)(?:, lip=[^, ]+|(?!, lip=))(?:, mpid=\d+)?"
     r"(?:(?P<tls>, TLS)(?:[: v][^,]*)?)?(?:(?:,.*)??, session=<(?P<session_id>[^<>]*)>|,.*)?$"
 )
 _FAILURES: Final[Mapping[str | None, str | None]] = {

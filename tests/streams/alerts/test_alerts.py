@@ -16,6 +16,7 @@ import pytest
 
 from models.alerts import Alert
 from models.errors import CribleError, InputError
+from models.pseudonyms import Pseudonyms
 from streams import cli
 from streams.alerts import deliver, show
 from streams.local_kafka import free_port
@@ -119,6 +120,40 @@ def test_the_command(channel: Topics) -> None:
     out, err = crible(settings, "--format", "cef").communicate(timeout=LIMIT_S)
     assert [line.partition("src=")[2].split()[0] for line in out.splitlines()] == ADDRESSES
     assert [json.loads(line)["reason"] for line in err.splitlines()] == ["not_an_alert", "another_schema"]
+
+
+@pytest.mark.kafka
+def test_pseudonyms_hide_and_tell_who_has_the_key(channel: Topics, tmp_path: Path) -> None:
+    """What is handed on names nobody; with the key, whom a pseudonym stands for can be asked, and only then."""
+    kafka, key = channel.settings.kafka, tmp_path / "key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    settings = [f"CRIBLE_KAFKA_BOOTSTRAP={kafka.bootstrap}", f"CRIBLE_KAFKA_PREFIX={kafka.prefix}"]
+    settings += [f"CRIBLE_KAFKA_PARTITIONS={kafka.partitions}", f"CRIBLE_ALERTS_PSEUDONYM_KEY_FILE={key}"]
+    hidden = crible(settings, "--pseudonyms").communicate(timeout=LIMIT_S)[0]
+    assert "203.0.113" not in hidden
+    pseudonyms = [json.loads(line)["subject"]["ip"] for line in hidden.splitlines()]
+    assert len(set(pseudonyms)) == len(ADDRESSES)
+    (told,) = crible(settings, "--who", pseudonyms[1]).communicate(timeout=LIMIT_S)[0].splitlines()
+    assert json.loads(told)["subject"]["ip"] == ADDRESSES[1]
+
+    stop, taken = threading.Event(), Collector()
+    stop.set()
+    deliver(channel.settings, taken, "hidden", stop)
+    channel.send_alerts([spray(ADDRESSES[1], time.time())])
+    secret = Pseudonyms(key.read_bytes().strip())
+    with working(lambda stop: deliver(channel.settings, taken, "hidden", stop, secret)):
+        wait_for(lambda: taken.taken, "an alert")
+    assert taken.taken == [pseudonyms[1]]
+
+
+def test_pseudonyms_need_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """None, or too short a one, is said before anything is shown."""
+    assert cli.main(["alerts", "--pseudonyms"]) == InputError.exit_code
+    assert "alerts.pseudonym_key_file is not set" in capsys.readouterr().err
+    (tmp_path / "key").write_text("short")
+    monkeypatch.setenv("CRIBLE_ALERTS_PSEUDONYM_KEY_FILE", str(tmp_path / "key"))
+    assert cli.main(["alerts"]) == InputError.exit_code
+    assert "holds no secret of at least 32 bytes; make one: openssl rand -hex 32" in capsys.readouterr().err
 
 
 def test_what_is_missing_in_the_settings_is_named(capsys: pytest.CaptureFixture[str]) -> None:

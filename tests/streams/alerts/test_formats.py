@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Subject, alert_id
+from models.pseudonyms import Pseudonyms
 from streams.alerts.formats import FORMATS, FormatName
 
 TS = 1_795_488_143.25
@@ -156,3 +157,15 @@ def test_every_technique_has_its_names() -> None:
     for kind in get_args(Kind):
         json.loads(FORMATS["ocsf"](alert(kind)))
         json.loads(FORMATS["ecs"](alert(kind)))
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_pseudonyms_are_valid_too(ocsf: Draft202012Validator, name: str) -> None:
+    """An address that is none goes where a name may stand, in every format."""
+    hidden = Pseudonyms(b"k" * 32).alert(alert(subject=SUBJECTS[name]))
+    ocsf.validate(json.loads(FORMATS["ocsf"](hidden)))
+    ecs = json.loads(FORMATS["ecs"](hidden))
+    assert ecs["related"]["ip"] == []
+    assert ecs["source"]["address"].startswith("address-")
+    assert "cs1=address-" in FORMATS["cef"](hidden)
+    assert not [form for form in get_args(FormatName) if "203.0.113" in FORMATS[form](hidden)]

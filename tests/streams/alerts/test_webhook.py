@@ -123,6 +123,15 @@ def test_a_bad_secret_ends_the_start(tmp_path: Path, secret: str) -> None:
         sender(tmp_path, "http://127.0.0.1:1/", secret)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://soc.example/hook", "ftp://127.0.0.2/", "soc.example/hook", "http://127.0.0.1.soc.example/"]
+)
+def test_alerts_leave_this_host_encrypted(tmp_path: Path, url: str) -> None:
+    """They name accounts; only on the loopback may they go over HTTP."""
+    with pytest.raises(InputError, match="is no https address"):
+        sender(tmp_path, url)
+
+
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
     """An alert goes where the settings say and nowhere else."""
     receiver = Receiver(307)

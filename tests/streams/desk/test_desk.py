@@ -9,17 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from models.alerts import Alert, Evidence
+from models.alerts import Alert, Evidence, Subject, alert_id
 from models.orders import ORDER_PREFIX
 from streams.local_kafka import free_port
 from streams.settings import Kafka, Settings
 from tests.block_service import KEY, LIMIT_S, BlockService, Topics, block_service, spray, wait_for
+from tests.certificates import certificate
+from tests.gate_service import gate_service
 
 ENFORCE = 'version = "1"\nenforce_delay_s = 0\n[enforce]\nkinds = ["password_spray"]\nscopes = ["ip"]\n'
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 5)]
@@ -191,6 +194,42 @@ def test_why_and_appeal(channel: Topics, tmp_path: Path) -> None:
     assert [(note["action"], note["by"], note["reason"]) for note in notes] == [("lift", "test", "our own office")]
 
 
+@pytest.mark.kafka
+def test_forget(channel: Topics, tmp_path: Path) -> None:
+    """Everything that can be rewritten and names the account is gone, the order too, and others' decisions hold."""
+    port, alice = free_port(), "alice@example.org"
+    subject = Subject(account=alice)
+    guessing = msgspec.structs.replace(
+        spray(ADDRESSES[0], time.time()),
+        alert_id=alert_id("brute_force", subject, 0),
+        kind="brute_force",
+        subject=subject,
+        evidence=Evidence(counts={"failures": 40, "failures_from_listed": 40}, addresses=ADDRESSES[1:3]),
+    )
+    channel.send_alerts([spray(ADDRESSES[0], time.time()), guessing])
+    desk = Desk(tmp_path, [port])
+    with block_service(channel.settings, tmp_path, port, ENFORCE) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        wait_for(lambda: desk.told("decisions", "list")["total"] == 3, f"the decisions; it said {service.said()}")
+        pair, other = (desk.told("decisions", "list", "--scope", "account_ip")["decisions"][n] for n in (0, 1))
+        desk.told("decisions", "lift", other["decision_id"], "--reason", "ended before")
+        desk.told("appeal", pair["decision_id"][:12], "--grant", "1h", "--reason", "a customer")
+        told = desk.told("forget", "Alice@Example.org")
+        assert (told["account"], sorted(told["stays_until"])) == (
+            alice,
+            ["auth.account-changes", "auth.alerts", "auth.by-account", "auth.dlq", "auth.events", "auth.notices", "auth.raw"],
+        )
+        assert [each["value"] for each in desk.told("decisions", "list")["decisions"]] == [ADDRESSES[0]]
+        assert service.served() == {ADDRESSES[0]}
+        assert desk.run("forget", alice).returncode == 0
+        assert alice not in service.said()
+    for name in ("auth.decisions", "auth.control", "auth.profiles"):
+        newest = {record.key: record.value for record in channel.read(name)}
+        assert not [key for key, value in newest.items() if value is not None and alice.encode() in key + value], name
+    assert list(newest.items()) == [(alice.encode(), None)]
+    assert alice.encode() not in b"".join(record.value for record in channel.read("auth.audit"))
+
+
 def test_stop_works_without_kafka(tmp_path: Path) -> None:
     """A service that waits for its broker takes the order, and empties its file, though it knows no decision."""
     listed, port = tmp_path / "list", free_port()
@@ -205,6 +244,26 @@ def test_stop_works_without_kafka(tmp_path: Path) -> None:
         assert time.monotonic() - began < 15
         assert '"enforcement.stopped"' in service.said()
     assert "a drill" in (tmp_path / f"stops-{port}.json").read_text()
+
+
+def test_stop_over_tls(tmp_path: Path) -> None:
+    """A service and a gate with a certificate; who does not trust it sends no key, and neither is spoken to in the clear."""
+    settings, tls = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}")), certificate(tmp_path)
+    given, ports = json.dumps({"certificate": tls.certificate, "key": tls.key}), [free_port(), free_port()]
+    desk, urls = Desk(tmp_path, ports[:1]), [f"https://127.0.0.1:{port}" for port in ports]
+    keys = json.dumps([{"name": "ops", "sha256": sha256(KEY.encode()).hexdigest(), "operator": True}])
+    with (
+        block_service(settings, tmp_path, ports[0], CRIBLE_BLOCK_TLS=given) as block,
+        gate_service(settings, tmp_path, ports[1], CRIBLE_GATE_TLS=given, CRIBLE_GATE_API_KEYS=keys) as gate,
+    ):
+        desk._environment |= {"CRIBLE_DESK_SERVICES": json.dumps(urls[:1]), "CRIBLE_DESK_GATES": json.dumps(urls[1:])}
+        desk._environment |= {"CRIBLE_DESK_CA_FILE": tls.certificate}
+        wait_for(lambda: desk.run("resume").returncode == 0, f"answers; they said {block.said()} {gate.said()}")
+        assert desk.told("stop", "--reason", "a drill") == {url: {"stopped": ["all"], "kept": True} for url in urls}
+        del desk._environment["CRIBLE_DESK_CA_FILE"]
+        untrusted = desk.run("stop", "--reason", "a drill")
+        assert (untrusted.returncode, "no answer (ConnectError)" in untrusted.stderr) == (1, True)
+        assert (block.get("/health"), gate.probe("/health")) == (None, None)
 
 
 def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ KEYS = [
     ApiKey(name="desk", sha256=sha256(b"desk").hexdigest(), support=True),
     ApiKey(name="ops", sha256=sha256(b"ops").hexdigest(), operator=True),
     ApiKey(name="bouncer", sha256=sha256(b"bouncer").hexdigest()),
+    ApiKey(name="org", sha256=sha256(b"org").hexdigest(), support=True, realms=("Example.org",)),
+    ApiKey(name="net", sha256=sha256(b"net").hexdigest(), support=True, realms=("example.net",)),
 ]
 ADDRESS, ALICE = "203.0.113.7", "alice@example.org"
 
@@ -143,3 +145,33 @@ def test_a_broker_that_is_away_is_said(service: Service) -> None:
     """The appeal is to be made again."""
     service.failure = CribleError("the broker did not take a record")
     assert service.appeal(ref=service.pair.decision_id[:12]).status_code == 503
+
+
+# -- support of one realm ----------------------------------------------------------------------------------------------
+
+
+def test_support_of_a_realm_is_told_of_its_accounts_alone(service: Service) -> None:
+    """Neither by login nor by reference; what refuses an address is everybody's to know."""
+    ref = service.pair.decision_id[:12]
+    for query in (f"login={ALICE}", f"ref={ref}"):
+        assert service.ask("GET", f"/v1/why?{query}", "org").json()["answers"]
+        assert service.ask("GET", f"/v1/why?{query}", "net").json()["answers"] == []
+    assert service.ask("GET", "/v1/why?ip=198.51.100.1", "net").json()["answers"]
+
+
+def test_support_of_a_realm_lets_in_its_accounts_alone(service: Service) -> None:
+    """Nobody of another realm, and no whole address, behind which others are."""
+    pair, listed = service.pair.decision_id[:12], service.listed.reference
+    for key, fields, status in [
+        ("org", {"ref": pair}, 202),
+        ("net", {"ref": pair}, 404),
+        ("net", {"ref": listed}, 403),
+        ("net", {"ref": listed, "login": ALICE}, 403),
+        ("net", {"ref": listed, "login": "bob@example.net"}, 202),
+    ]:
+        given = {"grant_s": 3600, "reason": "a customer"} | fields
+        assert service.ask("POST", "/v1/desk/appeals", key, json=given).status_code == status
+    assert [(entry.address, entry.account) for entry in service.entries] == [
+        (ADDRESS, ALICE),
+        ("198.51.100.1", "bob@example.net"),
+    ]

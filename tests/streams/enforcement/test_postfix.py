@@ -172,7 +172,7 @@ def test_a_block_acts_and_ends(namespace: Namespace) -> None:
         with answering(point, namespace.listen(POLICY_PORT, "127.0.0.1")):
             assert greeting(namespace, CUSTOMER).startswith("220 ")
             refusal = greeting(namespace, ATTACKER)
-            assert re.fullmatch(r"421 4\.7\.0 .*Service unavailable, reference [0-9a-f]{8}\s*", refusal), refusal
+            assert re.fullmatch(r"421 4\.7\.0 .*Service unavailable, reference [0-9a-f]{12}\s*", refusal), refusal
             assert held.decision_id.startswith(refusal.split()[-1])
             assert greeting(namespace, IN_RANGE).startswith("421 ")
             assert greeting(namespace, ATTACKER_6).startswith("421 ")

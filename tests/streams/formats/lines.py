@@ -24,7 +24,7 @@ def told(log: LogReader, lines: Iterable[str | bytes]) -> list[tuple[int, AuthEv
     """The events of a whole file with the numbers of their lines, from 1, in the order in which they come out."""
     found = []
     for number, line in enumerate(lines, start=1):
-        found += log.read(line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line, number)
+        found += log.read(line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line, number) or []
     return found + log.close()
 
 

@@ -68,7 +68,7 @@ def test_time_is_needed() -> None:
     with pytest.raises(Refused) as caught:
         reader().read(line)
     assert caught.value.reason == "no_ts"
-    assert reader(at=7.0).read(line)[0][1].ts == 7.0
+    assert [event.ts for _, event in reader(at=7.0).read(line) or []] == [7.0]
     with pytest.raises(Refused) as caught:
         reader().read(b"Feb 30 00:00:00 gw " + line)
     assert caught.value.reason == "bad_ts"
@@ -113,7 +113,7 @@ def test_every_line_is_accounted_for() -> None:
         f"Apr 12 06:00:04 gw sshd[2]: pam_unix(sshd:auth): {PAM} tty=ssh ruser= rhost=192.0.2.2",
     ]
     events = told(log, lines)
-    assert (len({number for number, _ in events}), log.joined, log.not_logins) == (2, 1, 1)
+    assert (len({number for number, _ in events}), log.joined) == (2, 1)
 
 
 def test_our_own_addresses() -> None:
@@ -177,7 +177,7 @@ def test_whatever_comes_is_read_or_refused(lines: list[bytes]) -> None:
     log, found = reader(at=1.0), []
     for number, line in enumerate(lines):
         try:
-            found += log.read(line, number)
+            found += log.read(line, number) or []
         except Refused:
             continue
     for number, event in found + log.close():
@@ -198,7 +198,7 @@ def test_a_line_that_is_cut_or_changed_is_read_or_refused(form: Format, data: st
     )
     log = reader(at=1.0)
     try:
-        events = log.read(line.encode("utf-8", "surrogatepass")) + log.close()
+        events = (log.read(line.encode("utf-8", "surrogatepass")) or []) + log.close()
     except Refused:
         return
     for _, event in events:
@@ -228,7 +228,8 @@ def test_fields_of_a_rule_come_over_the_protocol_of_the_tag() -> None:
         )
 
     def protocol(given: Format, line: str) -> str:
-        return LogReader([given], Clock(UTC, 2022, 0.0), 1.0).read(line.encode())[0][1].protocol
+        ((_, event),) = LogReader([given], Clock(UTC, 2022, 0.0), 1.0).read(line.encode()) or []
+        return event.protocol
 
     assert protocol(form(r"x (?P<remote>\S+)", {}), "popd[1]: x 192.0.2.1") == "pop3"
     assert protocol(form(r"x (?P<remote>\S+)", {}), "testd[1]: x 192.0.2.1") == "other"

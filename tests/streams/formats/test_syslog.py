@@ -6,8 +6,10 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streams.formats.syslog import Clock, split, unwrap
+from streams.formats.syslog import Clock, Splitter, split, unwrap
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -57,7 +59,25 @@ def iso(ts: float) -> str:
 )
 def test_headers(line: str, frame: tuple[str, ...]) -> None:
     """Each kind of header is taken apart; what is absent is empty."""
-    assert split(line)[:5] == frame
+    found = split(line)
+    assert (*found[:4], line[found.message_at :]) == frame
+
+
+PIECES = (
+    *("Apr 12 06:00:01", "Apr 12 06:00:02", "2022-04-12 06:00:01", " +0100", "<38>", " ", "  ", "mx1", "gw", "sshd", "dovecot:"),
+    *("[501]", "[7]:", "(pam)", "[ID 7 a.b] ", ":", "[", "7", "x", "imap-login: Login"),
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), max_size=4), st.data())
+def test_a_line_that_begins_as_the_one_before_is_split_as_if_alone(lines: list[str], data: st.DataObject) -> None:
+    """What is known of the line before never changes what is read in the next."""
+    splitter = Splitter()
+    for line in lines:
+        header = line[: split(line).message_at]
+        follows = header + data.draw(st.lists(st.sampled_from(PIECES), max_size=5).map("".join))
+        for each in (line, follows):
+            assert splitter.split(each) == split(each)
 
 
 def test_what_stands_where() -> None:

@@ -14,17 +14,19 @@ import pytest
 from models.accounts import AccountDirectory
 from models.addresses import Proxies
 from models.attempts import Resolver
+from models.by_source import SourceStage
 from models.changes import AccountChange
 from models.decisions import Decision
 from models.events import AuthEvent, decode_event
 from models.geo import Geo, Place
 from models.lists import ListEntry
 from models.policy import Policy
+from models.profiles import Profile, encode_profile, network_number
 from streams import telemetry
 from streams.gate.answers import Answers, Failure, Sessions
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
-from tests.factories import T0, ban
+from tests.factories import T0, ban, campaign, raised
 
 #: What Dovecot 2.3.19 sends with deploy/dovecot/crible-2.3.conf.
 ASKED = {
@@ -291,6 +293,76 @@ def test_a_full_spool_is_said_and_counted() -> None:
 
 def lost(reason: str) -> float:
     return telemetry.SPOOL_LOST.labels(reason)._value.get()
+
+
+# -- verdicts ------------------------------------------------------------------------------------------------------------
+
+
+class UnderAttack(Gate):
+    """A gate at which a campaign runs; its bots come from Brazil with one program."""
+
+    def __init__(self, **policy: Any) -> None:
+        super().__init__(policy=msgspec.structs.replace(Policy.enforcing(), **policy))
+        self.standing.put_campaign(campaign())
+        home = Profile({network_number("192.0.2.0/24"): 1}, {64500: 1}, {"FR": 1}, {})
+        self.standing.put_profile("bob@example.org", encode_profile(home))
+        self.now = T0 + 60
+
+
+BOT = ASKED | {"country": "BR", "asn": 64502, "user_agent": "curl"}
+
+
+@pytest.mark.parametrize(("protocol", "code"), [("imap", "[UNAVAILABLE] "), ("pop3", "[SYS/TEMP] ")])
+def test_a_verdict_before_the_check_is_told_like_a_decision(protocol: str, code: str) -> None:
+    """A temporary code and the campaign's reference, and nothing about the password, of which the gate does not know."""
+    answer = UnderAttack().post("allow", BOT | {"protocol": protocol})
+    text = f"{code}Log-in is not possible at the moment, please try again later. Reference: {'c' * 12}"
+    assert (answer["status"], answer["msg"]) == (-1, text)
+    assert answer["r_attrs"]["phase"] == "before"
+
+
+def test_a_verdict_after_a_right_password_leaves_the_words_to_the_server() -> None:
+    """It is asked again in one session, and says what it says to a wrong password; the campaign was told in between."""
+    gate = UnderAttack()
+    gate.now = T0 + 4
+    assert gate.post("allow", BOT)["status"] == 0
+    gate.now = T0 + 6
+    answer = gate.post("allow", BOT)
+    assert (answer["status"], answer["msg"], answer["r_attrs"]["phase"]) == (-1, "", "after")
+
+
+def test_a_tarpit_holds_up_so_many_at_a_time_and_lets_in_the_others() -> None:
+    """Each takes up a connection of the log-in server; who has been let go makes room."""
+    gate = UnderAttack(verdict_action="tarpit", tarpit_s=7, max_tarpits=2)
+    told = [gate.post("allow", BOT | {"session_id": str(number)})["status"] for number in range(4)]
+    gate.now += 6.9
+    told.append(gate.post("allow", BOT)["status"])
+    gate.now += 0.2
+    told.append(gate.post("allow", BOT)["status"])
+    assert told == [7, 7, 0, 0, 0, 7]
+    assert gate.post("allow", BOT | {"remote": "192.0.2.99"})["status"] == 0
+    assert UnderAttack(verdict_action="tarpit", max_tarpits=0).post("allow", BOT)["status"] == 0
+
+
+def test_the_owner_at_home_and_other_protocols_are_let_in() -> None:
+    """Webmail is always open."""
+    assert UnderAttack().post("allow", BOT | {"remote": "192.0.2.99"})["status"] == 0
+    assert UnderAttack().post("allow", BOT | {"protocol": "http"})["status"] == 0
+
+
+def test_a_claimed_address_gets_nobody_blocked() -> None:
+    """What stands before the client's own address is his claim: a victim's address in it is not the event's, nor the alert's."""
+    gate = Gate(trusted=["10.0.0.0/8"])
+    victim, attacker = "198.51.100.7", "203.0.113.66"
+    resolver, attempts = Resolver(AccountDirectory("example.org"), Geo()), []
+    for number in range(60):
+        remote, claim = ("10.0.0.1", f"{victim}, {attacker}") if number % 2 else (attacker, victim)
+        who = {"login": f"user{number}", "account": "", "pwhash": f"{number}", "session_id": f"{number}"}
+        attempts.append(resolver.attempt(gate.event(remote=remote, attrs={"X-Forwarded-For": claim}, **who)))
+    assert {attempt.address for attempt in attempts} == {attacker}
+    alerts = raised(SourceStage(), attempts)
+    assert alerts
+    assert {alert.subject.ip for alert in alerts} == {attacker}
 
 
 # -- lists ---------------------------------------------------------------------------------------------------------------

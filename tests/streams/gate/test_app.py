@@ -24,6 +24,7 @@ from streams.gate.answers import Answers
 from streams.gate.app import App, Stopping
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
+from streams.keys import LimitWrongKeys
 from streams.settings import GateKey
 from tests.factories import T0, ban
 
@@ -159,6 +160,15 @@ def test_a_key_of_a_log_in_server_gives_no_orders(name: str) -> None:
     assert (response.status_code, response.json()["reason"]) == (403, "this key is for log-in servers")
     assert service.post("/?command=allow", json=ASKED).json()["status"] == -1
     assert service.post("/?command=report", json=ASKED | {"success": True}).status_code == 200
+
+
+def test_guessing_keys_ends_soon(service: Service) -> None:
+    """Dovecot takes 429 for no answer, as it does 401, and lets in; whose key has worked is answered as ever."""
+    service.app = LimitWrongKeys(service.app, "gate")  # type: ignore[assignment]
+    assert service.post("/?command=allow", json=ASKED).json()["status"] == -1
+    guesses = [service.post("/?command=allow", f"guess-{number}", json=ASKED).status_code for number in range(12)]
+    assert guesses == [401] * 10 + [429] * 2
+    assert service.post("/?command=allow", json=ASKED).json()["status"] == -1
 
 
 def test_orders_bear_the_name_of_the_key(service: Service) -> None:

@@ -10,15 +10,19 @@ import msgspec
 import pytest
 from kafka.errors import KafkaConnectionError
 
+from models.accounts import Groups
 from models.decisions import Decision
+from models.frames import encode
 from models.lists import ListEntry
 from models.policy import Policy
+from models.profiles import Profile, encode_profile, network_number
 from models.stops import Stop, Stops
+from models.verdicts import Phase
 from streams.gate import standing as standing_module
 from streams.gate.standing import Follower, Standing
 from streams.settings import Settings
 from tests.block_service import wait_for
-from tests.factories import T0, ban, failure
+from tests.factories import T0, ban, campaign, failure, success
 
 ATTEMPT = failure(T0, remote="203.0.113.7")
 
@@ -62,6 +66,25 @@ def test_a_decision_refuses_until_it_is_lifted(standing: Standing, follower: Fol
     follower.take(decided(decision))
     follower.take(record("auth.decisions", decision.decision_id, None))
     assert standing.refusal(ATTEMPT) is None
+
+
+def test_a_lifted_decision_is_over_whatever_the_leaders_clock_says(standing: Standing, follower: Follower) -> None:
+    """A leader minutes ahead does not make a block last minutes longer."""
+    decision = ban("203.0.113.7")
+    follower.take(decided(decision))
+    follower.take(decided(msgspec.structs.replace(decision, lifted=T0 + 250, lifted_by="anne")))
+    assert standing.refusal(ATTEMPT) is None
+
+
+def test_what_is_held_is_bounded(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader makes no more; whatever else is on the topic refuses nobody, and what ends makes room."""
+    monkeypatch.setattr(standing_module, "MAX_DECISIONS", 1)
+    first, second = ban("203.0.113.7", until=T0 + 1), ban("203.0.113.8")
+    for decision in (first, second):
+        standing.put_decision(decision.decision_id, decision, T0)
+    assert (standing.refusal(ATTEMPT) is None, standing.refusal(failure(T0, remote="203.0.113.8")) is None) == (False, True)
+    standing.put_decision(second.decision_id, second, T0 + 2)
+    assert standing.refusal(failure(T0, remote="203.0.113.8")) is not None
 
 
 def test_what_is_stopped_refuses_nobody(standing: Standing, follower: Follower) -> None:
@@ -181,3 +204,109 @@ def test_reading_that_fails_lets_everybody_in_and_begins_anew(
     thread.join(10)
     assert turns == [True, False]
     assert refused[:2] == [False, True]
+
+
+# -- verdicts ------------------------------------------------------------------------------------------------------------
+
+BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
+
+
+def judging(policy: Policy | None = None, groups: Groups | None = None) -> tuple[Standing, Follower]:
+    """One that knows alice at home, and a campaign of bots."""
+    standing = Standing(policy or Policy.enforcing(), groups)
+    follower = Follower(Settings(), standing, lambda: T0)
+    home = Profile({network_number("192.0.2.0/24"): 1}, {64500: 1}, {"FR": 1}, {})
+    follower.take(record("auth.profiles", "alice@example.org", encode_profile(home), "profile/1"))
+    follower.take(record("auth.control", "campaign/running", encode(campaign()), "campaign/1"))
+    standing.complete()
+    return standing, follower
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_stranger_who_looks_like_the_campaign_is_refused(phase: Phase) -> None:
+    """Right or wrong, before and after the password is looked at; the reference is the campaign's."""
+    standing, _ = judging()
+    for attempt in (success(T0 + 60, **BOT), failure(T0 + 60, **BOT)):
+        refusal = standing.refusal(attempt, phase)
+        assert refusal is not None
+        assert refusal.reference == "c" * 12
+        assert (refusal.details["alert_id"], refusal.details["phase"]) == ("c" * 32, phase)
+
+
+def test_the_owner_at_home_is_let_in_with_whatever_program() -> None:
+    """Also a tick before the campaign's knowledge is old enough nobody is judged."""
+    standing, _ = judging()
+    assert standing.refusal(success(T0 + 4, **BOT)) is None
+    assert standing.refusal(success(T0 + 60, **BOT | {"remote": "192.0.2.200"})) is None
+
+
+def test_shadow_gives_no_verdicts() -> None:
+    """The default of the live services."""
+    standing, _ = judging(Policy.default())
+    assert standing.refusal(success(T0 + 60, **BOT)) is None
+
+
+def test_protected_groups_the_never_block_set_and_the_allow_list_get_no_verdicts() -> None:
+    """Nor an attempt of which only a proxy of ours is known."""
+    assert judging(groups=Groups({"alice@example.org": ["health"]}))[0].refusal(success(T0 + 60, **BOT)) is None
+    policy = msgspec.structs.replace(Policy.enforcing(), never_block=("203.0.113.0/24",))
+    assert judging(policy)[0].refusal(success(T0 + 60, **BOT)) is None
+    standing, _ = judging()
+    hidden = msgspec.structs.replace(success(T0 + 60, login="newcomer", **BOT), address="", network="")
+    assert standing.refusal(hidden) is None
+    allowed = entry(list="allow", address="203.0.113.9")
+    standing.put_entry(allowed.key, allowed)
+    assert standing.refusal(success(T0 + 50, **BOT)) is None
+
+
+@pytest.mark.parametrize("target", [{"kind": "campaign"}, {"scope": "account_ip"}, {}])
+def test_verdicts_are_stopped_like_decisions(target: dict[str, Any]) -> None:
+    """By kind, by scope, or with everything; and resumed."""
+    standing, _ = judging()
+    standing.stop(Stops((Stop(ts=T0, by="ops", reason="a drill", **target),)))
+    assert standing.refusal(success(T0 + 60, **BOT)) is None
+    standing.stop(Stops())
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"), [(b"\xc1", "profile/1"), (b"", None), (encode_profile(Profile({}, {}, {}, {})), "profile/2")]
+)
+def test_a_profile_that_cannot_be_understood_ends_the_verdicts(value: bytes, schema: str | None) -> None:
+    """Its account would look like one without a past; decisions go on, and a gate that begins anew judges again."""
+    standing, follower = judging()
+    decision = ban("198.51.100.1")
+    follower.take(decided(decision))
+    follower.take(record("auth.profiles", "bob@example.org", value, schema))
+    assert standing.refusal(success(T0 + 60, **BOT)) is None
+    assert standing.refusal(failure(T0 + 60, remote="198.51.100.1")) is not None
+
+
+@pytest.mark.parametrize(("value", "schema"), [(b"\xc1", "campaign/1"), (encode(campaign()), "campaign/2")])
+def test_a_campaign_that_cannot_be_understood_is_none(value: bytes, schema: str) -> None:
+    """Until the next one, a minute later."""
+    standing, follower = judging()
+    follower.take(record("auth.control", "campaign/running", value, schema))
+    assert standing.refusal(success(T0 + 60, **BOT)) is None
+    follower.take(record("auth.control", "campaign/running", encode(campaign()), "campaign/1"))
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+
+
+def test_a_forgotten_account_is_a_newcomer() -> None:
+    """Its profile is taken back; at its old home it is judged by what newcomers look like."""
+    standing, follower = judging()
+    at_home = success(T0 + 60, **BOT | {"remote": "192.0.2.200"})
+    assert standing.refusal(at_home) is None
+    follower.take(record("auth.profiles", "alice@example.org", None))
+    assert standing.refusal(at_home) is not None
+
+
+def test_of_old_campaigns_only_the_newest_is_kept_while_reading() -> None:
+    """The topic may hold days of them."""
+    standing = Standing(Policy.enforcing())
+    for second in range(100):
+        standing.put_campaign(campaign(ts=T0 + second, campaign_id=f"{second:032}"))
+    standing.complete()
+    refusal = standing.refusal(success(T0 + 120, **BOT))
+    assert refusal is not None
+    assert refusal.details["alert_id"] == f"{99:032}"

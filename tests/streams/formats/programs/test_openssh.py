@@ -78,7 +78,7 @@ def test_connections_are_told_apart() -> None:
     log = reader()
 
     def count(line: str) -> int:
-        return len(log.read(line.encode()))
+        return len(log.read(line.encode()) or [])
 
     assert count(f"Apr 12 06:00:00 gw sshd[1]: {INVALID}") == 1
     assert count(f"Apr 12 06:00:01 gw sshd[2]: {FAILED_INVALID}") == 1
@@ -229,7 +229,7 @@ def test_without_process_numbers_each_line_stands_alone() -> None:
     """Lines that do not say which process wrote them are never merged."""
     log = reader()
     line = b"Apr 12 06:00:01 gw sshd: Connection closed by authenticating user root 192.0.2.1 port 40 [preauth]"
-    assert [len(log.read(line)) for _ in range(3)] == [1, 1, 1]
+    assert [len(log.read(line) or []) for _ in range(3)] == [1, 1, 1]
 
 
 def read_file(path: Path) -> tuple[int, list[AuthEvent]]:

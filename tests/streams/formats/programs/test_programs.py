@@ -74,7 +74,8 @@ def pieces(form: Format) -> Iterator[tuple[str, list[str]]]:
     """What the rules of ``form`` see of its samples, and where each can be cut."""
     for sample in form.samples:
         frame = split(sample.line)
-        for text in {frame.message, sample.line[frame.tag_at :] if frame.tag_at >= 0 else frame.message}:
+        message = sample.line[frame.message_at :]
+        for text in {message, sample.line[frame.tag_at :] if frame.tag_at >= 0 else message}:
             yield text, re.findall(r".+?(?:[ (<,:=\[\]>\"';.@|-]+|$)", text)
 
 
@@ -122,7 +123,7 @@ def words_of_an_attacker(form: Format) -> list[str]:
     for sample in form.samples:
         address = (sample.fields or {}).get("remote")
         if address:
-            text = split(sample.line).message.replace(f"::ffff:{address}", VICTIM).replace(str(address), VICTIM)
+            text = sample.line[split(sample.line).message_at :].replace(f"::ffff:{address}", VICTIM).replace(str(address), VICTIM)
             cuts = sorted({0, len(text), *(index for match in re.finditer(r"\W", text) for index in match.span())})
             found |= {text[i:j] for i in cuts for j in cuts if VICTIM in text[i:j]}
     return sorted(found)

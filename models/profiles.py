@@ -1,0 +1,153 @@
+"""Profiles: what is familiar about an account, for whoever answers a log-in while the client waits.
+
+The account stage says so on ``auth.profiles`` when it changes, and gates keep copies of all of them: the record's own bytes, packed
+into a few thousand arrays, because a Python object for each of millions of accounts would take several times as much memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
+from struct import Struct
+from typing import Final
+
+import msgspec
+
+from models.attempts import Attempt
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY
+from models.ids import hash32, hash64
+
+__all__ = ["SCHEMA", "Profile", "Profiles", "encode_profile", "familiarity_of", "network_number", "protocol_bit"]
+
+SCHEMA: Final = "profile/1"
+
+_DAY_S: Final = 86_400
+_PROTOCOLS: Final = ("imap", "pop3", "smtp", "sieve", "http", "mobileapi", "ssh", "ftp", "other")
+_BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
+#: Eight networks, ASNs, countries and devices take 260 bytes.
+_MAX_BYTES: Final = 512
+#: Thirty accounts in each where there are a million of them; in more and shorter arrays half as much again is lost between them.
+_BUCKETS: Final = 1 << 15
+#: Before each profile: hash of its account, and its length.
+_HEAD: Final = Struct("<QH")
+
+
+class Profile(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """When what an account uses was first seen with a good log-in, in UTC days since the epoch.
+
+    By :func:`network_number`, ASN, country, and hash of the device; ``protocols`` are bits (:func:`protocol_bit`) without a day.
+    """
+
+    networks: dict[int, int]
+    asns: dict[int, int]
+    countries: dict[str, int]
+    devices: dict[int, int]
+    protocols: int = 0
+
+
+encode_profile: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Profile).decode
+
+
+def protocol_bit(protocol: str) -> int:
+    """The bit that stands for a protocol.
+
+    >>> protocol_bit("imap"), protocol_bit("pop3"), protocol_bit("gopher") == protocol_bit("other")
+    (1, 2, True)
+    """
+    return _BITS.get(protocol, _BITS["other"])
+
+
+@lru_cache(maxsize=1 << 16)
+def network_number(network: str) -> int:
+    """A source network as a number: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
+
+    Numbers below 2**24 are those of ``::/24`` too, from where nobody comes (RFC 4291, section 2.5).
+
+    >>> network_number("192.0.2.0/24") == 0xC00002, network_number("2001:db8:1::/48") == 0x20010DB80001
+    (True, True)
+    """
+    address = network.partition("/")[0]
+    packed = inet_pton(AF_INET6, address)[:6] if ":" in address else inet_pton(AF_INET, address)[:3]
+    return int.from_bytes(packed)
+
+
+def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
+    """What an account knows of an attempt; equal to :func:`models.by_account.familiarity`, which looks at the account's row."""
+    if profile is None:
+        return 0
+    today = int(attempt.ts) // _DAY_S
+    here = profile.networks.get(network_number(attempt.network)) if attempt.network else None
+    if here is not None and here < today:
+        return HISTORY | NETWORK
+    device = profile.devices.get(hash32(attempt.device))
+    since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
+    if not any(day < today for day in profile.countries.values()):
+        return since_today
+    if not attempt.address:
+        return HISTORY | NETWORK
+    known = HISTORY | since_today
+    if profile.asns.get(attempt.asn, today) < today:
+        known |= ASN
+    if profile.countries.get(attempt.country, today) < today:
+        known |= COUNTRY
+    if device is not None and device < today:
+        known |= DEVICE
+    return known
+
+
+class Profiles:
+    """The profiles of all accounts, packed.
+
+    An account is found by 64 bits of a hash, in one of many short arrays of (hash, length, profile). An array is replaced as a
+    whole, so one thread may write while others read.
+
+    >>> profiles = Profiles()
+    >>> profiles.put("a@example.org", encode_profile(Profile({}, {64500: 20_000}, {"FR": 20_000}, {})))
+    >>> profiles.find("a@example.org").asns, profiles.find("b@example.org"), len(profiles)
+    ({64500: 20000}, None, 1)
+    """
+
+    def __init__(self) -> None:
+        self._buckets = [b""] * _BUCKETS
+
+    def put(self, account: str, packed: bytes | None) -> None:
+        """Take the newest profile of an account; ``None`` where it has none any more.
+
+        Raises:
+            msgspec.DecodeError: ``packed`` is no profile.
+        """
+        if packed is not None:
+            if len(packed) > _MAX_BYTES:
+                raise msgspec.DecodeError("the profile is too long")
+            _decode(packed)
+        key = hash64(account)
+        bucket = self._buckets[key % _BUCKETS]
+        for found, start, end in _entries(bucket):
+            if found == key:
+                bucket = bucket[: start - _HEAD.size] + bucket[end:]
+                break
+        self._buckets[key % _BUCKETS] = bucket if packed is None else bucket + _HEAD.pack(key, len(packed)) + packed
+
+    def find(self, account: str) -> Profile | None:
+        """The profile of an account."""
+        key = hash64(account)
+        bucket = self._buckets[key % _BUCKETS]
+        for found, start, end in _entries(bucket):
+            if found == key:
+                return _decode(bucket[start:end])
+        return None
+
+    def __len__(self) -> int:
+        return sum(1 for bucket in self._buckets for _ in _entries(bucket))
+
+
+def _entries(bucket: bytes) -> Iterator[tuple[int, int, int]]:
+    """Hash of the account, and begin and end of its profile."""
+    end = 0
+    while end < len(bucket):
+        key, length = _HEAD.unpack_from(bucket, end)
+        start = end + _HEAD.size
+        end = start + length
+        yield key, start, end

@@ -1,0 +1,87 @@
+"""``crible promote``: the lines to write where all is well, and the reasons where it is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.decisions import DAY_S
+from streams import cli, topics
+from streams.writing import TopicWriter, Written
+from tests.block_service import Topics
+from tests.factories import T0, ban
+
+CALL = ["promote", "--kind", "password_spray", "--scope", "ip"]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.toml"
+    file.write_text('version = "1"\n[enforce]\nkinds = ["password_spray"]\nscopes = ["account_ip"]\n')
+    return file
+
+
+def replayed(tmp_path: Path, days: float) -> Path:
+    """What a replay wrote of so many days."""
+    file = tmp_path / "decisions.ndjson"
+    made = [ban(f"203.0.113.{number}", start=T0 + days * DAY_S * number / 2) for number in range(3)]
+    file.write_bytes(b"".join(msgspec.json.encode(decision) + b"\n" for decision in made))
+    return file
+
+
+def test_two_weeks_are_enough(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would have been done, and the lines that do it; as JSON too."""
+    call = [*CALL, "--policy", str(policy), "--decisions", str(replayed(tmp_path, 14))]
+    assert cli.main(call) == 0
+    said = capsys.readouterr().out
+    assert "password_spray on ip: 3 decisions in 14.0 days would have stopped 3 attempts" in said
+    assert said.endswith('[enforce]\nkinds = ["password_spray"]\nscopes = ["account_ip", "ip"]\n')
+    assert cli.main([*call, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["would_have_done"][0]["decisions"], told["policy"][0]) == (3, "[enforce]")
+
+
+def test_less_is_refused(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason, and no lines."""
+    assert cli.main([*CALL, "--policy", str(policy), "--decisions", str(replayed(tmp_path, 13))]) == 1
+    out, err = capsys.readouterr()
+    assert "[enforce]" not in out
+    assert err == "error: not to be enforced yet: password_spray on ip: 13.0 days in shadow, 14 are needed\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["promote", "--kind", "password_spray", "--scope", "account_ip"], "is enforced already"),
+        ([*CALL, "--decisions", "/nowhere"], "/nowhere: cannot be read: No such file"),
+        ([*CALL[:3], "--scope", "moon"], "'moon' is not one of"),
+    ],
+)
+def test_a_wrong_call_is_exit_2(policy: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    """One line."""
+    assert cli.main([*arguments, "--policy", str(policy)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.kafka
+def test_it_goes_by_what_was_decided(
+    kafka_broker: str, topic_prefix: str, policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest state of each on the topic; a forgotten one is none."""
+    channel = Topics(kafka_broker, topic_prefix)
+    kafka, now = channel.settings.kafka, time.time()
+    for name, value in (("BOOTSTRAP", kafka.bootstrap), ("PREFIX", kafka.prefix), ("PARTITIONS", str(kafka.partitions))):
+        monkeypatch.setenv(f"CRIBLE_KAFKA_{name}", value)
+    kept, gone = (ban(f"203.0.113.{number}", start=now - 15 * DAY_S, until=now, mode="shadow") for number in (1, 2))
+    writer = TopicWriter(channel.settings, "auth.decisions", "decision/1")
+    for decision in (kept, gone, msgspec.structs.replace(kept, until=now + 60)):
+        writer.send([Written(decision.decision_id, msgspec.json.encode(decision), now)])
+    writer._started().send(topics.topic(channel.settings, "auth.decisions"), key=gone.decision_id.encode(), value=None).get(10)
+    writer.close()
+    channel.close()
+    assert cli.main([*CALL, "--policy", str(policy)]) == 0
+    assert "password_spray on ip: 1 decisions in 15.0 days" in capsys.readouterr().out
