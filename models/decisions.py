@@ -31,6 +31,7 @@ from models.usage import Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
 
 __all__ = [
+    "BY_HAND",
     "DAY_S",
     "KEEP_S",
     "MAX_DECISIONS",
@@ -56,8 +57,9 @@ __all__ = [
 ]
 
 SCHEMA: Final = "decision/1"
-#: One short word: firewall bouncers make one set per origin.
+#: One short word: firewall bouncers make one set per origin. The first is for what alerts led to, the other for what a person did.
 ORIGIN: Final = "crible"
+BY_HAND: Final = "operator"
 DAY_S: Final = 86400
 #: A decision is forgotten (its record becomes a tombstone) this long after its end.
 KEEP_S: Final = 30 * DAY_S
@@ -190,7 +192,7 @@ def decision_id(decision: Decision) -> str:
         decision.mode,
         decision.start,
         [msgspec.to_builtins(clause) for clause in decision.except_],
-        decision.alert_ids[0],
+        decision.alert_ids[0] if decision.alert_ids else None,
     )
 
 
@@ -238,6 +240,11 @@ def _nothing_familiar(account: str) -> Sequence[Except]:
     return ()
 
 
+def _refuses_all(decision: Decision, attempt: Attempt) -> bool:
+    """Nothing is being opened again."""
+    return False
+
+
 def _nobody_spared(scope: Scope, value: str, now: float) -> bool:
     """No allow list."""
     return False
@@ -277,7 +284,7 @@ class Ledger:
         self._spending = Spending(policy.budget, groups)
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
-        self._latest: dict[tuple[str, str, str, str], str] = {}  # (scenario, type, scope, value) -> decision_id
+        self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
         self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
         self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
         self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
@@ -361,7 +368,7 @@ class Ledger:
         legit = decision.impact.legit_accounts
         if decision.mode != "enforce" or decision.type not in REFUSING or legit is None or not legit.high:
             return
-        if decision.lifted_by == _BREAKER:  # it hardly held
+        if decision.lifted_by == _BREAKER or decision.origin != ORIGIN:  # it hardly held; a person has seen whom it touches
             return
         account = parts_of(decision.scope, decision.value).get("account")
         alert_ts = decision.start - self.policy.enforce_delay_s  # what came later is not known in every replay
@@ -460,7 +467,11 @@ class Ledger:
         account, network = alert.subject.account, _network_of_subject(alert)
         if account is None or network is None:
             return []
-        bans = [d for d in self._on_pairs(account, now) if d.type == "ban" and covers(network, split_value(d.value)[0])]
+        bans = [
+            d
+            for d in self._on_pairs(account, now)
+            if d.type == "ban" and d.origin == ORIGIN and covers(network, split_value(d.value)[0])
+        ]
         return [lifted for ban in bans for lifted in self.lift(ban.decision_id, now, f"alert:{alert.alert_id}")]
 
     def _exempt_networks(self, account: str, now: float) -> list[str]:
@@ -518,7 +529,11 @@ class Ledger:
             return []
         self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=decision.decision_id, reason=reason)
         since = now - SHADOWED_S + self.policy.enforce_delay_s
-        lately = [each for each in self.active(now) if each.mode == "enforce" and each.type in REFUSING and each.start >= since]
+        lately = [
+            each
+            for each in self.active(now)
+            if each.mode == "enforce" and each.type in REFUSING and each.origin == ORIGIN and each.start >= since
+        ]
         return [changed for each in lately for changed in self._to_shadow(each, now)]
 
     def _to_shadow(self, decision: Decision, now: float) -> list[Decision]:
@@ -580,8 +595,9 @@ def _named(decision: Decision) -> Decision:
     return msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
 
 
-def _slot(decision: Decision) -> tuple[str, str, str, str]:
-    return decision.scenario, decision.type, decision.scope, decision.value
+def _slot(decision: Decision) -> tuple[str, ...]:
+    """Alerts extend and replace what alerts made; what a person decided stays as it is."""
+    return decision.origin, decision.scenario, decision.type, decision.scope, decision.value
 
 
 def _jittered(duration_s: int, identifier: str) -> int:
@@ -655,10 +671,11 @@ class DecisionIndex:
 
     Args:
         policy: Its never-block set is checked again here: no decision overrides it.
+        lets_in: Whether an attempt passes a decision that would refuse it, because what was cut is being opened again.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, lets_in: Callable[[Decision, Attempt], bool] = _refuses_all) -> None:
+        self._policy, self._lets_in = policy, lets_in
         self._by_key: dict[tuple[object, ...], dict[str, Decision]] = {}
         self._key_of: dict[str, tuple[object, ...]] = {}
         self._networks: Counter[tuple[object, ...]] = Counter()  # (scope, network) -> keys that begin so
@@ -696,7 +713,7 @@ class DecisionIndex:
 
     def refusing(self, attempt: Attempt) -> Decision | None:
         """The decision that refuses ``attempt``, or ``None``."""
-        found = next((decision for decision in self._named(attempt) if refuses(decision, attempt)), None)
+        found = next((d for d in self._named(attempt) if refuses(d, attempt) and not self._lets_in(d, attempt)), None)
         return found if found is not None and self._may_block(attempt) else None
 
     def matching(self, attempt: Attempt) -> list[Decision]:

@@ -25,6 +25,7 @@ from models.ids import stable_id
 
 __all__ = [
     "ADDRESS_UNKNOWN",
+    "END_OF_TIME_S",
     "FAIL_TYPES",
     "FORWARDED",
     "MAX_FUTURE_S",
@@ -59,7 +60,7 @@ ADDRESS_UNKNOWN: Final = "address_unknown"
 #: How far a live event may be ahead of the host's clock.
 MAX_FUTURE_S: Final = 300.0
 #: Year 10000: larger numbers are milliseconds, or no time at all.
-_END_OF_TIME_S: Final = 253_402_300_800.0
+END_OF_TIME_S: Final = 253_402_300_800.0
 _RECENT_IDS: Final = 65_536
 _HASH_CHARS: Final = 32
 _MAX_UINT32: Final = 0xFFFF_FFFF
@@ -67,7 +68,7 @@ _MAX_UINT32: Final = 0xFFFF_FFFF
 _MAX_EXACT_INT: Final = 2**53 - 1
 _MAX_INT_DIGITS: Final = 20
 
-_Time = Annotated[float, msgspec.Meta(ge=0.0, lt=_END_OF_TIME_S)]
+_Time = Annotated[float, msgspec.Meta(ge=0.0, lt=END_OF_TIME_S)]
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 _Country = Annotated[str, msgspec.Meta(min_length=2, max_length=2)]
 _Float = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
@@ -353,7 +354,7 @@ def parse_time(value: object) -> float:
         raise Refused("no_ts")
     if isinstance(value, str):
         value = _rfc3339(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME_S:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < END_OF_TIME_S:
         raise Refused("bad_ts")
     return float(value)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from models.decisions import Decision, Ledger
+from models.by_hand import objection
+from models.decisions import MAX_DECISIONS, Decision, Ledger
 from models.ids import stable_id
 from models.lists import ListEntry
+from models.reopening import Move, Reopening, Reopenings, Step
 from models.stops import Reason
 
-__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Audit", "Order", "carry_out", "let_in"]
+__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Audit", "Order", "carry_out", "let_in", "note_moves"]
 
 SCHEMA: Final = "order/1"
 AUDIT_SCHEMA: Final = "audit/1"
@@ -20,16 +23,18 @@ ORDER_PREFIX: Final = "order/"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Lift one decision, or all of a campaign that hold, or close the breaker.
+    """One thing that the leader is to do. ``ts`` is UTC seconds, ``by`` the name of the key that ordered it.
 
-    ``ts`` is UTC seconds, ``by`` the name of the key that ordered it.
+    Lift the decision ``decision_id``, or all of ``campaign_id`` that hold; make ``decision``, with its ``reopening`` where it is a
+    wide one; take a ``step`` of a re-opening; note how long the servers behind take, ``latency_ms``; close
+    the ``breaker``.
 
     Raises:
-        ValueError: It names none of these, or several.
+        ValueError: It asks for none of that, or for several.
 
     >>> Order(ts=0, by="ops", reason="a customer")
     Traceback (most recent call last):
-    ValueError: an order names a decision, a campaign or the breaker
+    ValueError: an order asks for one thing
     """
 
     ts: float
@@ -37,26 +42,35 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason
     decision_id: str | None = None
     campaign_id: str | None = None
+    decision: Decision | None = None
+    reopening: Reopening | None = None
+    step: Step | None = None
+    latency_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     breaker: Literal["close"] | None = None
 
     def __post_init__(self) -> None:
-        if (self.decision_id, self.campaign_id, self.breaker).count(None) != 2:  # noqa: PLR2004  # one of three
-            raise ValueError("an order names a decision, a campaign or the breaker")
+        asked = (self.decision_id, self.campaign_id, self.decision, self.step, self.latency_ms, self.breaker)
+        if len(asked) - asked.count(None) != 1:
+            raise ValueError("an order asks for one thing")
 
     @property
     def key(self) -> str:
         """Its key on ``auth.control``; an order sent twice is one."""
-        return ORDER_PREFIX + stable_id(self.ts, self.by, self.decision_id, self.campaign_id, self.breaker)
+        meant = self.decision_id or (self.decision and self.decision.decision_id) or (self.step and self.step.decision_id)
+        return ORDER_PREFIX + stable_id(self.ts, self.by, meant, self.campaign_id)
 
     def wants_lifted(self, decision: Decision) -> bool:
-        """Whether ``decision`` is meant."""
+        """Whether ``decision`` is meant to end."""
         if self.decision_id is not None:
             return decision.decision_id == self.decision_id
         return self.campaign_id is not None and decision.campaign_id == self.campaign_id
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
-    """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds."""
+    """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
+
+    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered.
+    """
 
     ts: float
     decision_id: str
@@ -65,12 +79,19 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def carry_out(order: Order, ledger: Ledger, now: float) -> tuple[list[Decision], list[Audit]]:
-    """What ``order`` lifts in ``ledger`` at ``now``, and a note on each; nothing where all of it has ended already.
-
-    Closing the breaker lifts nothing, and is noted on the decision that opened it.
-    """
-    if order.breaker is not None:
+def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) -> tuple[list[Decision], list[Audit]]:
+    """What ``order`` changes in ``ledger`` and ``reopenings`` at ``now``, and a note on each; nothing where all of it is over."""
+    if order.decision is not None:
+        return _make(order, order.decision, ledger, reopenings, now)
+    if order.latency_ms is not None:
+        reopenings.note_latency(order.latency_ms, now)
+        return [], []
+    if order.step is not None:
+        try:
+            return [], note_moves([reopenings.step(order.step, order.by, order.reason, now)], now)
+        except ValueError as error:
+            return [], [_refusal(order, order.step.decision_id, str(error), now)]
+    if order.breaker is not None:  # noted on the decision that opened it
         closed = ledger.close_breaker(now)
         return [], [Audit(ts=now, decision_id=closed.decision_id, action="close_breaker", by=order.by, reason=order.reason)]
     meant = [decision for decision in ledger.active(now) if order.wants_lifted(decision)]
@@ -85,6 +106,30 @@ def let_in(entry: ListEntry, ledger: Ledger, now: float) -> tuple[list[Decision]
         decision for decision in ledger.active(now) if decision.mode == "enforce" and entry.spares(decision.scope, decision.value)
     ]
     return _lift(refusing, ledger, now, entry.by, entry.reason)
+
+
+def note_moves(moves: Iterable[Move], now: float) -> list[Audit]:
+    """A note on each move of a re-opening."""
+    return [Audit(ts=now, decision_id=move.decision_id, action=move.action, by=move.by, reason=move.reason) for move in moves]
+
+
+def _make(
+    order: Order, decision: Decision, ledger: Ledger, reopenings: Reopenings, now: float
+) -> tuple[list[Decision], list[Audit]]:
+    """The decision, unless something has come to speak against it since it was asked for."""
+    why = objection(decision, ledger.policy, now, spared=ledger.spared(decision.scope, decision.value, now))
+    if why is None and len(ledger) >= MAX_DECISIONS:
+        why = f"there are {MAX_DECISIONS} decisions already"
+    if why is not None:
+        return [], [_refusal(order, decision.decision_id, why, now)]
+    ledger.load(decision.decision_id, decision)
+    if order.reopening is not None:
+        reopenings.begin(order.reopening)
+    return [decision], [Audit(ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason)]
+
+
+def _refusal(order: Order, decision_id: str, why: str, now: float) -> Audit:
+    return Audit(ts=now, decision_id=decision_id, action="refuse", by=order.by, reason=f"{why}: {order.reason}")
 
 
 def _lift(meant: list[Decision], ledger: Ledger, now: float, by: str, reason: str) -> tuple[list[Decision], list[Audit]]:

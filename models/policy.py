@@ -20,7 +20,7 @@ from models.alerts import Kind
 from models.errors import InputError
 from models.toml_errors import line_of_error
 
-__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Budget", "Enforce", "Limits", "Mode", "Policy", "Scope", "network_of"]
+__all__ = ["NEVER_BLOCK", "WIDEST_PREFIX", "Budget", "Enforce", "Limits", "Mode", "Policy", "Ramp", "Scope", "network_of"]
 
 Scope = Literal[
     "account_ip",
@@ -73,6 +73,27 @@ class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scopes: frozenset[Scope] = frozenset()
 
 
+class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a cut is opened again: each wave of accounts by ``shares_percent`` one after the other, each for ``wait_s`` at least.
+
+    It goes one share back once, within ``wait_s``, more than ``max_entered`` accounts were newly entered, alerts named more than
+    ``max_tries`` tries, or the servers behind took longer than ``max_latency_ms``; without the last, latency is not watched.
+
+    Raises:
+        ValueError: The shares do not rise to 100.
+    """
+
+    shares_percent: tuple[Positive, ...] = (1, 10, 50, 100)
+    wait_s: Positive = 900
+    max_entered: NotNegative = 2
+    max_tries: NotNegative = 1000
+    max_latency_ms: Positive | None = None
+
+    def __post_init__(self) -> None:
+        if self.shares_percent[-1:] != (100,) or sorted(set(self.shares_percent)) != list(self.shares_percent):
+            raise ValueError("shares_percent rises from share to share and ends with 100")
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many legitimate accounts all enforced decisions together may touch, at the high end of what is known."""
 
@@ -122,6 +143,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     budget: Annotated[
         Budget, _means("Legitimate accounts that all enforced decisions together may touch; over it the breaker opens.")
     ] = Budget()
+    reopening: Annotated[Ramp, _means("How what a person cut widely is opened again.")] = Ramp()
     verdict_protocols: Annotated[
         frozenset[str], _means("Attempts over these are judged one by one while a campaign runs, if enforce names campaign.")
     ] = frozenset({"imap", "pop3", "smtp", "sieve"})

@@ -16,6 +16,7 @@ from models.decisions import Decision, parts_of
 from models.ids import reference
 from models.lists import ListEntry
 from models.policy import network_of
+from models.reopening import WIDE_SCOPES
 
 __all__ = ["NOTHING", "Answer", "Asked", "Sentences", "answers"]
 
@@ -36,6 +37,7 @@ _WHO: Final[dict[str, tuple[str, str]]] = {
     "country": ("from the country {country}", "depuis le pays {country}"),
     "protocol": ("over {protocol}", "par {protocol}"),
 }
+_BANNED: Final = ("to this account", "vers ce compte")
 _KINDS_FR: Final = {
     "brute_force": "beaucoup de mots de passe essayés contre un compte",
     "password_spray": "quelques essais sur chacun de nombreux comptes",
@@ -50,11 +52,16 @@ _ELSEWHERE: Final = (
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """About whom is asked: a reference, an account key, an address in the form that is counted; what is "" is not asked for."""
+    """About whom is asked: a reference, an account key, an address in the form that is counted; what is "" is not asked for.
+
+    ``country`` and ``asn`` are the address's, "" and 0 where nobody knows them.
+    """
 
     ref: str = ""
     account: str = ""
     address: str = ""
+    country: str = ""
+    asn: int = 0
 
 
 class Sentences(msgspec.Struct, frozen=True):
@@ -103,8 +110,16 @@ def _meets(asked: Asked, decision: Decision) -> bool:
         return False
     if asked.ref:
         return reference(decision.decision_id) == asked.ref
+    if decision.scope in WIDE_SCOPES:
+        return decision.mode == "enforce" and _may_come_from(asked, decision)
     parts = parts_of(decision.scope, decision.value)
     return _is_about(asked, parts.get("address", ""), parts.get("account", ""))
+
+
+def _may_come_from(asked: Asked, decision: Decision) -> bool:
+    """Whether what is cut widely may be where the customer comes from: support hears of it unless it cannot be."""
+    known = {"country": asked.country, "asn": str(asked.asn or "")}.get(decision.scope)
+    return known in {None, "", decision.value}
 
 
 def _names_entry(asked: Asked, entry: ListEntry) -> bool:
@@ -130,7 +145,8 @@ def _of_decision(decision: Decision, suspended: set[str]) -> Answer:
     elif decision.decision_id in suspended:
         state = "suspended"
     parts = parts_of(decision.scope, decision.value)
-    who_en, who_fr = (template.format(**parts) for template in _WHO[decision.scope])
+    who = _BANNED if (decision.scope, decision.type) == ("account", "ban") else _WHO[decision.scope]
+    who_en, who_fr = (template.format(**parts) for template in who)
     since, until = _clock(decision.start), _clock(decision.end)
     why_en, why_fr = KINDS[decision.scenario].title.lower(), _KINDS_FR.get(decision.scenario, decision.scenario)
     refused_en, refused_fr = {

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -26,22 +26,25 @@ from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaErro
 from models import alerts, decisions, forgetting, lists
 from models.accounts import Groups
 from models.alerts import Alert
-from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
+from models.by_hand import UNCOUNTED
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
-from models.lists import ListEntry
-from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in
+from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
 from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope
+from models.reopening import REOPENING_PREFIX, Register
+from models.reopening import SCHEMA as REOPENING_SCHEMA
 from streams import telemetry, topics
-from streams.changes import ChangeTopic, read_changes
+from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
 from streams.desk.kill_switch import KillSwitch
-from streams.desk.orders import BlockList, ControlTopic, Orders
+from streams.desk.orders import ControlTopic, ControlView, Orders
 from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
@@ -138,20 +141,27 @@ class _DecisionReader(CompactedReader):
 
 
 class _Follower:
-    """Keeps the stores equal to ``auth.decisions``, ``block_list`` and ``breaker`` to what ``auth.control`` says of them."""
+    """Keeps the stores equal to ``auth.decisions``, ``view`` to ``auth.control``, and ``register`` to account changes."""
 
-    def __init__(self, settings: Settings, stores: Sequence[DecisionStore]) -> None:
-        self._settings, self._stores = settings, stores
+    def __init__(self, settings: Settings, stores: Sequence[DecisionStore], register: Register, clock: Clock) -> None:
+        self._settings, self._stores, self._register, self._clock = settings, stores, register, clock
         self.ready = threading.Event()
-        self.block_list: list[ListEntry] = []
-        self.breaker = Breaker()
+        self.view = ControlView(settings)
+
+    def lets_in(self, decision: Decision, account: str) -> bool:
+        """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
+        return self._register.lets_in(account, decision, self.view.reopenings.get(decision.decision_id))
 
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``."""
-        reader, entries = _DecisionReader(self._settings), BlockList(self._settings)
-        try:
+        with (
+            closing(_DecisionReader(self._settings)) as reader,
+            closing(CompactedReader(self._settings, "auth.control")) as control,
+            closing(ChangeReader(self._settings, self._register, self._clock())) as changes,
+        ):
             while not stop.is_set():
-                self.block_list, self.breaker = entries.look(), entries.breaker
+                self.view.take(control.poll(timeout_ms=0))
+                changes.look()
                 for identifier, decision in reader.decisions():
                     for store in self._stores:
                         if decision is None:
@@ -161,9 +171,6 @@ class _Follower:
                 if not self.ready.is_set() and reader.caught_up():
                     self.ready.set()
                     telemetry.info("service.started", service=_STAGE)
-        finally:
-            reader.close()
-            entries.close()
 
 
 class _Leader:
@@ -227,14 +234,15 @@ class _Leader:
         Returns:
             Whether the ledger can be used further. It cannot after our own code failed: it may hold half an alert.
         """
-        self._orders.look()
-        waiting = records or self._orders.waiting or self._orders.allowed or self._orders.forgets
+        orders = self._orders
+        orders.look()
+        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings
         if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
             self._scopes.look()
         self._producer.begin_transaction()
-        made = self._carry_out(self._orders)
+        made = self._carry_out(orders)
         intact = True
         for record in records:
             next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
@@ -249,6 +257,7 @@ class _Leader:
                 intact = False
                 break
         self._keep_breaker()
+        made += self._reopen(made)
         self._let_go()
         if records:
             self._producer.send_offsets_to_transaction({self._partition: next_offset}, self._member)
@@ -261,18 +270,44 @@ class _Leader:
 
     def _carry_out(self, orders: Orders) -> list[Decision]:
         now = self._clock()
-        done = [carry_out(order, self._ledger, now) for order in orders.waiting.values()]
+        done = [carry_out(order, self._ledger, orders.reopenings, now) for order in orders.waiting.values()]
         done += [let_in(entry, self._ledger, now) for entry in orders.allowed]
-        for decision in (decision for lifted, _ in done for decision in lifted):
-            self._send(decision.decision_id, msgspec.json.encode(decision), now)
-        for note in (note for _, notes in done for note in notes):
-            self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        changed = [decision for decided, _ in done for decision in decided]
+        self._write_down(changed, [note for _, notes in done for note in notes], now)
         for key in orders.waiting:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
         for order in orders.forgets.values():
             self._forget(order, now)
         orders.carried_out()
-        return [decision for lifted, _ in done for decision in lifted]
+        return changed
+
+    def _reopen(self, made: Iterable[Decision]) -> list[Decision]:
+        """Let re-openings go on, or a step back, after what has just been decided; what is open to everybody is lifted."""
+        reopenings, now = self._orders.reopenings, self._clock()
+        for decision in made:
+            if decision.lifted is not None:
+                reopenings.end(decision.decision_id)
+        moves = reopenings.turn(now, detecting=self._has_read_all() and self._orders.heartbeats.all_beat(now))
+        open_to_all = [move.decision_id for move in moves if move.action == "reopened"]
+        lifted = [decision for identifier in open_to_all for decision in self._ledger.lift(identifier, now, "reopening")]
+        self._write_down(lifted, note_moves(moves, now), now)
+        for identifier, reopening in reopenings.take_changed().items():
+            value = None if reopening is None else msgspec.json.encode(reopening)
+            self._write(self._control, REOPENING_SCHEMA, REOPENING_PREFIX + identifier, value, now)
+        for move in moves:
+            telemetry.info("reopening.moved", decision_id=move.decision_id, name=move.action)
+        return lifted
+
+    def _has_read_all(self) -> bool:
+        """Whether no alert waits to be read."""
+        end: int = self._consumer.end_offsets([self._partition])[self._partition]
+        return bool(self._consumer.position(self._partition) >= end)
+
+    def _write_down(self, changed: Iterable[Decision], notes: Iterable[Audit], now: float) -> None:
+        for decision in changed:
+            self._send(decision.decision_id, msgspec.json.encode(decision), now)
+        for note in notes:
+            self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
 
     def _keep_breaker(self) -> None:
         """Write down that the breaker has opened or been closed; what it did is among the decisions."""
@@ -311,6 +346,7 @@ class _Leader:
         values = [msgspec.json.encode(decision) for decision in made]  # all of them before the first is sent
         for decision, value in zip(made, values, strict=True):
             self._send(decision.decision_id, value, alert.ts)
+        self._orders.reopenings.note_alert(alert)
         telemetry.WATERMARK_TIMESTAMP_SECONDS.labels(_STAGE, "0").set(alert.ts)
         return made
 
@@ -436,14 +472,25 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     groups = load_groups(settings, resolver)
     store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
-    follower = _Follower(settings, [store] if addresses is None else [store, addresses])
+    register = Register(groups)
+    follower = _Follower(settings, [store] if addresses is None else [store, addresses], register, clock)
     member = _Member(settings, policy, groups, clock)
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.breaker)
-    desk += support_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.list)
-    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.block_list, control.forget)
+    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
+    desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
+    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.forget)
+    known = Known(
+        policy=policy,
+        accounts=resolver.accounts,
+        register=register,
+        impact=lambda _scope, _value, _now: UNCOUNTED,
+        spared=follower.view.spares,
+        reopenings=lambda: follower.view.reopenings,
+        detecting=follower.view.heartbeats.all_beat,
+    )
+    desk += cut_routes(store, keys, clock, ready, known, control.order)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))

@@ -1,4 +1,4 @@
-"""Account changes in: ``POST /v1/account-changes`` of the blocking service -> ``auth.account-changes``.
+"""Account changes in and out: ``POST /v1/account-changes`` of the blocking service -> ``auth.account-changes`` -> ``ChangeReader``.
 
 A body is one JSON object, or one a line, so that a file can be sent as it is. Nothing of a body with a wrong line is taken.
 """
@@ -6,19 +6,26 @@ A body is one JSON object, or one a line, so that a file can be sent as it is. N
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from models.accounts import AccountDirectory
 from models.addresses import normalise
+from models.by_hand import MAX_ATTACK_S
 from models.changes import SCHEMA, AccountChange, By, Change
+from models.decisions import DAY_S
 from models.errors import InputError
 from models.events import MAX_FUTURE_S, MAX_TEXT, Refused, parse_time
+from models.reopening import Register
+from streams.compacted import CompactedReader, decoded
 from streams.settings import Settings
 from streams.writing import TopicWriter, Written
 
-__all__ = ["ChangeTopic", "read_changes"]
+__all__ = ["ChangeReader", "ChangeTopic", "read_changes"]
+
+#: A decision that lets in changed passwords holds for a day, about an attack that began a week before at most.
+_FROM_S: Final = MAX_ATTACK_S + DAY_S
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 
@@ -87,3 +94,35 @@ class ChangeTopic:
     def close(self) -> None:
         """Leave the broker."""
         self._writer.close()
+
+
+class ChangeReader:
+    """Keeps ``register`` equal to ``auth.account-changes``, as far back as a re-opening may look.
+
+    Args:
+        settings: Where the broker is.
+        register: Is told of each change.
+        now: UTC seconds.
+
+    Raises:
+        KafkaError: No broker, or it refused.
+    """
+
+    def __init__(self, settings: Settings, register: Register, now: float) -> None:
+        self._register = register
+        self._reader = CompactedReader(settings, "auth.account-changes", from_ts=now - _FROM_S)
+
+    def look(self) -> None:
+        """Take all that has come, without waiting."""
+        while records := list(self._reader.poll(timeout_ms=0)):
+            for change in (decoded(record, SCHEMA, AccountChange) for record in records):
+                if change is not None:
+                    self._register.note(change)
+
+    def caught_up(self) -> bool:
+        """Whether everything has been read that was there at the start."""
+        return self._reader.caught_up()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._reader.close()

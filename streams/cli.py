@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -23,13 +24,14 @@ from models.errors import CribleError
 from models.events import parse_time
 from streams import __version__, settings, telemetry
 
-__all__ = ["COMMANDS", "Time", "main", "print_json", "printable", "standard_options"]
+__all__ = ["COMMANDS", "Time", "main", "print_json", "printable", "seconds_of", "standard_options"]
 
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 #: Our state is a tree without cycles: looking for them in it as often as Python does cost a sixth of a replay (measured).
 _GC_THRESHOLDS: Final = (50_000, 50, 100)
+_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
 class _Entry(NamedTuple):
@@ -50,7 +52,8 @@ COMMANDS: Final = {
     "gate": _Entry("streams.gate", "Answer Dovecot and weakforced's clients; what they report becomes events."),
     "stop": _Entry("streams.desk.stop", "Kill switch: suspend enforcement at every service."),
     "resume": _Entry("streams.desk.resume", "Take enforcement up again after a stop."),
-    "decisions": _Entry("streams.desk.decisions", "List what was decided; lift a decision, or all of a campaign."),
+    "decisions": _Entry("streams.desk.decisions", "List what was decided; decide by hand; lift a decision, or all of a campaign."),
+    "restore": _Entry("streams.desk.restore", "Open again, wave by wave, what a person cut widely."),
     "explain": _Entry("streams.explain", "Say why an alert was raised, and what would have made it not fire."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
@@ -108,6 +111,14 @@ def _load(config: Path | None) -> settings.Settings:
     loaded = settings.load(config)
     telemetry.configure(loaded.telemetry.level)
     return loaded
+
+
+def seconds_of(_context: click.Context, _option: click.Parameter, text: str) -> int:
+    """``90m``, ``24h`` or ``2d`` in seconds; a callback of options."""
+    given = re.fullmatch(r"(\d{1,4})([mhd])", text)
+    if given is None:
+        raise click.BadParameter("a number with m, h or d, such as 24h")
+    return int(given[1]) * _UNITS_S[given[2]]
 
 
 class Time(click.ParamType):

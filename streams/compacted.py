@@ -1,4 +1,4 @@
-"""Reads compacted topics whole, from their beginning, and goes on reading them; committed records only."""
+"""Reads compacted topics whole, or others from a time on, and goes on reading them; committed records only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streams.settings import Settings
 __all__ = ["CompactedReader", "Record", "decoded", "is_of"]
 
 _POLL_MS: Final = 500
+_MS_PER_S: Final = 1000
 #: After the broker was away, readers are back within a second; the library's own limit is 30.
 _RECONNECT_MS: Final = 1000
 _SCHEMA_HEADER: Final = "crible-schema"
@@ -30,12 +31,13 @@ class CompactedReader:
     Args:
         settings: Where the broker is.
         names: Topics, without the prefix.
+        from_ts: Leave out records before this time, UTC seconds; ``None`` reads all.
 
     Raises:
         KafkaError: No broker, or it refused.
     """
 
-    def __init__(self, settings: Settings, *names: str) -> None:
+    def __init__(self, settings: Settings, *names: str, from_ts: float | None = None) -> None:
         self._partitions = [
             TopicPartition(topics.topic(settings, name), number)
             for name in names
@@ -54,9 +56,17 @@ class CompactedReader:
             self._consumer.assign(self._partitions)
             self._consumer.seek_to_beginning(*self._partitions)
             self._ends = self._consumer.end_offsets(self._partitions)
+            if from_ts is not None:
+                self._skip_to(from_ts)
         except BaseException:
             self._consumer.close()
             raise
+
+    def _skip_to(self, ts: float) -> None:
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, int(ts * _MS_PER_S)))
+        for partition in self._partitions:
+            first = found.get(partition)
+            self._consumer.seek(partition, self._ends[partition] if first is None else first.offset)
 
     def caught_up(self) -> bool:
         """Whether everything has been read that was there at the start."""

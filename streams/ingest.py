@@ -503,7 +503,7 @@ class Reading:
 @click.option(
     "--format",
     "form",
-    type=click.Choice([_AUTO, _JSON, *FORMATS, *DOCUMENTS]),
+    type=click.Choice([*dict.fromkeys((_AUTO, _JSON, *FORMATS, *DOCUMENTS))]),
     default=_AUTO,
     show_default=True,
     help="What the lines are.",

@@ -85,6 +85,8 @@ Event = Literal[
     "breaker.opened",
     # A person closed the breaker.
     "breaker.closed",
+    # What a decision cut is opened a step further, a step back, or to everybody: decision_id, name of the step.
+    "reopening.moved",
     # A person had an account forgotten: name of the key, records.
     "account.forgotten",
     # A person stopped enforcement: kind, scope (all: every one), name of the key.

@@ -14,7 +14,7 @@ from datasketches import compact_theta_sketch
 from kafka.partitioner import murmur2
 from msgspec.structs import replace
 
-from models import alerts, decisions, events, frames, verdicts
+from models import alerts, by_hand, decisions, events, frames, reopening, verdicts
 from models.accounts import AccountDirectory, Groups
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Resolver
@@ -24,8 +24,9 @@ from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Le
 from models.evaluation import GRACE_S, AccountFigures, AttemptFigures, Figures, Measure
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
-from models.policy import Mode, Policy, Scope
+from models.policy import Mode, Policy, Ramp, Scope
 from models.profiles import Profile
+from models.reopening import Reopening
 from models.sketches import ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
@@ -80,7 +81,11 @@ OPTIONS = {
     "alerts": "--follow --format --to",
     "topics": "--prefix --retention",
 }
-LATER = {"decisions", "restore", "feedback"}
+GROUPS = {
+    "decisions": {"list", "add", "lift", "undo-campaign"},
+    "restore": {"plan", "apply", "status", "latency"},
+}
+LATER = {"feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -373,6 +378,8 @@ class TestAlerts:
             "alert_id", "kind", "severity", "score", "ts", "first_ts", "last_ts", "subject", "campaign_id", "reasons", "evidence",
             "attack", "groups", "model", "cold",
         ]  # fmt: skip
+        case = replace(an_alert(), kind="campaign", cause="password_spray", members=["a"], exposed=["anne"], entered=[])
+        assert list(json.loads(msgspec.json.encode(case)))[-4:] == ["cause", "members", "exposed", "entered"]
         assert list(written["reasons"][0]) == ["code", "text", "value", "threshold"]
         assert list(written["model"]) == ["detector", "version", "score"]
         assert set(written["evidence"]) >= {"counts", "distinct", "event_ids"}
@@ -466,6 +473,32 @@ class TestDecisions:
         assert (shadow.mode, a_decision().mode) == ("shadow", "enforce")
 
 
+class TestReopening:
+    """Section 4, what a person cuts widely, and its record on ``auth.control``."""
+
+    def test_the_fields(self) -> None:
+        """Those of the record, as they are written."""
+        fields = {field.name: field.required for field in msgspec.structs.fields(Reopening)}
+        assert {name for name, required in fields.items() if required} == {
+            "decision_id", "until", "attack_since", "protected_groups", "ramp", "watched_from", "counts_from",
+        }  # fmt: skip
+        assert {name for name, required in fields.items() if not required} == {
+            "shares", "automatic", "held", "entered", "tries", "latency_ms", "latency_ts", "ordered",
+        }  # fmt: skip
+        assert {field.name for field in msgspec.structs.fields(Ramp)} == {
+            "shares_percent", "wait_s", "max_entered", "max_tries", "max_latency_ms",
+        }  # fmt: skip
+        assert (reopening.SCHEMA, reopening.REOPENING_PREFIX) == ("reopening/1", "reopening/")
+
+    def test_the_words(self) -> None:
+        """The waves in their order; the scopes that come with a re-opening; what a person may decide on, and for how long."""
+        assert reopening.WAVES == ("protected", "stable", "password_changed", "rest")
+        assert {"asn", "country", "protocol"} == reopening.WIDE_SCOPES
+        assert set(by_hand.SCOPES) == {"account_ip", "ip", "range", "account", "account_protocol", *reopening.WIDE_SCOPES}
+        assert by_hand.LONGEST_S[True] == 24 * 3600
+        assert decisions.BY_HAND == "operator"
+
+
 class TestVerdicts:
     """Section 4, the answers to single attempts."""
 
@@ -528,7 +561,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, "kafka", "bench", "forget", "promote", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "promote", *LATER}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 
@@ -539,6 +572,15 @@ class TestCommands:
         known = {option for parameter in command.params for option in parameter.opts}
         assert known >= {"--json", "--config", *OPTIONS[name].split()}
         assert command.add_help_option
+
+    @pytest.mark.parametrize("name", GROUPS)
+    def test_a_group_of_commands(self, name: str) -> None:
+        """Its commands are there, each with --json and --config."""
+        group = import_module(COMMANDS[name].module).command
+        assert isinstance(group, click.Group)
+        assert set(group.commands) >= GROUPS[name]
+        for command in group.commands.values():
+            assert {option for parameter in command.params for option in parameter.opts} >= {"--json", "--config"}
 
     def test_the_brokers_commands(self) -> None:
         """Up, down and status, each with --json and --config."""

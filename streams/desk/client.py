@@ -14,6 +14,7 @@ import msgspec
 
 from models.errors import CribleError, InputError
 from models.lists import ListEntry
+from streams.desk.cuts import Draft, Reopened
 from streams.desk.forgetting import Remembered
 from streams.desk.kill_switch import Stopped
 from streams.desk.routes import Listed, Ordered
@@ -79,6 +80,38 @@ class DeskClient:
             CribleError: None does, or it refuses.
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/orders", Ordered, json=order))
+
+    def draft(self, asked: Mapping[str, Any]) -> Draft:
+        """The decision that somebody asks for and whom it would touch, by the first service that answers; nothing is made.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/drafts", Draft, json=asked))
+
+    def decide(self, asked: Mapping[str, Any]) -> Draft:
+        """Order a decision, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/decisions", Draft, json=asked))
+
+    def reopenings(self, filters: Mapping[str, str]) -> Reopened:
+        """How far what was cut has been opened again, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("GET", url, "/v1/desk/reopenings", Reopened, params=filters))
+
+    def reopen(self, order: Mapping[str, Any]) -> Ordered:
+        """Order a step of a re-opening, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/reopenings", Ordered, json=order))
 
     def why(self, asked: Mapping[str, str]) -> Why:
         """Why somebody is refused, by the first service that answers.

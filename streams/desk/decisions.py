@@ -1,4 +1,4 @@
-"""``crible decisions``: what was decided, and orders to take it back; asks a service over HTTP."""
+"""``crible decisions``: what was decided, decisions by hand, and orders to take them back; asks a service over HTTP."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from models.alerts import Kind
-from models.decisions import Decision, go_duration
+from models.by_hand import SCOPES
+from models.decisions import Decision, Impact, go_duration
 from models.errors import CribleError
 from models.policy import Scope
-from streams.cli import print_json, printable, standard_options
+from streams.cli import print_json, printable, seconds_of, standard_options
 from streams.desk.client import DeskClient
+from streams.desk.cuts import Draft
 from streams.desk.plan import plan
+from streams.desk.restore import waves_table
+from streams.enforcement.express import EXPRESSES, withheld
 from streams.settings import Settings
 
 __all__ = ["command"]
@@ -31,7 +35,7 @@ _LOOK_AGAIN_S: Final = 0.25
 
 @click.group()
 def command() -> None:
-    """List what was decided; lift a decision, or all of a campaign; see what else could be done."""
+    """List what was decided; decide by hand; lift a decision, or all of a campaign; see what else could be done."""
 
 
 @command.command("list")
@@ -55,6 +59,56 @@ def list_(kind: str | None, scope: str | None, value: str | None, settings: Sett
     if listed.breaker is not None and listed.breaker.opened is not None:
         since = f"{datetime.fromtimestamp(listed.breaker.opened, UTC):%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"the breaker is open since {since}, nothing new is enforced: {printable(listed.breaker.reason)}")
+
+
+@command.command()
+@click.option("--scope", type=click.Choice(SCOPES), required=True, help="What is refused.")
+@click.option("--value", required=True, help="Which one: an address, a login, 64500, BR, imap; ip|login, login|protocol.")
+@click.option(
+    "--for", "for_s", callback=seconds_of, required=True, help="How long, such as 4h; 24h at most for the last three scopes."
+)
+@click.option("--reason", required=True, help="For those who ask later; it is kept in auth.audit.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="campaign", show_default=True, help="The attack it is about.")
+@click.option("--protocol", "protocols", multiple=True, help="Only over this one; may be said several times.")
+@click.option("--campaign", help="The campaign it is about: it ends with 'undo-campaign'.")
+@click.option(
+    "--attack-began", "attack_s", callback=seconds_of, default="0m", help="How long ago; newer passwords are let in sooner."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@standard_options
+def add(  # one parameter for each option
+    scope: str,
+    value: str,
+    for_s: int,
+    reason: str,
+    kind: str,
+    protocols: tuple[str, ...],
+    campaign: str | None,
+    attack_s: int,
+    yes: bool,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Decide by hand: refuse all log-ins of a scope, after showing whom that touches. The leader does it; this waits until it has.
+
+    Only a person bans an account, a provider (asn), a country or a protocol. The last three are carried out by 'crible gate' alone,
+    let the protected groups in, and are opened again with 'crible restore'.
+    """
+    asked = {"scope": scope, "value": value, "for_s": for_s, "reason": reason, "kind": kind, "protocols": protocols}
+    asked |= {"campaign_id": campaign, "attack_s": attack_s}
+    client = DeskClient(settings)
+    if not yes:
+        _show_draft(client.draft(asked))
+        click.echo("Make this decision? [y/N] ", nl=False, err=True)  # click's own question writes to stdout too
+        if click.get_text_stream("stdin").readline().strip().lower() not in {"y", "yes"}:
+            raise click.Abort
+    made = client.decide(asked)
+    wanted = {"id": made.decision.decision_id}
+    _wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(f"{made.decision.decision_id} holds from {_clock(made.decision.start)} to {_clock(made.decision.until)}")
 
 
 @command.command()
@@ -88,18 +142,33 @@ def close_breaker(reason: str, settings: Settings, as_json: bool) -> None:
     """
     client = DeskClient(settings)
     client.order({"breaker": "close", "reason": reason})
-    _await(lambda: client.decisions({}).breaker is None)
+    _wait(lambda: client.decisions({}).breaker is None)
     if as_json:
         print_json({"breaker": "closed"})
     else:
         click.echo("the breaker is closed")
 
 
-def _await(done: Callable[[], bool]) -> None:
-    """Wait until an order has been carried out.
+def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Settings, as_json: bool) -> None:
+    """Give an order, and wait until none of the decisions that it meant holds."""
+    client = DeskClient(settings)
+    meant = {decision.decision_id for decision in client.decisions(filters).decisions}
+    number = client.order(order).meant
+    _wait(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
+    if as_json:
+        print_json({"lifted": number})
+    else:
+        click.echo(f"{number} {'decision' if number == 1 else 'decisions'} lifted")
+
+
+command.add_command(plan)
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    """Return when the leader has done what was ordered.
 
     Raises:
-        CribleError: Nobody does it in time; it stays on ``auth.control`` until somebody does.
+        CribleError: Nobody carries it out in time; it stays on ``auth.control`` until somebody does.
     """
     deadline = time.monotonic() + _CARRIED_OUT_S
     while not done():
@@ -108,23 +177,32 @@ def _await(done: Callable[[], bool]) -> None:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Settings, as_json: bool) -> None:
-    """Give an order, and wait until none of the decisions that it meant holds.
+def _show_draft(draft: Draft) -> None:
+    """What a person is asked about, on stderr: whom it touches, who carries it out, how it is opened again."""
+    decision, say = draft.decision, Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print
+    over = f" over {' '.join(decision.protocols)}" if decision.protocols else ""
+    say(printable(f"refuse {decision.scope} {decision.value}{over}: {decision.reason}"))
+    say(f"from {_clock(decision.start)} to {_clock(decision.until)} ({decision.duration})")
+    for line in _impact_in_words(decision.impact):
+        say(printable(line))
+    points = [point for point in EXPRESSES if withheld(point, decision) is None]
+    say(f"carried out by: {', '.join(['crible gate', *points])}")
+    if draft.reopening is not None:
+        say("opened again wave by wave ('crible restore'):")
+        say(waves_table(draft.reopening, draft.accounts))
 
-    Raises:
-        CribleError: Nobody carries it out in time; it stays on ``auth.control`` until somebody does.
-    """
-    client = DeskClient(settings)
-    meant = {decision.decision_id for decision in client.decisions(filters).decisions}
-    number = client.order(order).meant
-    _await(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
-    if as_json:
-        print_json({"lifted": number})
-    else:
-        click.echo(f"{number} {'decision' if number == 1 else 'decisions'} lifted")
+
+def _impact_in_words(impact: Impact) -> list[str]:
+    legit = impact.legit_accounts
+    if legit is None:
+        return ["customers refused: not known, nobody has counted who uses this"]
+    lines = [f"customers refused: {legit.estimate:,} accounts ({legit.low:,} to {legit.high:,})"]
+    lines += [f"  of group {group}: {counted:,}" for group, counted in sorted(impact.by_group.items())]
+    return [*lines, f"attack stopped: {impact.attack_attempts:,} attempts on {impact.attack_accounts:,} accounts"]
 
 
-command.add_command(plan)
+def _clock(ts: float) -> str:
+    return f"{datetime.fromtimestamp(ts, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _row(decision: Decision, suspended: bool) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
-Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account.
+Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account;
+re-openings, which only the leader writes; and how far the workers are, which tells that somebody counts.
 
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
@@ -9,6 +10,7 @@ carried out once, whoever leads, and none is carried out anew on what was decide
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -18,11 +20,20 @@ from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.forgetting import FORGET_PREFIX, Forget
 from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
+from models.policy import Scope
+from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
+from models.reopening import SCHEMA as REOPENING_SCHEMA
+from streams import topics
 from streams.compacted import CompactedReader, Record, decoded
 from streams.settings import Settings
+from streams.watermarks import CONTROL_PREFIX
 from streams.writing import TopicWriter, Written
 
-__all__ = ["BlockList", "ControlTopic", "Orders"]
+__all__ = ["ControlTopic", "ControlView", "Heartbeats", "Orders"]
+
+#: Workers tell how far they are every second.
+_SILENT_S: Final = 60.0
+_MS_PER_S: Final = 1000
 
 
 class ControlTopic:
@@ -68,37 +79,68 @@ class ControlTopic:
         self._forgets.close()
 
 
-class BlockList:
-    """The entries of people's block list, and the breaker, as far as ``auth.control`` has been read.
+class Heartbeats:
+    """Whether every partition of ``auth.events`` has a worker: where nobody counts, no alerts are no good sign.
 
     Args:
-        settings: Where the broker is.
-
-    Raises:
-        KafkaError: No broker, or it refused.
+        settings: How many partitions there are.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._lists = Lists()
+        self._partitions = topics.partitions(settings, "auth.events")
+        self._told: dict[str, float] = {}  # key of a partition -> when its worker said last how far it is
+
+    def take(self, key: str, record: Record) -> None:
+        """Take over a record of ``auth.control``."""
+        if key.startswith(CONTROL_PREFIX):
+            self._told[key] = record.timestamp / _MS_PER_S
+
+    def all_beat(self, now: float) -> bool:
+        """Whether all have told within the last minute before ``now``, UTC seconds."""
+        return sum(now - told <= _SILENT_S for told in list(self._told.values())) >= self._partitions
+
+
+class ControlView:
+    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, and whether workers count.
+
+    Args:
+        settings: How many partitions there are.
+
+    Attributes:
+        block_list: Its entries, those that have ended too. This and ``reopenings`` are other objects after each change: other
+            threads are reading the old ones.
+        reopenings: By decision.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._lists, self.heartbeats = Lists(), Heartbeats(settings)
+        self.block_list: list[ListEntry] = []
+        self._allow_list: list[ListEntry] = []
+        self.reopenings: dict[str, Reopening] = {}
         self.breaker = Breaker()
-        self._reader = CompactedReader(settings, "auth.control")
 
-    def look(self) -> list[ListEntry]:
-        """All of them, after taking what has come, without waiting."""
-        for record in self._reader.poll(timeout_ms=0):
+    def spares(self, scope: Scope, value: str, now: float) -> bool:
+        """Whether the allow list speaks against a decision on ``value``."""
+        return any(now < entry.until and entry.spares(scope, value) for entry in self._allow_list)
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Take over records of the topic."""
+        for record in records:
             key = _key(record)
-            if key == BREAKER_KEY:
+            self.heartbeats.take(key, record)
+            if key.startswith(LIST_PREFIX):
+                _take_entry(self._lists, key, record)
+                self.block_list, self._allow_list = self._lists.entries("block"), self._lists.entries("allow")
+            elif key.startswith(REOPENING_PREFIX):
+                reopening = decoded(record, REOPENING_SCHEMA, Reopening)
+                others = {known: each for known, each in self.reopenings.items() if known != _decision_id(key)}
+                self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
+            elif key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
-            _take_entry(self._lists, key, record)
-        return self._lists.entries("block")
-
-    def close(self) -> None:
-        """Leave the broker."""
-        self._reader.close()
 
 
 class Orders:
-    """The orders that wait, the earliest first, the lists of people and the breaker; for the leader, who fenced the last one.
+    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, re-openings, the breaker.
 
     Args:
         settings: Where the broker is.
@@ -109,6 +151,8 @@ class Orders:
 
     def __init__(self, settings: Settings) -> None:
         self.waiting: dict[str, Order] = {}
+        self.reopenings = Reopenings()
+        self.heartbeats = Heartbeats(settings)
         self.lists = Lists()
         self.breaker = Breaker()
         self.allowed: list[ListEntry] = []
@@ -117,7 +161,7 @@ class Orders:
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
             while not self._reader.caught_up():
-                self._take(self._reader.poll())
+                self._take(self._reader.poll(), starting=True)
         except BaseException:
             self.close()
             raise
@@ -136,9 +180,14 @@ class Orders:
         self.allowed.clear()
         self.forgets.clear()
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _take(self, records: Iterable[Record], *, starting: bool = False) -> None:
         for record in records:
             key = _key(record)
+            self.heartbeats.take(key, record)
+            if key.startswith(REOPENING_PREFIX):
+                if starting:  # what comes later was written by this leader, and may be older than what it knows
+                    self.reopenings.load(_decision_id(key), decoded(record, REOPENING_SCHEMA, Reopening))
+                continue
             if key.startswith(ORDER_PREFIX):
                 self.waiting.pop(key, None)
                 order = decoded(record, SCHEMA, Order)
@@ -166,6 +215,10 @@ def _key(record: Record) -> str:
 def _breaker_in(record: Record) -> Breaker:
     """The breaker that a record tells of; closed where it cannot be read."""
     return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
+
+
+def _decision_id(key: str) -> str:
+    return key.removeprefix(REOPENING_PREFIX)
 
 
 def _take_entry(lists_: Lists, key: str, record: Record) -> ListEntry | None:

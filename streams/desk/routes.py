@@ -30,7 +30,7 @@ from streams.serve import bounded_body, find_key
 from streams.settings import ApiKey
 from streams.store import DecisionStore
 
-__all__ = ["MAX_LISTED", "Listed", "Ordered", "desk_routes"]
+__all__ = ["MAX_LISTED", "Listed", "Ordered", "desk_routes", "operator_of"]
 
 #: Of more decisions the newest are listed.
 MAX_LISTED: Final = 1000
@@ -115,15 +115,7 @@ class _Desk:
         return _json(Ordered(len(meant)), 202)
 
     def _operator(self, request: Request) -> str:
-        """The name of the key.
-
-        Raises:
-            HTTPException: 403, it is unknown or no operator's.
-        """
-        key = find_key(self._keys, request.headers.get("x-api-key", ""))
-        if not key.operator:
-            raise HTTPException(403, "access forbidden")
-        return key.name
+        return operator_of(self._keys, request)
 
     def _need_all(self) -> None:
         if not self._ready():
@@ -157,6 +149,18 @@ def desk_routes(
         Route("/v1/desk/decisions", desk.decisions, methods=["GET"]),
         Route("/v1/desk/orders", desk.orders, methods=["POST"]),
     ]
+
+
+def operator_of(keys: Sequence[ApiKey], request: Request) -> str:
+    """The name of the key that a request came with.
+
+    Raises:
+        HTTPException: 403, it is unknown or no operator's.
+    """
+    key = find_key(keys, request.headers.get("x-api-key", ""))
+    if not key.operator:
+        raise HTTPException(403, "access forbidden")
+    return key.name
 
 
 def _filter(asked: Any) -> Callable[[Decision], bool]:

@@ -17,9 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.accounts import AccountDirectory
-from models.decisions import parts_of
+from models.attempts import Resolver
+from models.decisions import Decision, parts_of
 from models.errors import CribleError
+from models.events import AuthEvent
+from models.geo import UNKNOWN
 from models.lists import ListEntry, listed_address
 from models.stops import Reason
 from models.why import NOTHING, Answer, Asked, Sentences, answers
@@ -55,12 +57,13 @@ class _Support:
         keys: Sequence[ApiKey],
         clock: Callable[[], float],
         ready: Callable[[], bool],
-        accounts: AccountDirectory,
+        resolver: Resolver,
         block_list: Callable[[], Sequence[ListEntry]],
         send_entry: Callable[[ListEntry], None],
+        lets_in: Callable[[Decision, str], bool],
     ) -> None:
         self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
-        self._accounts, self._block_list, self._send_entry = accounts, block_list, send_entry
+        self._resolver, self._block_list, self._send_entry, self._lets_in = resolver, block_list, send_entry, lets_in
 
     async def why(self, request: Request) -> Response:
         key = self._admit(request)
@@ -87,7 +90,13 @@ class _Support:
     def _answers(self, asked: Asked, key: ApiKey) -> list[Answer]:
         """What meets whom is asked about, as far as it is for ``key``: accounts of other realms are not."""
         now, stops = self._clock(), self._store.stops
-        held = self._store.all(now, lambda each: key.may_see(parts_of(each.scope, each.value).get("account", "")))
+        held = self._store.all(
+            now,
+            lambda each: (
+                key.may_see(parts_of(each.scope, each.value).get("account", ""))
+                and not (asked.account and self._lets_in(each, asked.account))
+            ),
+        )
         suspended = {decision.decision_id for decision in held if stops.suspend(decision.scenario, decision.scope)}
         entries = [entry for entry in self._block_list() if now < entry.until and key.may_see(entry.account)]
         return answers(asked, held, entries, suspended)
@@ -124,9 +133,12 @@ class _Support:
 
     def _asked(self, ref: str, ip: str, login: str) -> Asked:
         try:
-            return Asked(ref=ref, address=listed_address(ip) if ip else "", account=self._accounts.resolve(login) if login else "")
+            address = listed_address(ip) if ip else ""
         except ValueError:
             raise HTTPException(400, "ip is not an IP address") from None
+        place = self._resolver.geo.place(AuthEvent(ts=0, login="", remote=ip.partition("/")[0], success=False)) if ip else UNKNOWN
+        account = self._resolver.accounts.resolve(login) if login else ""
+        return Asked(ref=ref, address=address, account=account, country=place.country, asn=place.asn)
 
     def _admit(self, request: Request) -> ApiKey:
         """The key.
@@ -147,9 +159,10 @@ def support_routes(
     keys: Sequence[ApiKey],
     clock: Callable[[], float],
     ready: Callable[[], bool],
-    accounts: AccountDirectory,
+    resolver: Resolver,
     block_list: Callable[[], Sequence[ListEntry]],
     send_entry: Callable[[ListEntry], None],
+    lets_in: Callable[[Decision, str], bool],
 ) -> list[Route]:
     """The routes of the module's text.
 
@@ -158,11 +171,12 @@ def support_routes(
         keys: Those with ``support`` or ``operator`` may ask.
         clock: The present, UTC seconds.
         ready: Whether the store is complete.
-        accounts: Knows which account a login opens.
+        resolver: Knows which account a login opens, and where an address is.
         block_list: The entries of people's block list.
         send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
+        lets_in: Whether an account passes a decision, because what that cut is being opened again.
     """
-    support = _Support(store, keys, clock, ready, accounts, block_list, send_entry)
+    support = _Support(store, keys, clock, ready, resolver, block_list, send_entry, lets_in)
     return [
         Route("/v1/why", support.why, methods=["GET"]),
         Route("/v1/desk/appeals", support.appeal, methods=["POST"]),

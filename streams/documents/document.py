@@ -1,14 +1,16 @@
 """What a JSON log-in record is: data that says where in it the fields of an attempt stand.
 
 A document names its rules in order; the first rule whose conditions hold decides. A *path* is a dotted name. It goes through
-objects, through text that is JSON or ``key="value"`` pairs itself, and through lists: of ``{"name": …, "value": …}`` the item with
-that name, of other objects all items. What is compared or looked up is compared as text without regard to case.
+objects, through text that is JSON or ``key="value"`` pairs itself, and through lists: of ``{"name": …, "value": …}``, or ``key``
+for ``name``, the item with that name, of other objects all items. What is compared or looked up is compared as text without
+regard to case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from re import Pattern
 from typing import Any, Final
 
 __all__ = ["OTHER", "Document", "Fields", "Rule", "Sample", "Values", "any_of", "codes"]
@@ -34,6 +36,7 @@ class Rule:
             ``OTHER``'s value, or nothing. ``success`` that stands for ``None``: no attempt, or not its end.
         constants: What a field is where the record does not say.
         is_local: A time without a zone is the local time of ``--tz``, not UTC.
+        sentences: Conditions too: path, and the pattern of the text that stands there. Their groups are found at ``@name``.
     """
 
     when: Mapping[str, frozenset[str] | None]
@@ -41,6 +44,7 @@ class Rule:
     values: Mapping[str, Values] = field(default_factory=dict)
     constants: Values = field(default_factory=dict)
     is_local: bool = False
+    sentences: Mapping[str, Pattern[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ _PAIR: Final = re.compile(r'(\w++)="((?:[^"\\]++|\\.)*+)"(?:, |\Z)', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _NULL: Final = "null"
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)([.,]\d+)? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
+#: As Nextcloud may be told to write it.
+_LONG_TIME: Final = re.compile(r"[A-Z][a-z]{2,8} \d{1,2}, \d{4} \d\d:\d\d:\d\d", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,19}(?:\.\d{1,9})?", re.ASCII)
 _NO_ADDRESS: Final = ("", "-")
 #: What lies between is a time in milliseconds: in seconds it would be the year 5138 or later.
@@ -59,9 +61,9 @@ class DocumentReader:
         """
         for inner in _unwrapped(record):
             for document in self._documents:
-                found = [(part, rule) for part in _parts(document, inner) if (rule := _rule_of(document, part))]
+                found = [match for part in _parts(document, inner) if (match := _rule_of(document, part))]
                 if found:
-                    events = (self._event(rule, part) for part, rule in found)
+                    events = (self._event(rule, part) for rule, part in found)
                     return [event for event in events if event is not None]
         return None
 
@@ -125,8 +127,28 @@ def _parts(document: Document, record: Record) -> list[Record]:
     return [{**record, **item} for item in items if isinstance(item, dict)]
 
 
-def _rule_of(document: Document, record: Record) -> Rule | None:
-    return next((rule for rule in document.rules if all(_holds(record, *part) for part in rule.when.items())), None)
+def _rule_of(document: Document, record: Record) -> tuple[Rule, Record] | None:
+    """The first rule that holds, and the record with what its sentences say."""
+    for rule in document.rules:
+        if all(_holds(record, *part) for part in rule.when.items()):
+            if not rule.sentences:
+                return rule, record
+            said = _said(rule, record)
+            if said is not None:
+                return rule, {**record, **said}
+    return None
+
+
+def _said(rule: Rule, record: Record) -> Record | None:
+    """The groups of a rule's sentences; ``None`` if one is not there."""
+    said: dict[str, Any] = {}
+    for path, pattern in rule.sentences.items():
+        text = _find(record, _keys(path))
+        match = pattern.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            return None
+        said.update((f"@{name}", group) for name, group in match.groupdict().items())
+    return said
 
 
 def _holds(record: Record, path: str, texts: frozenset[str] | None) -> bool:
@@ -183,7 +205,7 @@ def _find(value: Any, keys: tuple[str, ...]) -> Any:
 def _find_in_list(items: list[Any], keys: tuple[str, ...]) -> Any:
     objects = [item for item in items if isinstance(item, dict)]
     for item in objects:
-        if item.get("name", item.get("Name")) == keys[0]:
+        if item.get("name", item.get("Name", item.get("key"))) == keys[0]:
             value = next((item[name] for name in _VALUES if item.get(name) is not None), None)
             return _find(value, keys[1:])
     return [found for item in objects if (found := _find(item, keys)) is not None] or None
@@ -242,6 +264,11 @@ def _time(value: object, zone: tzinfo) -> float:
 
 def _clock_time(text: str, zone: tzinfo) -> float:
     match = _TIME.fullmatch(text)
+    if match is None and _LONG_TIME.fullmatch(text):
+        try:
+            return datetime.strptime(text, "%B %d, %Y %H:%M:%S").replace(tzinfo=zone).timestamp()
+        except (ValueError, OverflowError):
+            pass
     if match is None:
         raise Refused("bad_ts")
     date, clock, fraction, offset = match.groups()

@@ -1,7 +1,8 @@
 """What each enforcement point can express; what it cannot is never given to it (contract section 4).
 
 A point that was handed a decision without its exceptions, its protocols or its account would refuse more people than the
-decision says. ``guard`` is made of exceptions, so none of these points has it: that is for verdicts (``crible gate``).
+decision says. ``guard`` is made of exceptions, so none of these points has it: that is for verdicts (``crible gate``). So are
+decisions on a provider, a country or a protocol: accounts are let in again one after the other, by who knows accounts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from models.decisions import Decision, address_of
 from models.policy import Scope, network_of
+from models.reopening import WIDE_SCOPES
 from streams import telemetry
 
 __all__ = ["EXPRESSES", "Expresses", "Point", "Withheld", "count_withheld", "withheld"]
@@ -36,13 +38,13 @@ class Expresses(NamedTuple):
 
 
 EXPRESSES: Final[Mapping[Point, Expresses]] = {
-    "lapi": Expresses(frozenset(get_args(Scope))),  # who asks for a scope by its name can carry it out
+    "lapi": Expresses(frozenset(get_args(Scope)) - WIDE_SCOPES),  # who asks for a scope by its name can carry it out
     "lapi_addresses": Expresses(_ADDRESSES, ipv6=False, widest_ipv4=24),
     "crowdsec": Expresses(_ADDRESSES),
     "haproxy": Expresses(_ADDRESSES),
     "nftables": Expresses(_ADDRESSES),
     "nginx": Expresses(_ADDRESSES),
-    "postfix": Expresses(_ADDRESSES | {"account_ip", "account", "account_protocol", "protocol"}, protocol="smtp"),
+    "postfix": Expresses(_ADDRESSES | {"account_ip", "account", "account_protocol"}, protocol="smtp"),
     "list": Expresses(_ADDRESSES),
 }
 

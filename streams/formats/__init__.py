@@ -18,10 +18,10 @@ __all__ = ["FORMATS"]
 
 
 def _found() -> dict[str, Format]:
-    """The formats of all modules in ``programs``, by name."""
+    """The formats of all modules in ``programs``, by name, those of many programs last."""
     modules = sorted(module.name for module in iter_modules(programs.__path__))
     forms: list[Format] = [import_module(f"{programs.__name__}.{name}").FORMAT for name in modules]
-    return {form.name: form for form in forms}
+    return {form.name: form for form in sorted(forms, key=lambda form: form.is_common)}
 
 
 FORMATS: Final[dict[str, Format]] = _found()

@@ -13,18 +13,21 @@ from dataclasses import dataclass, field
 from re import Pattern
 from typing import Final, Literal
 
-__all__ = ["ADDRESS", "Format", "Role", "Rule", "Sample"]
+__all__ = ["ADDRESS", "HOST", "Format", "Role", "Rule", "Sample"]
 
 #: What may be an address; the event's own check decides. A full stop or colon behind it is the sentence's.
 ADDRESS: Final = r"[0-9A-Fa-f.:]{0,45}(?:[0-9A-Fa-f]|::)(?:%[\w.-]{1,16})?"
+#: The same where a port may follow, ``\[?(?P<remote>{HOST})\]?(?::\d+)?``: of ``192.0.2.1:80`` the port is no part.
+HOST: Final = rf"(?:::[Ff]{{4}}:)?\d+\.\d+\.\d+\.\d+|{ADDRESS}"
 
 #: One attempt can leave several lines. Of one connection, in this order and each optional: ``opening`` (a name was given),
 #: ``asked`` (a password was asked for), ``checked`` (a part of the program found it wrong), ``attempt`` (the outcome); the
 #: first of them counts, and the first of each later kind is the same attempt. ``closing``: an attempt only if its connection
 #: has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the
 #: connection brings. ``echo``: written for another program about an attempt at it; an attempt only if that program stays
-#: silent, and without an address only the reason of one.
-Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo"]
+#: silent, and without an address only the reason of one. ``told``: no attempt; what it captures belongs to later lines with the
+#: same ``conn``.
+Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Rule:
 
     Attributes:
         role: What the line means among the others about the same attempt.
-        pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts.
+        pattern: Its groups are named like AuthEvent's fields; ``times`` is a number of equal attempts, ``time`` a time that
+            does not start the line, ``forwarded`` the hops behind ``remote``, ``conn`` the program's own number of a connection.
         fields: What holds for every such line.
         values: By field, what a captured text stands for. Other texts are taken as they are, but a protocol that is not
             named is the format's, and a reason that is not named is unknown.
@@ -74,6 +78,7 @@ class Format:
         own_tags: The same for tags that the rules see too, because the program's own file starts its lines with them.
         anywhere: Matches the start of its messages, whatever program logs them.
         connection: What lines of one connection have in common: the logging process or ``session_id``; None if nothing.
+        is_common: What many programs write, tried after the programs' own.
     """
 
     name: str
@@ -87,3 +92,4 @@ class Format:
     own_tags: Pattern[str] | None = None
     anywhere: Pattern[str] | None = None
     connection: Literal["process", "session_id"] | None = None
+    is_common: bool = False

@@ -7,6 +7,7 @@ are short and clean becomes an event without another check.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ __all__ = ["MAX_TIMES", "LogReader"]
 
 #: Tags that are remembered at a time.
 _TAGS: Final = 4_096
+#: Numbered connections that are remembered at a time; each takes a few hundred bytes.
+_CONNECTIONS: Final = 16_384
 #: What fails with these is a token, not a password (RFC 7628; Google's XOAUTH2).
 _TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoauth2"})
 _WRONG_PASSWORD: Final = frozenset({None, "credentials"})
@@ -51,9 +54,10 @@ class _Step:
         is_echo: Whether the line was written for another program.
         meanings: By field, what its captured texts stand for.
         has_times: Whether the line may say how many attempts it stands for.
+        has_conn: Whether the line is one of several of a connection that the program numbers.
     """
 
-    __slots__ = ("ambiguous", "connection", "constants", "has_times", "is_echo", "match", "meanings", "rule")
+    __slots__ = ("ambiguous", "connection", "constants", "has_conn", "has_times", "is_echo", "match", "meanings", "rule")
 
     def __init__(self, form: Format, protocol: str, rule: Rule) -> None:
         self.rule, self.match, self.connection = rule, rule.pattern.match, form.connection
@@ -65,6 +69,7 @@ class _Step:
             (name, _Meanings(values, is_fixed=name in others, other=others.get(name))) for name, values in rule.values.items()
         )
         self.has_times = "times" in rule.pattern.groupindex
+        self.has_conn = "conn" in rule.pattern.groupindex
 
 
 #: A rule, what it matched, and how often the line stands for itself.
@@ -95,8 +100,10 @@ class LogReader:
         self._is_ours = self._proxies.trusts
         self._split = Splitter().split
         self._joiner, self._connections = Joiner(done), Connections()
+        self._told: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._of_tag: dict[str, tuple[tuple[bool, tuple[_Step, ...]], ...]] = {}
-        self._untagged = tuple((form.words, _steps(form, form.protocol)) for form in self._formats)
+        untagged = [(form.words, _steps(form, form.protocol)) for form in self._formats]
+        self._untagged = tuple((word, steps) for words, steps in untagged for word in words)
         self._anywhere = tuple((form.anywhere.match, _steps(form, form.protocol)) for form in self._formats if form.anywhere)
 
     @property
@@ -129,11 +136,26 @@ class LogReader:
         if step.ambiguous is not None and step.ambiguous.search(match.string):
             raise Refused("bad_remote")
         fields, times = _fields(step, match, times)
+        if step.has_conn and not self._complete(step.rule, fields, (frame.host, frame.tag, match["conn"])):
+            return None
         if step.is_echo and not fields.get("remote"):
             self._joiner.reason(fields["login"], fields.get("fail_type"))
             return None
         event = self._event(fields, frame, is_short=is_text and len(match.string) <= MAX_TEXT)
         return self._ready(step, event, line, frame, times)
+
+    def _complete(self, rule: Rule, fields: dict[str, Any], connection: tuple[str, ...]) -> bool:
+        """Whether a line of a numbered connection is an attempt of somebody: then ``fields`` has what earlier lines told."""
+        del fields["conn"]
+        told = self._told.pop(connection, {})
+        self._told[connection] = told
+        if len(self._told) > _CONNECTIONS:
+            self._told.popitem(last=False)
+        if rule.role == "told":
+            told |= {name: fields[name] for name in ("login", "remote") if name in rule.pattern.groupindex}
+            return False
+        fields.update(told)
+        return bool(fields["login"])
 
     def release(self, now: float) -> list[Located]:
         """What has waited long enough at ``now`` (UTC seconds), for a file that gets no more lines for a while."""
@@ -162,8 +184,8 @@ class LogReader:
                 return found
         if not frame.host or not frame.time:
             times, message = unwrap(text[frame.rest_at :])
-            for words, steps in self._untagged:
-                if any(word in message for word in words) and (found := _first(steps, message, times)):
+            for word, steps in self._untagged:
+                if word in message and (found := _first(steps, message, times)):
                     return found
         return None
 
@@ -180,7 +202,8 @@ class LogReader:
         return self._of_tag[tag]
 
     def _event(self, fields: dict[str, Any], frame: Frame, *, is_short: bool) -> AuthEvent:
-        time, host = frame.time, frame.host
+        host, inner = frame.host, fields.pop("time", "")
+        time = frame.time or inner
         try:
             ts = fields["ts"] = self._clock.ts(time) if time else self._at
         except (ValueError, OverflowError):

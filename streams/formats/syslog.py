@@ -11,6 +11,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
+from models.events import END_OF_TIME_S
+
 __all__ = ["Clock", "Frame", "Splitter", "split", "unwrap"]
 
 _NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -27,11 +29,12 @@ _TAI64_EPOCH: Final = (1 << 62) + 10
 
 _MONTH: Final = r"[A-Z][a-z]{2}"
 _BSD: Final = rf"{_MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d"
-_ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[+-]\d\d:?\d\d|Z)?"
+_ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[+-]\d\d:?\d\d|Z| UTC| GMT)?+"
 _PROGRAM: Final = (
-    r"(?:(?P<host>\S{0,254}[^\s:]) +)?(?P<tag>[\w./+-]+)(?:\([\w-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
+    r"(?:(?P<host>(?=[\w:])(?!\d+\.\d+\.\d+\.\d+:\d)\S{0,254}[^\s:]) +)?"
+    r"(?P<tag>%{0,2}[\w./+-]+)(?:\([\w.-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
 )
-#: What nearly all lines begin with. A host never ends in a colon; a program ends in one, or in its process number.
+#: What nearly all lines begin with. A host never ends in a colon and has no port; a program ends in one, or in its process number.
 _SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_PROGRAM}")
 _TAG: Final = _SYSLOG.groupindex["tag"]
 _RFC5424: Final = re.compile(
@@ -43,23 +46,41 @@ _BARE_PROGRAM: Final = re.compile(_PROGRAM)
 _BRACKETED: Final = re.compile(r"\[(?P<tag>[\w.-]+)\]:? +")
 _REPEATED: Final = re.compile(r"message repeated (\d{1,4}) times: \[ (.*)\]$", re.DOTALL)
 
-_CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?"
-_ZONE: Final = r"(?: ?(?P<zone>[+-]\d\d:?\d\d|Z))?"
+_CLOCK: Final = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?"
+_ZONE: Final = r"(?: ?(?P<zone>[+-]\d\d:?\d\d|Z|UTC|GMT))?"
 _NAMED: Final = rf"(?P<name>{_MONTH})"
 _SPELLINGS: Final = tuple(
     map(
         re.compile,
         (
             rf"{_NAMED} {{1,2}}(?P<day>\d{{1,2}})(?: (?P<year>\d{{4}}))? {_CLOCK}",  # syslog
-            rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)[T ]{_CLOCK}{_ZONE}",  # ISO 8601
+            rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)[T ] ?{_CLOCK}{_ZONE}",  # ISO 8601; MySQL puts a space for 0
             rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {_CLOCK}",  # nginx
             rf"{_MONTH} {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK} (?P<year>\d{{4}})",  # ctime: vsftpd, Apache
-            rf"(?P<day>\d\d)[-/]{_NAMED}[-/](?P<year>\d{{4}})[ :]{_CLOCK}{_ZONE}",  # PHP, Kerio
+            rf"(?P<day>\d{{1,2}})[-/]{_NAMED}[-/](?P<year>\d{{4}})[ :]{_CLOCK}{_ZONE}",  # PHP, Kerio
             rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {_CLOCK}",  # SquirrelMail
             rf"(?P<day>\d\d)-(?P<month>\d\d)-(?P<year>\d{{4}}) {_CLOCK}",  # Domino
             rf"(?P<year>\d{{4}}) {_NAMED} {{1,2}}(?P<day>\d{{1,2}}) {_CLOCK}",  # syslog-ng with year
             rf"{_NAMED}-(?P<day>\d\d)-(?P<short_year>\d\d) {_CLOCK}",  # ASSP
+            rf"(?P<month>\d\d)-(?P<day>\d\d) {_CLOCK}",  # FreeSWITCH
+            rf"(?P<short_year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {{1,2}}{_CLOCK}",  # MySQL before 5.6
+            rf"(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d)-{_CLOCK}",  # xrdp
+            rf"(?P<year>\d{{4}}):(?P<month>\d\d):(?P<day>\d\d)-{_CLOCK}",  # DirectAdmin
             r"@(?P<tai64n>[0-9a-f]{24})",  # multilog
+        ),
+    )
+)
+#: Times that only formats find, within a line.
+_INNER: Final = tuple(
+    map(
+        re.compile,
+        (
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}), {_CLOCK}(?: (?P<half>[AP]M))?",  # NestJS
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}",  # cPanel
+            rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d) time={_CLOCK}",  # FortiOS
+            rf"(?P<day>\d\d) {_NAMED} (?P<year>\d{{4}}) {_CLOCK}{_ZONE}",  # RFC 5322: Samba
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) - {_CLOCK}",  # Half-Life
+            r"(?P<epoch>\d{10})(?:\.?(?P<fraction>\d{1,9}))?",
         ),
     )
 )
@@ -158,7 +179,7 @@ def _leading_time(line: str, start: int = 0) -> tuple[str, int]:
             after = line[end : end + 3]
             if in_brackets and after.startswith("]"):
                 end += 2 if after.startswith("]:") else 1
-            elif in_brackets or not after.startswith((" ", ",", ":", ".")):
+            elif in_brackets or not after.startswith((" ", ",", ":", ".", "|")):
                 continue
             elif not after.startswith(" "):
                 end += 1
@@ -212,6 +233,8 @@ class Clock:
             ts = self._in_hour(int(time[-5:-3]) * 60.0 + int(time[-2:]))
         else:
             ts = self._parse(time)
+        if not 0.0 <= ts < END_OF_TIME_S:
+            raise ValueError("before 1970 or after 9999")
         self._text, self._ts = time, ts
         return ts
 
@@ -224,14 +247,18 @@ class Clock:
         return ts
 
     def _parse(self, time: str) -> float:
-        match = next((match for spelling in _SPELLINGS if (match := spelling.fullmatch(time))), None)
+        match = next((match for spelling in (*_SPELLINGS, *_INNER) if (match := spelling.fullmatch(time))), None)
         if match is None:
             raise ValueError("not a time")
         parts = match.groupdict()
         if tai64n := parts.get("tai64n"):
             return int(tai64n[:16], 16) - _TAI64_EPOCH + int(tai64n[16:], 16) / 1e9
+        if epoch := parts.get("epoch"):
+            return int(epoch) + float("0." + (parts["fraction"] or "0"))
         month = int(parts.get("month") or _MONTHS.get(parts.get("name") or "", 0))
         day, hour = int(parts["day"]), int(parts["hour"])
+        if half := parts.get("half"):
+            hour = hour % 12 + 12 * (half == "PM")
         second = int(parts["minute"]) * 60.0 + int(parts["second"]) + float("0." + (parts["fraction"] or "0"))
         if zone := parts.get("zone"):
             return datetime(int(parts["year"]), month, day, hour, tzinfo=_offset(zone)).timestamp() + second
@@ -267,7 +294,7 @@ class Clock:
 
 
 def _offset(zone: str) -> tzinfo:
-    if zone == "Z":
+    if zone in ("Z", "UTC", "GMT"):
         return UTC
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
     return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))

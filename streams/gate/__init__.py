@@ -46,7 +46,7 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
     """Serve until a signal comes; call from the main thread. Needs no broker to start.
 
     Raises:
-        InputError: The spool, or the certificate, cannot be used.
+        InputError: The spool, the certificate or the groups file cannot be used.
         CribleError: The port is taken.
     """
     gate, stop = settings.gate, threading.Event()

@@ -2,7 +2,8 @@
 
 Kept equal to ``auth.decisions``, ``auth.control`` and ``auth.profiles``. Who is in doubt is let in. Nobody is refused before the
 topics have been read to their ends, nor after reading them failed; a record that cannot be understood takes back what its key said
-before, and where it is a profile there are no more verdicts, because its account would look like one without a past.
+before, and where it is a profile there are no more verdicts, because its account would look like one without a past. A decision on
+a provider, a country or a protocol refuses nobody without its re-opening, which says whom it lets in.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
@@ -22,15 +24,18 @@ from models import decisions, lists, profiles
 from models.accounts import Groups
 from models.attempts import Attempt
 from models.campaigns import Campaign
-from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
+from models.decisions import DAY_S, MAX_DECISIONS, Decision, DecisionIndex
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
+from models.reopening import REOPENING_PREFIX, Register, Reopening
+from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
 from models.verdicts import Phase, Verdict, Verdicts
 from streams import telemetry, topics
+from streams.changes import ChangeReader
 from streams.compacted import CompactedReader, Record, decoded, is_of
 from streams.settings import Settings
 from streams.stages import CAMPAIGN_KEY
@@ -57,11 +62,12 @@ class Standing:
 
     Args:
         policy: Its never-block set holds here too; says whether there are verdicts.
-        groups: Accounts of protected groups get none.
+        groups: Accounts of protected groups get none, and are let in first by what is opened again.
     """
 
     def __init__(self, policy: Policy, groups: Groups | None = None) -> None:
         self._policy, self._groups = policy, groups or Groups()
+        self.register = Register(self._groups, self)
         self._lock = threading.Lock()
         self._stops = NO_STOPS
         self.is_ready = False
@@ -71,7 +77,8 @@ class Standing:
         """Refuse nobody until :meth:`complete`."""
         with self._lock:
             self.is_ready = False
-            self._decisions, self._lists = DecisionIndex(self._policy), Lists()
+            self._decisions, self._lists = DecisionIndex(self._policy, self._lets_in), Lists()
+            self._reopenings: dict[str, Reopening] = {}  # by decision
             self._held: dict[str, Decision] = {}  # the suspended ones too
             self._ends: list[tuple[float, str]] = []
             self._profiles = Profiles()
@@ -81,7 +88,7 @@ class Standing:
     def stop(self, stops: Stops) -> None:
         """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
         with self._lock:
-            self._stops, self._decisions = stops, DecisionIndex(self._policy)
+            self._stops, self._decisions = stops, DecisionIndex(self._policy, self._lets_in)
             for decision in self._held.values():
                 self._put(decision)
 
@@ -158,6 +165,21 @@ class Standing:
         with self._lock:
             self._lists.take(key, entry)
 
+    def put_reopening(self, decision_id: str, reopening: Reopening | None) -> None:
+        """Take the newest state of a re-opening; ``None`` where it is gone."""
+        with self._lock:
+            self._reopenings.pop(decision_id, None)
+            if reopening is not None:
+                self._reopenings[decision_id] = reopening
+
+    def stable_since(self, account: str) -> float | None:
+        """Since when an account's habits are stable: a week after the first of the networks that it uses."""
+        profile = self._profiles.find(account)
+        return None if profile is None or not profile.networks else float((min(profile.networks.values()) + 7) * DAY_S)
+
+    def count_stable(self, before: float) -> int | None:
+        """Nobody asks a gate."""
+
     def entries(self, name: ListName, now: float) -> list[ListEntry]:
         """The entries of a list that hold at ``now``."""
         with self._lock:
@@ -167,6 +189,9 @@ class Standing:
         """The keys of entries that ended before a time."""
         with self._lock:
             return self._lists.ended(before)
+
+    def _lets_in(self, decision: Decision, attempt: Attempt) -> bool:
+        return self.register.lets_in(attempt.account, decision, self._reopenings.get(decision.decision_id))
 
     def _put(self, decision: Decision) -> None:
         if not self._stops.suspend(decision.scenario, decision.scope):
@@ -209,19 +234,20 @@ class Follower:
                 stop.wait(_AGAIN_S)
 
     def _follow(self, stop: threading.Event) -> None:
-        reader = CompactedReader(self._settings, "auth.decisions", "auth.control", "auth.profiles")
-        try:
+        with (
+            closing(CompactedReader(self._settings, "auth.decisions", "auth.control", "auth.profiles")) as reader,
+            closing(ChangeReader(self._settings, self._standing.register, self._clock())) as changes,
+        ):
             while not stop.is_set():
                 for record in reader.poll():
                     self.take(record)
-                if not self._standing.is_ready and reader.caught_up():
+                changes.look()
+                if not self._standing.is_ready and reader.caught_up() and changes.caught_up():
                     # All this stays. Otherwise the collector looks at it every now and then, while log-ins wait.
                     gc.collect()
                     gc.freeze()
                     self._standing.complete()
                     telemetry.info("service.started", service="gate")
-        finally:
-            reader.close()
 
     def take(self, record: Record) -> None:
         """Take over one record."""
@@ -233,6 +259,8 @@ class Follower:
             self._standing.put_decision(key, decision, self._clock())
         elif key.startswith(LIST_PREFIX):
             self._standing.put_entry(key, decoded(record, lists.SCHEMA, ListEntry))
+        elif key.startswith(REOPENING_PREFIX):
+            self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
         elif key == CAMPAIGN_KEY:
             self._take_campaign(record)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from models.accounts import Groups
+import msgspec
+
+from models.accounts import AccountDirectory, Groups
 from models.breaker import Breaker
+from models.by_hand import Asked, made_by_hand, reopening_of
 from models.decisions import Decision, Ledger, join_value
 from models.lists import ListEntry, Lists
-from models.orders import Order, carry_out, let_in
+from models.orders import Order, carry_out, let_in, note_moves
 from models.policy import Policy
+from models.reopening import Reopenings, Step
 from tests.block_service import spray
 from tests.factories import T0, ban
 
@@ -29,19 +33,62 @@ def test_an_order_lifts_what_it_means_once() -> None:
     """With who ordered it and why; carried out again it finds nothing."""
     one, other = ban(ADDRESS, campaign_id="c"), ban("203.0.113.8")
     ledger, order = ledger_of(one, other), Order(ts=T0, by="anne", reason="a drill", campaign_id="c")
-    lifted, notes = carry_out(order, ledger, T0)
+    lifted, notes = carry_out(order, ledger, Reopenings(), T0)
     assert [(each.decision_id, each.lifted, each.lifted_by) for each in lifted] == [(one.decision_id, T0, "anne")]
     assert [(note.decision_id, note.action, note.by, note.reason) for note in notes] == [
         (one.decision_id, "lift", "anne", "a drill")
     ]
-    assert carry_out(order, ledger, T0 + 1) == ([], [])
+    assert carry_out(order, ledger, Reopenings(), T0 + 1) == ([], [])
+
+
+def cut(scope: str = "country", value: str = "BR") -> Decision:
+    asked = Asked(scope=scope, value=value, for_s=3600, reason="a botnet")  # type: ignore[arg-type]
+    return made_by_hand(asked, "anne", T0, Policy.enforcing(), AccountDirectory("example.org"))
+
+
+def test_a_decision_by_hand_is_made_with_its_reopening() -> None:
+    """Once, with a note; a step of the re-opening is noted too, and one that cannot be taken."""
+    ledger, reopenings, decision = ledger_of(), Reopenings(), cut()
+    order = Order(ts=T0, by="anne", reason="r", decision=decision, reopening=reopening_of(decision, ledger.policy, T0))
+    made, notes = carry_out(order, ledger, reopenings, T0)
+    assert (made, ledger.active(T0), list(reopenings.take_changed())) == ([decision], [decision], [decision.decision_id])
+    steps = [Order(ts=T0, by="bob", reason="r", step=Step(decision_id=decision.decision_id, wave=wave)) for wave in (3, 2)]
+    for step in steps:
+        changed, more = carry_out(step, ledger, reopenings, T0 + 1)
+        assert changed == []
+        notes += more
+    notes += note_moves(reopenings.turn(T0 + 2, detecting=True), T0 + 2)
+    assert [(note.action, note.by) for note in notes] == [("add", "anne"), ("refuse", "bob"), ("reopen", "bob")]
+    assert {note.decision_id for note in notes} == {decision.decision_id}
+
+
+def test_what_speaks_against_a_decision_by_now_is_told() -> None:
+    """The leader does not make it, and says why."""
+    lists = Lists()
+    lists.put(allowed(address=ADDRESS))
+    ledger = Ledger(Policy.enforcing(), Groups(), spared=lists.spares)
+    made, (note,) = carry_out(Order(ts=T0, by="anne", reason="r", decision=cut("ip", ADDRESS)), ledger, Reopenings(), T0)
+    assert (made, len(ledger), note.action) == ([], 0, "refuse")
+    assert note.reason == "the allow list lets in whom this refuses: r"
+
+
+def test_alerts_leave_what_a_person_decided_as_it_is() -> None:
+    """They make their own decision beside it, and neither extend nor end the person's."""
+    by_hand = msgspec.structs.replace(cut("ip", ADDRESS), scenario="password_spray")
+    ledger = ledger_of(by_hand)
+    (own,) = ledger.apply(spray(ADDRESS, T0), T0)
+    assert ledger.active(T0) == [by_hand, own]
+    shadow = Ledger(Policy.default(), Groups())
+    shadow.load(by_hand.decision_id, by_hand)
+    shadow.apply(spray(ADDRESS, T0), T0)
+    assert by_hand in shadow.active(T0)
 
 
 def test_closing_the_breaker_is_noted_on_what_opened_it() -> None:
     """It lifts nothing; what was decided before counts no more."""
     ledger = ledger_of()
     ledger.breaker = Breaker(opened=T0 - 60, decision_id="d", reason="too many")
-    lifted, (note,) = carry_out(Order(ts=T0, by="anne", reason="looked at", breaker="close"), ledger, T0)
+    lifted, (note,) = carry_out(Order(ts=T0, by="anne", reason="looked at", breaker="close"), ledger, Reopenings(), T0)
     assert (lifted, ledger.breaker) == ([], Breaker(counts_from=T0))
     assert (note.decision_id, note.action, note.by, note.reason) == ("d", "close_breaker", "anne", "looked at")
 

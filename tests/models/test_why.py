@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -102,3 +104,21 @@ def test_every_scope_has_its_words(scope: str) -> None:
     wide = replace(ban(ADDRESS), scope=scope, value=values[scope])
     (answer,) = answers(Asked(ref=wide.decision_id[:12]), [wide], [], set())
     assert values[scope].split("|")[-1] in answer.support.fr
+
+
+def test_what_is_cut_widely_is_told_unless_it_cannot_be_meant() -> None:
+    """Where nobody knows where the customer comes from, support hears of it and asks him."""
+    cuts = [
+        ban("BR", scope="country"),
+        ban("64500", scope="asn"),
+        ban("imap", scope="protocol"),
+        ban("FR", scope="country", mode="shadow"),
+    ]
+
+    def told(**asked: Any) -> set[str]:
+        found = answers(Asked(account="a@example.org", **asked), cuts, [], set())
+        return {decision.value for decision in cuts if decision.decision_id in {answer.decision_id for answer in found}}
+
+    assert told() == {"BR", "64500", "imap"}
+    assert told(address="192.0.2.7", country="FR", asn=64501) == {"imap"}
+    assert told(address="192.0.2.7", country="BR", asn=64500) == {"BR", "64500", "imap"}

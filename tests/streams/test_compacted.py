@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,31 @@ def test_committed_records_of_several_topics_are_read_whole(kafka_broker: str, t
     while not later:
         later += reader.poll()
     assert [record.key for record in later] == [b"e"]
+    reader.close()
+    producer.close()
+
+
+@pytest.mark.kafka
+def test_other_topics_are_read_from_a_time_on(kafka_broker: str, topic_prefix: str) -> None:
+    """What is older is left out, a partition with nothing newer too, and what comes later is read from all."""
+    settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=2))
+    topics.create(settings)
+    now, topic = time.time(), topics.topic(settings, "auth.account-changes")
+    producer = KafkaProducer(bootstrap_servers=kafka_broker)
+
+    def write(partition: int, value: bytes, ts: float) -> None:
+        producer.send(topic, value, partition=partition, timestamp_ms=int(ts * 1000)).get(20)
+
+    for partition, value, ago_s in ((0, b"old", 7200), (0, b"new", 60), (1, b"older", 9000)):
+        write(partition, value, now - ago_s)
+    reader = CompactedReader(settings, "auth.account-changes", from_ts=now - 3600)
+    found: list[Any] = []
+    while not reader.caught_up():
+        found += reader.poll()
+    write(1, b"late", now - 8000)
+    while len(found) < 2:
+        found += reader.poll()
+    assert [record.value for record in found] == [b"new", b"late"]
     reader.close()
     producer.close()
 

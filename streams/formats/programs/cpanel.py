@@ -22,7 +22,7 @@ _REASONS: Final[dict[str | None, object]] = {
 FORMAT: Final = Format(
     name="cpanel",
     provenance="cPanel's documentation of /usr/local/cpanel/logs/login_log, and lines of versions 58 to 110",
-    gaps="Lines of cpdavd, which have the time in their middle, are not read.",
+    gaps="A success of cpdavd, which has the time in the middle of its lines, is not read.",
     protocol="http",
     tags=re.compile("cpsrvd|cpaneld"),
     words=(" LOGIN ",),
@@ -44,6 +44,14 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
+                rf'(?P<remote>{ADDRESS}) - (?P<login>[^\s"\[]+) \[(?P<time>\d\d/\d\d/\d{{4}}:[\d:]{{8}} [+-]\d{{4}})\] "[^"]*" '
+                r"FAILED LOGIN \w+: "
+            ),
+            {"success": False},
+        ),
+        Rule(
+            "attempt",
+            re.compile(
                 rf'info \[\w+\] (?P<remote>{ADDRESS}) - (?P<login>[^\s"]+) (?:\(possessor: \S+\) )?(?:"[^"]*"|-) SUCCESS LOGIN \w+'
             ),
             {"success": True},
@@ -59,6 +67,10 @@ FORMAT: Final = Format(
         Sample(
             "[2022-04-12 06:00:02 +0000] info [cpsrvd] 192.0.2.5 - bob (possessor: root) - SUCCESS LOGIN cpaneld",
             {"login": "bob", "remote": "192.0.2.5", "success": True},
+        ),
+        Sample(
+            '192.0.2.7 - carl [04/12/2022:06:00:03 -0000] "GET" FAILED LOGIN cpdavd: Could not fetch home directory for carl',
+            {"login": "carl", "remote": "192.0.2.7", "success": False},
         ),
         Sample("[2022-04-12 06:00:03 +0000] info [cpsrvd] 192.0.2.6 PURGE bob:Nmm4xzhSpA2Sddv3 logout", None),
     ),

@@ -32,7 +32,9 @@ FORMAT: Final = Format(
     provenance="Cyrus IMAP's imap/imapd.c, pop3d.c (cmd_login, cmd_authenticate, cmd_pass) and timsieved/parser.c, 2.3 to 3.10",
     gaps="Failed AUTHENTICATE does not name the user before 3.0. Refused plain text ('plaintext … refused') is not read.",
     protocol="imap",
-    tags=re.compile(r"(?:cyrus(?:-\w+)?/)?(?:(?P<imap>imap\w*|proxyd)|(?P<pop3>pop3\w*)|(?P<sieve>\w*sieve\w*)|(?P<http>http\w*))"),
+    tags=re.compile(
+        r"(?:cyrus(?:-\w+)?/)?(?:(?P<imap>imap\w*|proxyd)|(?P<pop3>pop3\w*)|(?P<sieve>(?>\w*?sieve)\w*)|(?P<http>http\w*))"
+    ),
     words=("login: ",),
     rules=(
         _failed(rf"badlogin: {_CLIENT} (?P<mech>[\w-]+)(?: \((?P<login>.*)\))? \[{_WHY}(?:\W.*)?$"),

@@ -43,7 +43,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"(?P<protocol>\w+): (?P<login>.*) \[?(?P<remote>{ADDRESS})\]? authentication failure using internet password\s*$",
+                r"(?:\[[0-9A-F:-]+\] (?P<time>\d\d-\d\d-\d{4} [\d:]{8}) +)?(?P<protocol>\w+): (?P<login>.*) "
+                rf"\[?(?P<remote>{ADDRESS})\]? authentication failure using internet password\s*$",
                 re.DOTALL,
             ),
             {"success": False},
@@ -58,6 +59,10 @@ FORMAT: Final = Format(
         Sample(
             "2022-04-12 06:00:02   IMAP Server: Authentication failed for user bob ; connecting host 192.0.2.254",
             {"login": "bob", "remote": "192.0.2.254", "success": False, "protocol": "imap"},
+        ),
+        Sample(
+            "[28325:00010-3735542592] 12-04-2022 06:00:03   smtp: eva [192.0.2.252] authentication failure using internet password",
+            {"login": "eva", "remote": "192.0.2.252", "success": False, "protocol": "smtp"},
         ),
         Sample("2022-04-12 06:00:03   SMTP Server: 192.0.2.254 connected", None),
     ),

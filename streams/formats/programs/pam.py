@@ -63,7 +63,7 @@ FORMAT: Final = Format(
         ),
         Rule(
             "echo",
-            re.compile(rf"{_MODULE}{_ABOUT}(?P<login>.*) rhost=(?P<remote>\S*)\s*$", re.DOTALL),
+            re.compile(rf"{_MODULE}{_ABOUT}(?P<login>.*) rhost=(?P<remote>\S*)(?: \[preauth\])?\s*$", re.DOTALL),
             _FIELDS,
             _VALUES,
             ambiguous=_TWO_WAYS,

@@ -14,7 +14,7 @@ FORMAT: Final = Format(
     provenance="Perdition's perdition/perdition.c (perdition_log_close_early, the 'Auth:' line), 1.17 to 2.2",
     gaps="A connection that ends before the password was given is no attempt.",
     protocol="imap",
-    tags=re.compile(r"perdition(?:\.(?:(?P<imap>imap\w*)|(?P<pop3>pop3\w*)|(?P<sieve>\w*sieve\w*)))?"),
+    tags=re.compile(r"perdition(?:\.(?:(?P<imap>imap\w*)|(?P<pop3>pop3\w*)|(?P<sieve>(?>\w*?sieve)\w*)))?"),
     words=("Auth: ",),
     rules=(
         Rule(

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from models.accounts import AccountDirectory
+from models.attempts import Resolver
 from models.decisions import join_value
 from models.errors import CribleError
+from models.geo import Geo
 from models.lists import ListEntry
 from models.policy import Policy
 from streams.desk.support import MAX_GRANT_S, support_routes
@@ -27,7 +29,7 @@ KEYS = [
     ApiKey(name="org", sha256=sha256(b"org").hexdigest(), support=True, realms=("Example.org",)),
     ApiKey(name="net", sha256=sha256(b"net").hexdigest(), support=True, realms=("example.net",)),
 ]
-ADDRESS, ALICE = "203.0.113.7", "alice@example.org"
+ADDRESS, ALICE, DOCTOR = "203.0.113.7", "alice@example.org", "doctor@example.org"
 
 
 class Service:
@@ -37,15 +39,15 @@ class Service:
         self.entries: list[ListEntry] = []
         self.failure: CribleError | None = None
         self.is_ready = True
-        store = DecisionStore(Policy.default())
+        self.store = store = DecisionStore(Policy.default())
         self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
         self.guard = ban(ALICE, scope="account", type="guard", until=T0 + 60)
         self.listed = ListEntry(list="block", address="198.51.100.1", ts=T0, until=T0 + 60, reason="a thief", by="anne")
         for decision in (self.pair, self.guard):
             store.put(decision)
-        accounts = AccountDirectory("example.org")
+        resolver = Resolver(AccountDirectory("example.org"), Geo())
         common = (store, KEYS, lambda: T0, lambda: self.is_ready)
-        routes = support_routes(*common, accounts, lambda: [self.listed], self._keep)
+        routes = support_routes(*common, resolver, lambda: [self.listed], self._keep, lambda _decision, account: account == DOCTOR)
         self.app = create_app(*common, more_routes=routes)
 
     def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
@@ -145,6 +147,14 @@ def test_a_broker_that_is_away_is_said(service: Service) -> None:
     """The appeal is to be made again."""
     service.failure = CribleError("the broker did not take a record")
     assert service.appeal(ref=service.pair.decision_id[:12]).status_code == 503
+
+
+def test_whom_a_reopening_lets_in_is_not_refused(service: Service) -> None:
+    """A cut country is told about everybody who may come from there, except those who are let in again."""
+    service.store.put(ban("BR", scope="country"))
+    told = {login: service.ask("GET", f"/v1/why?login={login}").json()["answers"] for login in ("bob", "doctor")}
+    assert {login: len(answers) for login, answers in told.items()} == {"bob": 1, "doctor": 0}
+    assert "from the country BR" in told["bob"][0]["support"]["en"]
 
 
 # -- support of one realm ----------------------------------------------------------------------------------------------

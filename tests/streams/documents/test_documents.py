@@ -15,9 +15,14 @@ from streams import documents
 from streams.documents import DOCUMENTS
 from streams.documents.document import Document, Sample
 from streams.documents.reader import DocumentReader
+from tests.hostile import adversarial, growth_problem
 
 SAMPLES = [(document, sample) for document in DOCUMENTS.values() for sample in document.samples]
 NAMES = [f"{document.name}-{number}" for document in DOCUMENTS.values() for number, _ in enumerate(document.samples)]
+
+
+#: Sources whose records show no successes with an address, or no failures.
+ONE_SIDED = {"grafana": True, "zoom": False, "notion": False}
 
 
 def read(record: Mapping[str, Any], *names: str) -> list[AuthEvent] | None:
@@ -50,7 +55,8 @@ def test_a_document_says_where_it_comes_from(document: Document) -> None:
     assert len(document.provenance) > 40
     assert len(document.gaps) > 40
     outcomes = [sample.fields and sample.fields.get("success") for sample in document.samples]
-    assert {True, False, None} <= set(outcomes)
+    assert {True, False, None} - {ONE_SIDED.get(document.name)} <= set(outcomes) | {None}
+    assert None in outcomes
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
@@ -90,6 +96,15 @@ def test_one_document_claims_a_record(document: Document, sample: Sample) -> Non
         other.name for other in DOCUMENTS.values() if other is not document and not (other.is_common and not document.is_common)
     ]
     assert read(sample.record, *others) is None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_sentences_take_linear_time(document: Document) -> None:
+    """Texts made of a sentence's own pieces take as many times as long as they are longer (see ``tests/hostile.py``)."""
+    for rule in document.rules:
+        for pattern in rule.sentences.values():
+            for job in adversarial(pattern, pattern.fullmatch):
+                assert growth_problem(job) == "", (pattern.pattern, job.__doc__)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, timedelta, timezone
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -303,10 +303,10 @@ def test_time_grows_no_faster_than_the_text(hostile: Callable[[int], str]) -> No
             text = hostile(size + more)
             event = {"eventType": "user.session.start", "published": text, "client": {"ipAddress": text}, "outcome": text}
             records = [{"loggerName": "org.keycloak.events", "message": text}, event | {"actor": text}]
-            start = perf_counter()
+            start = process_time()
             for record in records:
                 read_any(record)
-            best = min(best, perf_counter() - start)
+            best = min(best, process_time() - start)
         return best
 
     small, large = seconds(MAX_LINE_BYTES // 8), seconds(MAX_LINE_BYTES)

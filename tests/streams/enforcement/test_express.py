@@ -8,6 +8,7 @@ import pytest
 
 from models.decisions import Except
 from models.policy import Scope
+from models.reopening import WIDE_SCOPES
 from streams.enforcement.express import EXPRESSES, Point, count_withheld, withheld
 from streams.telemetry import DECISIONS_WITHHELD
 from tests.enforcing import ATTACKER, RANGE, RANGE_6, decision
@@ -35,6 +36,12 @@ def test_address_points_get_addresses_only(point: Point) -> None:
     """Nothing about accounts, devices, countries or protocols reaches a point that sees addresses."""
     given = {scope for scope in get_args(Scope) if withheld(point, decision(VALUES.get(scope, "x"), scope=scope)) is None}
     assert given == {"ip", "range"}
+
+
+@pytest.mark.parametrize("point", get_args(Point))
+def test_what_is_opened_again_by_accounts_is_given_to_nobody(point: Point) -> None:
+    """A point would go on refusing whom the re-opening lets in."""
+    assert {withheld(point, decision(VALUES.get(scope, "x"), scope=scope)) for scope in WIDE_SCOPES} == {"scope"}
 
 
 @pytest.mark.parametrize("point", get_args(Point))

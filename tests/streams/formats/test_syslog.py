@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.formats import syslog
 from streams.formats.syslog import Clock, Splitter, split, unwrap
+from tests.hostile import adversarial, growth_problem
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -104,6 +107,20 @@ def test_repeated_messages(message: str, expected: tuple[int, str]) -> None:
     assert unwrap(message) == expected
 
 
+def test_headers_and_times_take_linear_time() -> None:
+    """Texts made of each pattern's own pieces take as many times as long as they are longer."""
+    patterns = [
+        part
+        for value in vars(syslog).values()
+        for part in (value if type(value) is tuple else (value,))
+        if isinstance(part, re.Pattern)
+    ]
+    assert len(patterns) > 10
+    for pattern in patterns:
+        for job in adversarial(pattern):
+            assert growth_problem(job) == "", (pattern.pattern, job.__doc__)
+
+
 @pytest.mark.parametrize(
     ("time", "utc"),
     [
@@ -122,6 +139,21 @@ def test_repeated_messages(message: str, expected: tuple[int, str]) -> None:
         ("2022 Apr 12 06:00:01", "2022-04-12T04:00:01+00:00"),
         ("Apr 12 2022 06:00:01", "2022-04-12T04:00:01+00:00"),
         ("Apr-12-22 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("2022-04-12  6:00:01", "2022-04-12T04:00:01+00:00"),
+        ("2022-04-12 06:00:01 UTC", "2022-04-12T06:00:01+00:00"),
+        ("04-12 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("220412  6:00:01", "2022-04-12T04:00:01+00:00"),
+        ("20220412-06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("2022:04:12-06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("04/12/2022, 12:00:01 AM", "2022-04-11T22:00:01+00:00"),
+        ("04/12/2022, 7:00:01 PM", "2022-04-12T17:00:01+00:00"),
+        ("2022-04-12 time=06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("12 Apr 2022 06:00:01 UTC", "2022-04-12T06:00:01+00:00"),
+        ("04/12/2022 - 06:00:01", "2022-04-12T04:00:01+00:00"),
+        ("04/12/2022:06:00:01 -0000", "2022-04-12T06:00:01+00:00"),
+        ("1649743201", "2022-04-12T06:00:01+00:00"),
+        ("1649743201.250", "2022-04-12T06:00:01.250000+00:00"),
+        ("1649743201250000000", "2022-04-12T06:00:01.250000+00:00"),
         ("@40000000625515e500000000", "2022-04-12T06:02:03+00:00"),
     ],
 )

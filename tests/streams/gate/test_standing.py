@@ -11,11 +11,13 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from models.accounts import Groups
+from models.changes import AccountChange
 from models.decisions import Decision
 from models.frames import encode
 from models.lists import ListEntry
-from models.policy import Policy
+from models.policy import Policy, Ramp
 from models.profiles import Profile, encode_profile, network_number
+from models.reopening import Register, Reopening
 from models.stops import Stop, Stops
 from models.verdicts import Phase
 from streams.gate import standing as standing_module
@@ -159,6 +161,48 @@ def test_a_damaged_record_takes_back_what_its_key_said(standing: Standing, follo
     assert standing.refusal(failure(T0, remote="198.51.100.1")) is None
 
 
+def test_what_was_cut_widely_is_opened_again(standing: Standing, follower: Follower) -> None:
+    """Whom the re-opening lets in passes that decision and no other; without a re-opening nobody is refused by it."""
+    standing.register = Register(Groups({"doctor@example.org": ["health"]}))
+    wide, narrow = ban("BR", scope="country"), ban("203.0.113.8")
+    opened = Reopening(
+        decision_id=wide.decision_id,
+        until=wide.until,
+        attack_since=T0,
+        protected_groups=("health",),
+        ramp=Ramp(),
+        watched_from=T0,
+        counts_from=T0,
+    )
+
+    def refused(login: str, remote: str = "203.0.113.7") -> list[str]:
+        refusal = standing.refusal(failure(T0, login, remote, country="BR"))
+        return [] if refusal is None else [refusal.details["scope"]]
+
+    for decision in (wide, narrow):
+        follower.take(decided(decision))
+    assert refused("alice") == []
+    follower.take(record("auth.control", opened.key, opened, "reopening/1"))
+    assert (refused("alice"), refused("doctor"), refused("doctor", "203.0.113.8")) == (["country"], [], ["ip"])
+    standing.register.note(AccountChange(ts=T0 + 1, account="alice@example.org", change="password_changed", by="owner"))
+    further = msgspec.structs.replace(opened, shares=(100, 100, 100, 0))
+    follower.take(record("auth.control", further.key, further, "reopening/1"))
+    assert (refused("alice"), refused("bob")) == ([], ["country"])
+    standing.stop(Stops((Stop(ts=T0, by="ops", reason="a drill", scope="ip"),)))
+    assert (refused("alice", "203.0.113.8"), refused("bob")) == ([], ["country"])
+    follower.take(record("auth.control", further.key, b"nonsense"))
+    assert refused("bob") == []
+
+
+def test_stable_habits_are_those_of_the_profile(standing: Standing) -> None:
+    """A week after the first network that the account uses; no profile, no habits."""
+    day = int(T0) // 86400
+    networks = {network_number("192.0.2.0/24"): day - 9, network_number("203.0.113.0/24"): day}
+    standing.put_profile("alice@example.org", encode_profile(Profile(networks, {}, {}, {})))
+    facts = [standing.register.facts(account).stable_since for account in ("alice@example.org", "bob@example.org")]
+    assert facts == [(day - 2) * 86400.0, None]
+
+
 def test_nobody_is_refused_before_everything_was_read() -> None:
     """The compacted topic still holds older states: the end of a block may come later."""
     standing = Standing(Policy.default())
@@ -194,7 +238,18 @@ def test_reading_that_fails_lets_everybody_in_and_begins_anew(
 
         def close(self) -> None: ...
 
+    class Changes:
+        def __init__(self, *_: object) -> None: ...
+
+        def look(self) -> None: ...
+
+        def caught_up(self) -> bool:
+            return True
+
+        def close(self) -> None: ...
+
     monkeypatch.setattr(standing_module, "CompactedReader", Reader)
+    monkeypatch.setattr(standing_module, "ChangeReader", Changes)
     monkeypatch.setattr(standing_module, "_AGAIN_S", 0.01)
     stop = threading.Event()
     thread = threading.Thread(target=Follower(Settings(), standing, lambda: T0).run, args=(stop,))

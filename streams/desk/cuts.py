@@ -1,0 +1,217 @@
+"""Decisions that people make, and opening again what they cut widely, over HTTP. Every request needs a key with ``operator``.
+
+* ``POST /v1/desk/drafts`` with what is asked for (:class:`models.by_hand.Asked`): the decision, how it would be opened again and
+  how many accounts its waves have. Nothing is made.
+* ``POST /v1/desk/decisions`` with the same: 202 with the same, once the order is on ``auth.control``; the leader carries it out.
+* ``GET /v1/desk/reopenings?id=``: what is being opened again, how far it is and what it waits for.
+* ``POST /v1/desk/reopenings`` ``{"reason", "step" | "latency_ms"}``: 202 once the order is on ``auth.control``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.accounts import AccountDirectory
+from models.by_hand import Asked, made_by_hand, objection, reopening_of
+from models.decisions import Decision, Impact
+from models.errors import CribleError
+from models.orders import Order
+from models.policy import Policy, Scope
+from models.reopening import Register, Reopening, Step
+from models.stops import Reason
+from streams.desk.routes import Ordered, operator_of
+from streams.serve import bounded_body
+from streams.settings import ApiKey
+from streams.store import DecisionStore
+
+__all__ = ["Draft", "Known", "Opened", "Reopened", "cut_routes"]
+
+
+class Draft(msgspec.Struct):
+    """A decision as it would be made; ``accounts`` says how many each wave of its re-opening has, ``None`` where nobody knows."""
+
+    decision: Decision
+    reopening: Reopening | None
+    accounts: tuple[int | None, ...]
+
+
+class Opened(msgspec.Struct):
+    """A re-opening, the decision that it opens, how many accounts each wave has, and what its next step waits for."""
+
+    reopening: Reopening
+    decision: Decision
+    accounts: tuple[int | None, ...]
+    waits_for: str | None
+
+
+class Reopened(msgspec.Struct):
+    """All that is being opened again."""
+
+    reopenings: list[Opened]
+
+
+class Known(NamedTuple):
+    """What a service knows; the functions are asked in threads.
+
+    ``impact`` says whom a decision on a scope's value would touch, ``spared`` whether people let those in, both at a time;
+    ``reopenings`` are by decision, ``detecting`` says whether workers count.
+    """
+
+    policy: Policy
+    accounts: AccountDirectory
+    register: Register
+    impact: Callable[[Scope, str, float], Impact]
+    spared: Callable[[Scope, str, float], bool]
+    reopenings: Callable[[], Mapping[str, Reopening]]
+    detecting: Callable[[float], bool]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Reason
+    step: Step | None = None
+    latency_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class _Cuts:
+    def __init__(
+        self,
+        store: DecisionStore,
+        keys: Sequence[ApiKey],
+        clock: Callable[[], float],
+        ready: Callable[[], bool],
+        known: Known,
+        send_order: Callable[[Order], None],
+    ) -> None:
+        self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
+        self._known, self._send_order = known, send_order
+
+    async def draft(self, request: Request) -> Response:
+        _, draft = await self._drafted(request)
+        return Response(msgspec.json.encode(draft), media_type="application/json")
+
+    async def decide(self, request: Request) -> Response:
+        order, draft = await self._drafted(request)
+        await self._give(order)
+        return Response(msgspec.json.encode(draft), 202, media_type="application/json")
+
+    async def reopenings(self, request: Request) -> Response:
+        self._admit(request)
+        found = await asyncio.to_thread(self._opened, request.query_params.get("id"))
+        return Response(msgspec.json.encode(Reopened(found)), media_type="application/json")
+
+    async def reopen(self, request: Request) -> Response:
+        by = self._admit(request)
+        body = await bounded_body(request)
+        try:
+            asked = msgspec.json.decode(body, type=_Asked)
+            order = Order(ts=self._clock(), by=by, **msgspec.structs.asdict(asked))
+            if asked.step is not None:
+                self._check(asked.step)
+        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from None
+        await self._give(order)
+        return Response(msgspec.json.encode(Ordered(1)), 202, media_type="application/json")
+
+    async def _drafted(self, request: Request) -> tuple[Order, Draft]:
+        """What a request asks for, as an order and as it is shown.
+
+        Raises:
+            HTTPException: It cannot be decided so.
+        """
+        by = self._admit(request)
+        body = await bounded_body(request)
+        try:
+            asked = msgspec.json.decode(body, type=Asked)
+            return await asyncio.to_thread(self._make, asked, by)
+        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from None
+
+    def _make(self, asked: Asked, by: str) -> tuple[Order, Draft]:
+        now, known = self._clock(), self._known
+        bare = made_by_hand(asked, by, now, known.policy, known.accounts)
+        why = objection(bare, known.policy, now, spared=known.spared(bare.scope, bare.value, now))
+        if why is not None:
+            raise ValueError(why)
+        decision = msgspec.structs.replace(bare, impact=known.impact(bare.scope, bare.value, now))
+        reopening = reopening_of(decision, known.policy, now - asked.attack_s)
+        accounts = known.register.count(reopening) if reopening else ()
+        order = Order(ts=now, by=by, reason=asked.reason, decision=decision, reopening=reopening)
+        return order, Draft(decision, reopening, accounts)
+
+    def _check(self, step: Step) -> None:
+        """Refuse at once what the leader would.
+
+        Raises:
+            HTTPException: 404, there is no such re-opening.
+            ValueError: The step cannot be taken.
+        """
+        reopening = self._known.reopenings().get(step.decision_id)
+        if reopening is None:
+            raise HTTPException(404, "nothing of this decision is being opened again")
+        reopening.stepped(step)
+
+    def _opened(self, decision_id: str | None) -> list[Opened]:
+        now, known, reopenings = self._clock(), self._known, self._known.reopenings()
+        held = self._store.all(now, lambda decision: decision.decision_id in reopenings)
+        return [
+            Opened(
+                reopening=reopenings[decision.decision_id],
+                decision=decision,
+                accounts=known.register.count(reopenings[decision.decision_id]),
+                waits_for=reopenings[decision.decision_id].waits_for(now, detecting=known.detecting(now)),
+            )
+            for decision in held
+            if decision_id in {None, decision.decision_id}
+        ]
+
+    async def _give(self, order: Order) -> None:
+        try:
+            await asyncio.to_thread(self._send_order, order)
+        except CribleError as error:
+            raise HTTPException(503, error.what) from None
+
+    def _admit(self, request: Request) -> str:
+        """The name of the operator's key.
+
+        Raises:
+            HTTPException: 403, it is none; 503, the decisions are still being read.
+        """
+        by = operator_of(self._keys, request)
+        if not self._ready():
+            raise HTTPException(503, "the decisions are still being read")
+        return by
+
+
+def cut_routes(
+    store: DecisionStore,
+    keys: Sequence[ApiKey],
+    clock: Callable[[], float],
+    ready: Callable[[], bool],
+    known: Known,
+    send_order: Callable[[Order], None],
+) -> list[Route]:
+    """The routes of the module's text.
+
+    Args:
+        store: The decisions.
+        keys: Those with ``operator`` may ask.
+        clock: The present, UTC seconds.
+        ready: Whether the store is complete.
+        known: What there is to know about accounts and re-openings.
+        send_order: Returns when the order is kept; it runs in a thread and raises ``CribleError``.
+    """
+    cuts = _Cuts(store, keys, clock, ready, known, send_order)
+    return [
+        Route("/v1/desk/drafts", cuts.draft, methods=["POST"]),
+        Route("/v1/desk/decisions", cuts.decide, methods=["POST"]),
+        Route("/v1/desk/reopenings", cuts.reopenings, methods=["GET"]),
+        Route("/v1/desk/reopenings", cuts.reopen, methods=["POST"]),
+    ]

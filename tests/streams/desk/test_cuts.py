@@ -1,0 +1,163 @@
+"""Decisions by hand and their re-opening over HTTP: what is shown, what is ordered, and that nobody but an operator does it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from models.accounts import AccountDirectory, Groups
+from models.by_hand import UNCOUNTED, Asked, made_by_hand, reopening_of
+from models.decisions import Decision, Impact, Interval
+from models.errors import CribleError
+from models.orders import Order
+from models.policy import Policy
+from models.reopening import Register, Reopening, Step
+from streams.desk.cuts import Known, cut_routes
+from streams.serve import create_app
+from streams.store import DecisionStore
+from tests.streams.desk.test_routes import ADDRESS, KEYS, NOW
+
+POLICY = Policy(version="1", protected_groups=frozenset({"health"}))
+ACCOUNTS = AccountDirectory("example.org")
+COUNTRY = {"scope": "country", "value": "BR", "for_s": 3600, "reason": "a botnet"}
+
+
+class Service:
+    """The HTTP side of a service that holds one country cut."""
+
+    def __init__(self) -> None:
+        self.ordered: list[Order] = []
+        self.failure: CribleError | None = None
+        self.is_ready, self.impact = True, UNCOUNTED
+        self.store, self.cut = DecisionStore(POLICY), made_by_hand(Asked(**COUNTRY), "ops", NOW, POLICY, ACCOUNTS)
+        self.store.put(self.cut)
+        reopening = reopening_of(self.cut, POLICY, NOW)
+        assert reopening is not None
+        self.reopenings: dict[str, Reopening] = {self.cut.decision_id: reopening}
+        known = Known(
+            policy=POLICY,
+            accounts=ACCOUNTS,
+            register=Register(Groups({"doctor@example.org": ["health"]})),
+            impact=lambda _scope, _value, _now: self.impact,
+            spared=lambda _scope, value, _now: value == "198.51.100.7",
+            reopenings=lambda: self.reopenings,
+            detecting=lambda _now: True,
+        )
+        routes = cut_routes(self.store, KEYS, lambda: NOW, lambda: self.is_ready, known, self._order)
+        self.app = create_app(self.store, KEYS, lambda: NOW, lambda: self.is_ready, more_routes=routes)
+
+    def ask(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
+        async def send() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
+                return await client.request(method, f"/v1/desk/{path}", headers={"X-Api-Key": key}, json=json)
+
+        return asyncio.run(send())
+
+    def _order(self, order: Order) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.ordered.append(order)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.mark.parametrize("key", ["bouncer", "idm", "wrong", ""])
+def test_only_an_operator_decides(service: Service, key: str) -> None:
+    """Nobody else may cut, see or open, and nobody before the decisions are read."""
+    step = {"reason": "r", "step": {"decision_id": service.cut.decision_id, "wave": 2}}
+    requests = [
+        ("POST", "drafts", COUNTRY),
+        ("POST", "decisions", COUNTRY),
+        ("GET", "reopenings", None),
+        ("POST", "reopenings", step),
+    ]
+    assert {service.ask(*request, key=key).status_code for request in requests} == {403}
+    service.is_ready = False
+    assert {service.ask(*request).status_code for request in requests} == {503}
+    assert service.ordered == []
+
+
+def test_a_draft_shows_and_makes_nothing(service: Service) -> None:
+    """The decision, whom it touches as far as anybody counted, and how many accounts its waves have."""
+    draft = service.ask("POST", "drafts", COUNTRY).json()
+    assert (draft["decision"]["value"], draft["decision"]["impact"]["legit_accounts"]) == ("BR", None)
+    assert (draft["accounts"], draft["reopening"]["protected_groups"]) == ([1, None, 0, None], ["health"])
+    service.impact = Impact(attack_attempts=9, attack_accounts=8, legit_accounts=Interval(7, 6, 8))
+    narrow = service.ask("POST", "drafts", COUNTRY | {"scope": "account", "value": "Bob"}).json()
+    assert (narrow["decision"]["value"], narrow["reopening"], narrow["accounts"]) == ("bob@example.org", None, [])
+    assert narrow["decision"]["impact"]["legit_accounts"]["estimate"] == 7
+    assert service.ordered == []
+
+
+def test_a_decision_is_ordered_whole(service: Service) -> None:
+    """So that the leader makes what was shown; 503 where the broker does not take it."""
+    answer = service.ask("POST", "decisions", COUNTRY)
+    (order,) = service.ordered
+    assert isinstance(order.decision, Decision)
+    assert (answer.status_code, answer.json()["decision"]["decision_id"]) == (202, order.decision.decision_id)
+    assert (order.by, order.reason, order.decision.origin) == ("ops", "a botnet", "operator")
+    assert order.reopening == reopening_of(order.decision, POLICY, NOW)
+    service.failure = CribleError("no broker")
+    assert service.ask("POST", "decisions", COUNTRY).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"for_s": 86401}, "ends within 24h0m0s"),
+        ({"value": "Brazil"}, "two letters"),
+        ({"scope": "ip", "value": "10.0.0.1"}, "never-block"),
+        ({"scope": "ip", "value": "198.51.100.7"}, "allow list"),
+        ({"scope": "device", "value": "ua:x"}, "nobody decides on device by hand"),
+        ({"type": "guard"}, "unknown field"),
+    ],
+)
+def test_what_cannot_be_decided_is_said(service: Service, changes: dict[str, Any], said: str) -> None:
+    """400 for the draft and for the decision, and nothing is ordered."""
+    for path in ("drafts", "decisions"):
+        answer = service.ask("POST", path, COUNTRY | changes)
+        assert (answer.status_code, said in answer.json()["message"]) == (400, True)
+    assert service.ordered == []
+
+
+def test_reopenings_are_shown(service: Service) -> None:
+    """All, or one; with what the next step waits for."""
+    (shown,) = service.ask("GET", "reopenings").json()["reopenings"]
+    assert (shown["decision"]["decision_id"], shown["accounts"]) == (service.cut.decision_id, [1, None, 0, None])
+    assert shown["waits_for"] == "910 s"
+    assert service.ask("GET", f"reopenings?id={service.cut.decision_id}").json()["reopenings"] == [shown]
+    assert service.ask("GET", "reopenings?id=other").json() == {"reopenings": []}
+
+
+def test_a_step_is_ordered_or_refused_at_once(service: Service) -> None:
+    """404 where nothing is being opened, 400 where the leader would not do it."""
+    step = {"decision_id": service.cut.decision_id, "wave": 2, "share": 10}
+    assert service.ask("POST", "reopenings", {"reason": "r", "step": step}).status_code == 202
+    assert service.ask("POST", "reopenings", {"reason": "r", "latency_ms": 80}).status_code == 202
+    assert service.ordered == [
+        Order(ts=NOW, by="ops", reason="r", step=Step(decision_id=service.cut.decision_id, wave=2, share=10)),
+        Order(ts=NOW, by="ops", reason="r", latency_ms=80),
+    ]
+    assert service.ask("POST", "reopenings", {"reason": "r", "step": step | {"decision_id": "other"}}).status_code == 404
+    for wrong in (
+        {},
+        {"step": step | {"wave": 3}},
+        {"step": step | {"wave": 9}},
+        {"step": step, "latency_ms": 1},
+        {"latency_ms": -1},
+    ):
+        answer = service.ask("POST", "reopenings", {"reason": "r"} | wrong)
+        assert (answer.status_code, bool(answer.json()["message"])) == (400, True)
+    assert len(service.ordered) == 2
+
+
+def test_an_address_that_is_free_may_be_banned(service: Service) -> None:
+    """The same way, with no re-opening."""
+    assert service.ask("POST", "decisions", COUNTRY | {"scope": "ip", "value": ADDRESS}).status_code == 202
+    assert service.ordered[0].reopening is None
