@@ -24,8 +24,11 @@ from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Rea
 from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import hash32
+from models.policy import Scope
+from models.sketches import ScopeUse, Sketch
 from models.stage import Outputs, Stage
-from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
+from models.usage import USAGE_CELLS, USAGE_S
+from models.windows import HOUR_S, K_MIN_VALUES, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["ATTACK_BITS", "GUESSES", "NETWORK_RULES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
 
@@ -49,8 +52,10 @@ _STUFFING_UNKNOWN_SHARE: Final = 0.15
 _STUFFING_TRIES_PER_ACCOUNT: Final = 2.0
 _FLOOD_PER_MIN: Final = 300
 _MINUTE_S: Final = 60
-_USAGE_S: Final = 6 * HOUR_S
-_USAGE_CELLS: Final = 5
+#: Accounts that wait for a source's sketch at most.
+_MOST_WAITING: Final = 512
+#: While a source is under attack it is said every so often who uses it.
+_TELL_EVERY_S: Final = 60
 #: So many accounts within about a day are not one household; on so many of the last days, an address that people share.
 _SHARED_BY: Final = 10
 _SHARED_DAYS: Final = 3
@@ -110,10 +115,31 @@ class NetworkCell(FailureCell, array_like=True, gc=False):
 
 
 class UsageCell(msgspec.Struct, array_like=True, gc=False):
-    """Good log-ins in six hours: how many, and distinct accounts."""
+    """Good log-ins in six hours: how many, distinct accounts, and those that first came while the source was under attack.
+
+    Once ``accounts`` is full, the next ones wait in ``waiting`` for a theta ``sketch`` of all of them.
+    """
 
     successes: int = 0
     accounts: list[int] = msgspec.field(default_factory=list)
+    doubtful: list[int] = msgspec.field(default_factory=list)
+    waiting: list[int] = msgspec.field(default_factory=list)
+    sketch: bytes = b""
+
+    def wait(self, account: int) -> None:
+        """Keep an account for which ``accounts`` may have no room; before it is added there."""
+        if not (self.waiting or self.sketch):
+            self.waiting = list(self.accounts)  # until now these are all
+        self.waiting.append(account)
+        if len(self.waiting) >= _MOST_WAITING:
+            self.sketch, self.waiting = self.all_accounts().dump(), []
+
+    def all_accounts(self) -> Sketch:
+        """A sketch of all accounts, those that were seen before an attack alone."""
+        if not (self.waiting or self.sketch):
+            return Sketch.of(self.accounts)
+        waiting = Sketch.of(self.waiting)
+        return Sketch.load(self.sketch) | waiting if self.sketch else waiting
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
@@ -148,7 +174,8 @@ class Row(msgspec.Struct, array_like=True, gc=False):
 class SourceRow(Row, array_like=True, gc=False):
     """What is known about an address.
 
-    ``minute`` and ``minute_failures``: the newest minute with a failure. ``shared_days``: UTC days on which many accounts used it.
+    ``minute`` and ``minute_failures``: the newest minute with a failure. ``told_s``: when it was last said who uses it.
+    ``shared_days``: UTC days on which many accounts used it.
     """
 
     recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
@@ -158,6 +185,7 @@ class SourceRow(Row, array_like=True, gc=False):
     minute_failures: int = 0
     samples: list[str] = msgspec.field(default_factory=list)
     shared_days: list[int] = msgspec.field(default_factory=list)
+    told_s: int = 0
 
     def count_success(self, ts: float, account: int, *, under_attack: bool) -> bool:
         """Note a good log-in; returns whether many accounts had one within about a day.
@@ -165,17 +193,20 @@ class SourceRow(Row, array_like=True, gc=False):
         Who uses this source decides what a block of it would cost. While the source is ``under_attack``, an account that was not
         seen here before has probably just been entered: not counted.
         """
-        index = int(ts) // _USAGE_S
+        index = int(ts) // USAGE_S
         cell = self.usage.get(index)
         if cell is None:
             cell = self.usage[index] = UsageCell()
-            oldest = int(self.newest_ts) // _USAGE_S - _USAGE_CELLS + 1
+            oldest = int(self.newest_ts) // USAGE_S - USAGE_CELLS + 1
             for past in [past for past in self.usage if past < oldest]:
                 del self.usage[past]
         if under_attack and not self.knows(account):
+            add_distinct(cell.doubtful, account)
             return self._is_used_by_many()
-        add_distinct(cell.accounts, account)
         cell.successes += 1
+        if len(cell.accounts) == K_MIN_VALUES and account not in cell.accounts:
+            cell.wait(account)
+        add_distinct(cell.accounts, account)
         day = int(ts) // _DAY_S
         if self.shared_days and self.shared_days[-1] == day:
             return True
@@ -244,13 +275,17 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             attempt.shared = row.count_success(ts, account, under_attack=bool(attempt.attack))
         elif attempt.fail in GUESSES:
             alerts = self._judge_address(row, attempt) if self._count_at_address(row, attempt, account) else []
-            alerts += self._count_at_network(attempt, account)
+            alerts += self._count_at_network(attempt, account, outputs.scopes)
             attempt.attack = row.attacks(ts) if row.alerted else 0
             if alerts:
                 outputs.alerts += alerts
                 attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
         elif attempt.fail == Fail.TOKEN and self._count_in_minute(row, int(ts), account):
             outputs.alerts += self._judge_address(row, attempt)
+        if attempt.attack and ts >= row.told_s + _TELL_EVERY_S:
+            scope: Scope = "range" if "/" in attempt.address else "ip"
+            row.told_s = int(ts)
+            outputs.scopes.append(_use_of(scope, attempt.address, row, ts, list(row.usage.items())))
         if not meta.applied % _LEARN_EVERY and not attempt.attack:
             self.detector.learn(_features(row))
         outputs.forwards.append((offset, attempt))
@@ -293,8 +328,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             row.minute_failures += 1
         return row.minute_failures == _FLOOD_PER_MIN
 
-    def _count_at_network(self, attempt: Attempt, account: int) -> list[Alert]:
-        """Count a failure, and judge it where it brings anything new."""
+    def _count_at_network(self, attempt: Attempt, account: int, scopes: list[ScopeUse]) -> list[Alert]:
+        """Count a failure, and judge it where it brings anything new; say who uses the network where that is an attack."""
         second = int(attempt.ts)
         row: NetworkRow = self.hot.get(attempt.network) or self.row(attempt.network)  # type: ignore[assignment]
         if attempt.ts > row.newest_ts:
@@ -315,21 +350,20 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             return []
         if len(set().union(*[seen.addresses for seen in (*row.recent.values(), *row.hours.values())])) < _NETWORK_ADDRESSES:
             return []  # the usual attacker: alone in its network
-        return _spray(
-            NETWORK_RULES,
-            row,
-            attempt,
-            Subject(network=attempt.network),
-            lambda: self._usage_of(attempt.network),
-        )
+        network = attempt.network
+        alerts = _spray(NETWORK_RULES, row, attempt, Subject(network=network), lambda: _cells(self._usage_of(network)))
+        usage = self._usage_of(network) if alerts else None
+        if usage is not None:
+            scopes.append(_use_of("range", network, row, attempt.ts, usage))
+        return alerts
 
-    def _usage_of(self, network: str) -> list[UsageCell] | None:
+    def _usage_of(self, network: str) -> list[tuple[int, UsageCell]] | None:
         """Who uses a network with success, from the rows of its addresses; unknown for IPv6, which has too many to look at."""
         if ":" in network:
             return None
         prefix = network.removesuffix("0/24")
         rows = (self.peek(f"{prefix}{host}") for host in range(256))
-        return [cell for row in rows if isinstance(row, SourceRow) for cell in row.usage.values()]
+        return [each for row in rows if isinstance(row, SourceRow) for each in row.usage.items()]
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
@@ -403,6 +437,30 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
 
     def _load_extra(self, packed: bytes) -> None:
         self.detector = Detector.load("source", decompress(packed)) if packed else SourceDetector()
+
+
+def _cells(usage: list[tuple[int, UsageCell]] | None) -> list[UsageCell] | None:
+    return None if usage is None else [cell for _, cell in usage]
+
+
+def _use_of(scope: Scope, value: str, row: SourceRow | NetworkRow, ts: float, usage: Sequence[tuple[int, UsageCell]]) -> ScopeUse:
+    """Who uses a source, by the cells of about a day."""
+    cells = [cell for index, cell in usage if index > int(ts) // USAGE_S - USAGE_CELLS]
+    familiar = Sketch.of(())
+    for cell in cells:
+        familiar |= cell.all_accounts()
+    seen = set().union(*(cell.accounts for cell in cells))
+    doubtful = [[account for account in cell.doubtful if account not in seen] for cell in cells]
+    window: Iterable[FailureCell] = row.recent.values()
+    return ScopeUse(
+        scope=scope,
+        value=value,
+        ts=ts,
+        attempts=sum(cell.failures for cell in window),
+        attacked=count_distinct([cell.accounts for cell in window]),
+        doubtful=count_distinct(doubtful) if doubtful else 0,
+        familiar=familiar.dump(),
+    )
 
 
 def _spray(

@@ -16,6 +16,7 @@ from models.decisions import DecisionIndex, Ledger
 from models.events import AuthEvent
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from models.verdicts import DELAY_S, Verdict
 
 __all__ = ["ClosedLoop"]
@@ -51,7 +52,9 @@ class ClosedLoop:
     def __init__(
         self, pipeline: Pipeline, policy: Policy, groups: Groups, on_alert: Callable[[Alert], None] = lambda _alert: None
     ) -> None:
-        self.pipeline, self.ledger = pipeline, Ledger(policy, groups)
+        if pipeline.usage is None:
+            pipeline.usage = UsageBook(groups)
+        self.pipeline, self.ledger = pipeline, Ledger(policy, groups, usage=pipeline.usage.users)
         self._index, self._on_alert = DecisionIndex(policy), on_alert
         self._delay_s = min(policy.enforce_delay_s, DELAY_S)
         self._waiting: list[AuthEvent] = []

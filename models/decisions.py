@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from heapq import heappop, heappush
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
-from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -24,9 +22,12 @@ from models.accounts import Groups
 from models.addresses import locate
 from models.alerts import KINDS, Alert, Kind
 from models.attempts import Attempt
+from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.ids import stable_id
 from models.memo import Memo
-from models.policy import Mode, Policy, Scope, network_of
+from models.policy import Mode, Policy, Scope
+from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
+from models.usage import Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
 
 __all__ = [
@@ -78,28 +79,15 @@ _REMEMBERED: Final = 1 << 17
 #: Guard leaves the other protocols open, webmail first: an owner always has one door.
 GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
+#: Who lifts what goes back to shadow.
+_BREAKER: Final = "breaker"
+
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
+#: What refuses an attempt; the other types say something or slow it down.
 REFUSING: Final[frozenset[Type]] = frozenset({"ban", "guard"})
 
 #: A network as numbers: bits of an address, length of its prefix, the prefix.
 _Network = tuple[int, int, int]
-#: The parts that a scope's value joins with ``|``, and so what an attempt must match.
-SCOPE_PARTS: Final[dict[Scope, tuple[str, ...]]] = {
-    "account_ip": ("address", "account"),
-    "ip": ("address",),
-    "range": ("address",),
-    "account": ("account",),
-    "account_device": ("account", "device"),
-    "range_device": ("address", "device"),
-    "asn_device": ("asn", "device"),
-    "device": ("device",),
-    "account_protocol": ("account", "protocol"),
-    "asn": ("asn",),
-    "country": ("country",),
-    "protocol": ("protocol",),
-}
-#: Protected groups are met by these scopes only.
-PAIR_SCOPES: Final[frozenset[Scope]] = frozenset({"account_ip", "account_device"})
 
 
 class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,16 +116,8 @@ class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forb
             and (not self.accounts or attempt.account in self.accounts)
             and (not self.asns or attempt.asn in self.asns)
             and (not self.devices or attempt.device in self.devices)
-            and (not self.networks or any(_covers(network, attempt.address) for network in self.networks))
+            and (not self.networks or any(covers(network, attempt.address) for network in self.networks))
         )
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """A count with its plausible range, ends included."""
-
-    estimate: int
-    low: int
-    high: int
 
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +127,7 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     attack_accounts: int
     legit_accounts: Interval | None
     by_group: dict[str, int] = {}
+    by_protocol: dict[str, int] = {}
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,42 +218,6 @@ def go_duration(seconds: float) -> str:
     return f"-{text}" if whole < 0 else text
 
 
-def join_value(*parts: str) -> str:
-    """The value of a scope; ``|`` and ``%`` inside a part are percent-encoded.
-
-    >>> join_value("192.0.2.7", "a|b%@example.org")
-    '192.0.2.7|a%7Cb%25@example.org'
-    """
-    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts)
-
-
-def split_value(value: str) -> list[str]:
-    """The parts that :func:`join_value` joined.
-
-    >>> split_value("192.0.2.7|a%7Cb%25@example.org")
-    ['192.0.2.7', 'a|b%@example.org']
-    """
-    return [unquote(part) for part in value.split("|")]
-
-
-def parts_of(scope: Scope, value: str) -> dict[str, str]:
-    """The parts of a value by name.
-
-    >>> parts_of("account_ip", "192.0.2.7|a@example.org")
-    {'address': '192.0.2.7', 'account': 'a@example.org'}
-    """
-    return dict(zip(SCOPE_PARTS[scope], split_value(value), strict=True))
-
-
-def address_of(scope: Scope, value: str) -> str | None:
-    """The address or range in a value, or ``None`` where the scope has none.
-
-    >>> address_of("account_ip", "192.0.2.7|a@example.org"), address_of("account", "a@example.org")
-    ('192.0.2.7', None)
-    """
-    return split_value(value)[0] if SCOPE_PARTS[scope][0] == "address" else None
-
-
 def refuses(decision: Decision, attempt: Attempt) -> bool:
     """Whether ``decision`` refuses ``attempt``: the contract's paragraph, word for word."""
     return decision.type in REFUSING and holds(decision, attempt)
@@ -285,26 +230,9 @@ def holds(decision: Decision, attempt: Attempt) -> bool:
         and decision.start < attempt.ts < decision.until
         and (decision.lifted is None or attempt.ts <= decision.lifted)
         and (not decision.protocols or attempt.protocol in decision.protocols)
-        and all(_PART_MATCHES[name](part, attempt) for name, part in parts_of(decision.scope, decision.value).items())
+        and matches(decision.scope, decision.value, attempt)
         and not any(clause.matches(attempt) for clause in decision.except_)
     )
-
-
-def _covers(network: str, address: str) -> bool:
-    if not address:  # an attempt of whose source nothing is known
-        return False
-    outer, inner = network_of(network), network_of(address)
-    return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # same version
-
-
-_PART_MATCHES: Final[dict[str, Callable[[str, Attempt], bool]]] = {
-    "address": lambda part, attempt: _covers(part, attempt.address),
-    "account": lambda part, attempt: part == attempt.account,
-    "device": lambda part, attempt: part == attempt.device,
-    "asn": lambda part, attempt: part == str(attempt.asn),
-    "country": lambda part, attempt: part == attempt.country,
-    "protocol": lambda part, attempt: part == attempt.protocol,
-}
 
 
 def _nothing_familiar(account: str) -> Sequence[Except]:
@@ -322,6 +250,11 @@ def _nobody_spared(scope: Scope, value: str, now: float) -> bool:
     return False
 
 
+def _nobody_counted(scope: Scope, value: str, now: float) -> Users | None:
+    """Nobody keeps count of who uses what."""
+    return None
+
+
 class Ledger:
     """Every decision until 30 days after its end, and how alerts change them.
 
@@ -331,6 +264,10 @@ class Ledger:
         familiar: What keeps an account open for its owner under ``guard``, as except clauses. A guard without a clause
             would lock the owner out, so it is only proposed.
         spared: Whether people let in, at a time, what a decision on a scope's value would refuse; such a one is only proposed.
+        usage: Who uses a scope; where it does not know, the alert's own evidence counts.
+
+    Attributes:
+        breaker: Open where the policy's budget is spent; kept by the caller, with the decisions.
     """
 
     def __init__(
@@ -339,8 +276,12 @@ class Ledger:
         groups: Groups,
         familiar: Callable[[str], Sequence[Except]] = _nothing_familiar,
         spared: Callable[[Scope, str, float], bool] = _nobody_spared,
+        usage: UsersOf = _nobody_counted,
     ) -> None:
         self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
+        self.usage = usage
+        self.breaker = Breaker()
+        self._spending = Spending(policy.budget, groups)
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
         self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
@@ -402,6 +343,7 @@ class Ledger:
             heappush(self._ends, (decision.end, decision_id))
             if decision.scope == "account_ip":
                 self._pairs.setdefault(split_value(decision.value)[1], set()).add(decision_id)
+            self._spend(decision)
         elif old is not None:
             self._forget(old)
 
@@ -420,7 +362,21 @@ class Ledger:
             heappop(self._ends)
         return gone
 
+    def _spend(self, decision: Decision) -> None:
+        """Count whom ``decision`` touches, if it refuses anybody at all."""
+        self._spending.remove(decision.decision_id)
+        legit = decision.impact.legit_accounts
+        if decision.mode != "enforce" or decision.type not in REFUSING or legit is None or not legit.high:
+            return
+        if decision.lifted_by == _BREAKER or decision.origin != ORIGIN:  # it hardly held; a person has seen whom it touches
+            return
+        account = parts_of(decision.scope, decision.value).get("account")
+        alert_ts = decision.start - self.policy.enforce_delay_s  # what came later is not known in every replay
+        users = None if account is not None else self.usage(decision.scope, decision.value, alert_ts)
+        self._spending.put(decision.decision_id, touch_of(decision.start, decision.end, account, users, legit.high))
+
     def _forget(self, decision: Decision) -> None:
+        self._spending.remove(decision.decision_id)
         if self._latest.get(_slot(decision)) == decision.decision_id:
             del self._latest[_slot(decision)]
         if decision.scope == "account_ip":
@@ -434,7 +390,7 @@ class Ledger:
             case "brute_force":
                 return self._against_guessing(alert, now)
             case "password_spray" | "credential_stuffing" | "login_flood":
-                return _against_source(alert)
+                return self._against_source(alert)
             case "account_takeover":
                 return self._against_takeover(alert, now)
             case "stale_password" | "token_failure":
@@ -444,16 +400,33 @@ class Ledger:
             case _:
                 return []
 
+    def _against_source(self, alert: Alert) -> list[_Draft]:
+        """Block the address or network; service-wide subjects are for a person, devices alone only proposed."""
+        subject = alert.subject
+        address = subject.ip or subject.network
+        scope: Scope
+        if subject.device is not None and subject.asn is not None:
+            scope, value = "asn_device", join_value(str(subject.asn), subject.device)
+        elif subject.device is not None:
+            scope, value = "device", join_value(subject.device)
+        elif address is not None:
+            scope, value = "range" if "/" in address else "ip", address
+        else:
+            return []
+        impact = _impact_on_source(alert, self.usage(scope, value, alert.ts))
+        return [_Draft(type="ban", scope=scope, value=value, impact=impact, by_a_person=subject.device is not None)]
+
     def _against_guessing(self, alert: Alert, now: float) -> list[_Draft]:
         """One pair ban per listed address if they hold nearly all failures; else guard, from which owners are excepted."""
         account = alert.subject.account
         if account is None:
             return []
         exempt = self._exempt_networks(account, now)
+        nobody = msgspec.structs.replace(_impact_on_account(alert), legit_accounts=Interval(0, 0, 0))  # no network of the owner's
         pairs = [
-            _Draft(type="ban", scope="account_ip", value=join_value(address, account), impact=_impact_on_account(alert))
+            _Draft(type="ban", scope="account_ip", value=join_value(address, account), impact=nobody)
             for address in alert.evidence.addresses
-            if not any(_covers(network, address) for network in exempt)
+            if not any(covers(network, address) for network in exempt)
         ]
         counts = alert.evidence.counts
         listed = counts.get("failures_from_listed", 0) >= LISTED_SHARE * counts.get("failures", 1)
@@ -483,7 +456,7 @@ class Ledger:
             _Draft(type=type_, scope="account", value=join_value(account), impact=impact, by_a_person=True)
             for type_ in ("end_sessions", "reset_password")
         ]
-        if any(_covers(network, address) for network in self._exempt_networks(account, now)):
+        if any(covers(network, address) for network in self._exempt_networks(account, now)):
             return drafts
         only_travel = all(reason.code in _TRAVEL for reason in alert.reasons)
         pair = join_value(address, account)
@@ -497,7 +470,7 @@ class Ledger:
         bans = [
             d
             for d in self._on_pairs(account, now)
-            if d.type == "ban" and d.origin == ORIGIN and _covers(network, split_value(d.value)[0])
+            if d.type == "ban" and d.origin == ORIGIN and covers(network, split_value(d.value)[0])
         ]
         return [lifted for ban in bans for lifted in self.lift(ban.decision_id, now, f"alert:{alert.alert_id}")]
 
@@ -534,7 +507,7 @@ class Ledger:
         elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
             extended = self._extend(current, fresh)
             self.load(current.decision_id, extended)
-            return [extended]
+            return [extended, *self._check_budget(extended, now)]
         elif stale:
             return []
         else:
@@ -542,8 +515,42 @@ class Ledger:
         if len(self) >= MAX_DECISIONS:
             self.not_made += 1
             return changed
+        if self.breaker.opened is not None and fresh.mode == "enforce" and fresh.type in REFUSING:
+            fresh = self._new(draft, alert, "proposed")
         self.load(fresh.decision_id, fresh)
-        return [*changed, fresh]
+        return [*changed, fresh, *self._check_budget(fresh, now)]
+
+    def _check_budget(self, decision: Decision, now: float) -> list[Decision]:
+        """Open the breaker if ``decision`` spends more than there is: what the last ten minutes brought goes to shadow."""
+        if self.breaker.opened is not None or decision.mode != "enforce" or decision.type not in REFUSING:
+            return []
+        reason = self._spending.over(now, self.breaker.counts_from)
+        if reason is None:
+            return []
+        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=decision.decision_id, reason=reason)
+        since = now - SHADOWED_S + self.policy.enforce_delay_s
+        lately = [
+            each
+            for each in self.active(now)
+            if each.mode == "enforce" and each.type in REFUSING and each.origin == ORIGIN and each.start >= since
+        ]
+        return [changed for each in lately for changed in self._to_shadow(each, now)]
+
+    def _to_shadow(self, decision: Decision, now: float) -> list[Decision]:
+        lifted = self.lift(decision.decision_id, now, _BREAKER)
+        start = max(now, decision.start)
+        shadow = msgspec.structs.replace(
+            decision, mode="shadow", start=start, until=max(start, decision.until), duration=go_duration(decision.until - start)
+        )
+        shadow = _named(shadow)
+        self.load(shadow.decision_id, shadow)
+        return [*lifted, shadow]
+
+    def close_breaker(self, now: float) -> Breaker:
+        """Let decisions be enforced again; what has been decided by ``now`` counts no more against the budget."""
+        closed = self.breaker
+        self.breaker = Breaker(counts_from=now)
+        return closed
 
     def _new(self, draft: _Draft, alert: Alert, mode: Mode) -> Decision:
         start = alert.ts + self.policy.enforce_delay_s
@@ -567,8 +574,7 @@ class Ledger:
             policy_version=self.policy.version,
             impact=draft.impact,
         )
-        identifier = decision_id(decision)
-        decision = msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
+        decision = _named(decision)
         return self._hold(decision, decision.start)
 
     def _hold(self, decision: Decision, from_ts: float) -> Decision:
@@ -583,6 +589,12 @@ class Ledger:
         return self._hold(msgspec.structs.replace(current, impact=fresh.impact, alert_ids=alert_ids), fresh.start)
 
 
+def _named(decision: Decision) -> Decision:
+    """``decision`` with the ids that its fields give it."""
+    identifier = decision_id(decision)
+    return msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
+
+
 def _slot(decision: Decision) -> tuple[str, ...]:
     """Alerts extend and replace what alerts made; what a person decided stays as it is."""
     return decision.origin, decision.scenario, decision.type, decision.scope, decision.value
@@ -592,21 +604,6 @@ def _jittered(duration_s: int, identifier: str) -> int:
     """``duration_s`` moved by up to the jitter's share, by a draw that the id decides."""
     draw = int(identifier[:8], 16) / 0xFFFFFFFF
     return round(duration_s * (1 - JITTER + 2 * JITTER * draw))
-
-
-def _against_source(alert: Alert) -> list[_Draft]:
-    """Block the address or network; service-wide subjects are for a person, devices alone only proposed."""
-    subject, impact = alert.subject, _impact_on_source(alert)
-    if subject.device is not None and subject.asn is not None:
-        value = join_value(str(subject.asn), subject.device)
-        return [_Draft(type="ban", scope="asn_device", value=value, impact=impact, by_a_person=True)]
-    if subject.device is not None:
-        return [_Draft(type="ban", scope="device", value=join_value(subject.device), impact=impact, by_a_person=True)]
-    address = subject.ip or subject.network
-    if address is None:
-        return []
-    scope: Scope = "range" if "/" in address else "ip"
-    return [_Draft(type="ban", scope=scope, value=address, impact=impact)]
 
 
 def _notice(alert: Alert) -> list[_Draft]:
@@ -643,15 +640,19 @@ def _impact_on_account(alert: Alert) -> Impact:
     return Impact(attack_attempts=alert.evidence.counts.get("failures", 0), attack_accounts=1, legit_accounts=Interval(0, 0, 1))
 
 
-def _impact_on_source(alert: Alert) -> Impact:
-    """Who else uses the source: ``ok_accounts``, and ``ok_accounts:GROUP`` by group, from the detector's sketches."""
+def _impact_on_source(alert: Alert, users: Users | None) -> Impact:
+    """Who else uses the source; where nobody kept count, ``ok_accounts`` of the alert, from the detector's sketches."""
     distinct = alert.evidence.distinct
-    groups = {name.partition(":")[2]: count for name, count in distinct.items() if name.startswith("ok_accounts:")}
+    attacked, attempts = distinct.get("accounts", 0), alert.evidence.counts.get("failures", 0)
+    if users is None:
+        legit = _interval(distinct["ok_accounts"]) if "ok_accounts" in distinct else None
+        return Impact(attack_attempts=attempts, attack_accounts=attacked, legit_accounts=legit)
     return Impact(
-        attack_attempts=alert.evidence.counts.get("failures", 0),
-        attack_accounts=distinct.get("accounts", 0),
-        legit_accounts=_interval(distinct["ok_accounts"]) if "ok_accounts" in distinct else None,
-        by_group=groups,
+        attack_attempts=attempts,
+        attack_accounts=attacked,
+        legit_accounts=users.legitimate(attacked),
+        by_group={name: counted.interval().estimate for name, counted in users.by_group.items()},
+        by_protocol={name: counted.interval().estimate for name, counted in users.by_protocol.items()},
     )
 
 
@@ -756,16 +757,3 @@ def _network_number(text: str) -> _Network:
     family, bits = (AF_INET6, 128) if ":" in host else (AF_INET, 32)
     length = int(prefix) if prefix else bits
     return bits, length, int.from_bytes(inet_pton(family, host), "big") >> bits - length
-
-
-@lru_cache(maxsize=1 << 16)
-def enclosing(address: str, prefix: int) -> str | None:
-    """The network of length ``prefix`` around ``address``, if there is one.
-
-    >>> enclosing("192.0.2.7", 24), enclosing("2001:db8:1:2::/64", 128)
-    ('192.0.2.0/24', None)
-    """
-    if not address:  # an attempt of whose source nothing is known
-        return None
-    network = network_of(address)
-    return str(network.supernet(new_prefix=prefix)) if prefix <= network.prefixlen else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -26,7 +26,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that the leader is to do. ``ts`` is UTC seconds, ``by`` the name of the key that ordered it.
 
     Lift the decision ``decision_id``, or all of ``campaign_id`` that hold; make ``decision``, with its ``reopening`` where it is a
-    wide one; take a ``step`` of a re-opening; note how long the servers behind take, ``latency_ms``.
+    wide one; take a ``step`` of a re-opening; note how long the servers behind take, ``latency_ms``; close
+    the ``breaker``.
 
     Raises:
         ValueError: It asks for none of that, or for several.
@@ -45,9 +46,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reopening: Reopening | None = None
     step: Step | None = None
     latency_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    breaker: Literal["close"] | None = None
 
     def __post_init__(self) -> None:
-        asked = (self.decision_id, self.campaign_id, self.decision, self.step, self.latency_ms)
+        asked = (self.decision_id, self.campaign_id, self.decision, self.step, self.latency_ms, self.breaker)
         if len(asked) - asked.count(None) != 1:
             raise ValueError("an order asks for one thing")
 
@@ -89,6 +91,9 @@ def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) 
             return [], note_moves([reopenings.step(order.step, order.by, order.reason, now)], now)
         except ValueError as error:
             return [], [_refusal(order, order.step.decision_id, str(error), now)]
+    if order.breaker is not None:  # noted on the decision that opened it
+        closed = ledger.close_breaker(now)
+        return [], [Audit(ts=now, decision_id=closed.decision_id, action="close_breaker", by=order.by, reason=order.reason)]
     meant = [decision for decision in ledger.active(now) if order.wants_lifted(decision)]
     return _lift(meant, ledger, now, order.by, order.reason)
 

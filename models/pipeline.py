@@ -6,7 +6,7 @@ beyond this file is only to move bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from models.accounts import Groups
@@ -15,9 +15,12 @@ from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage, familiarity
 from models.by_source import SourceStage
 from models.events import AuthEvent
+from models.evidence import Evidence
 from models.partition import partitions_of
 from models.service import ServiceStage
+from models.sketches import ScopeUse
 from models.stage import Batch, Outputs, Pulse, Stage
+from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
 
 __all__ = ["Pipeline"]
@@ -36,19 +39,29 @@ class Pipeline:
         groups: Groups of accounts, for alerts.
         partitions: P; instant alerts do not depend on it.
         judge: Gives the verdicts.
+        usage: Told of every attempt that has passed the source stage.
+        evidence: Told of every attempt, and of the strangers among them.
+        on_scope: Told who uses what is under attack, as the live service is.
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
     """
 
     def __init__(
-        self, resolver: Resolver, groups: Groups | None = None, partitions: int = 16, judge: Verdicts | None = None
+        self,
+        resolver: Resolver,
+        groups: Groups | None = None,
+        partitions: int = 16,
+        judge: Verdicts | None = None,
+        usage: UsageBook | None = None,
+        evidence: Evidence | None = None,
+        on_scope: Callable[[ScopeUse], object] | None = None,
     ) -> None:
         self.resolver, self.partitions = resolver, partitions
         self.sources = [SourceStage() for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
-        self.judge = judge
+        self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
         self.verdicts: list[Verdict] = []
         self._position = 0
         self._unpacked = 0
@@ -66,7 +79,11 @@ class Pipeline:
     def apply(self, events: list[AuthEvent]) -> list[Alert]:
         """One turn of the loop: the alerts that ``events`` lead to, by time and id."""
         outputs = self._by_source(events)
+        if self.usage is not None:
+            self.usage.note_all(attempt for _, attempt in outputs.forwards)
         alerts, pulses = outputs.alerts, self._by_account(outputs)
+        if self.evidence is not None:
+            self.evidence.take((attempt for _, attempt in outputs.forwards), outputs.strangers)
         service = self._service(pulses)
         alerts += service.alerts
         if self.judge is not None:
@@ -95,6 +112,9 @@ class Pipeline:
             outputs = self.sources[partition].apply(batch)
             merged.alerts += outputs.alerts
             merged.forwards += outputs.forwards
+            if self._on_scope is not None:
+                for use in outputs.scopes:
+                    self._on_scope(use)
         merged.forwards.sort(key=lambda forward: forward[0])
         return merged
 

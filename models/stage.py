@@ -24,6 +24,7 @@ from models.alerts import Alert
 from models.attempts import Attempt
 from models.campaigns import Campaign, Carried
 from models.profiles import Profile
+from models.sketches import ScopeUse
 
 __all__ = ["SLICES", "Batch", "Checkpoint", "Hit", "NoRow", "Note", "Outputs", "Pulse", "SeenAs", "Stage"]
 
@@ -111,7 +112,8 @@ class Outputs:
 
     ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
     the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``profiles`` are those
-    that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide stage's, for everybody.
+    that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide stage's, for everybody;
+    ``scopes`` say who uses what is under attack.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -120,6 +122,7 @@ class Outputs:
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
     profiles: dict[str, Profile | None] = field(default_factory=dict)
     conclusions: list[Campaign] = field(default_factory=list)
+    scopes: list[ScopeUse] = field(default_factory=list)
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

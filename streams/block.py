@@ -26,6 +26,8 @@ from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaErro
 from models import alerts, decisions, forgetting, lists
 from models.accounts import Groups
 from models.alerts import Alert
+from models.breaker import BREAKER_KEY
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.by_hand import UNCOUNTED
 from models.decisions import Decision, Ledger
 from models.errors import CribleError
@@ -47,6 +49,7 @@ from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
+from streams.scopes import ScopeUses
 from streams.serve import UNENCRYPTED, create_app, is_loopback, listen, server_of
 from streams.settings import Settings
 from streams.store import AddressStore, DecisionStore
@@ -188,6 +191,7 @@ class _Leader:
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
+        self._scopes = ScopeUses(settings, groups)
         # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
         self._producer = KafkaProducer(
             **_client_options(settings),
@@ -198,15 +202,17 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared, usage=self._scopes.users), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
             else:
                 consumer.seek(partition, committed)
             self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
+            self._ledger.breaker = self._breaker = self._orders.breaker
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
+            self._scopes.close()
             raise
         telemetry.LEADER.set(1)
         telemetry.info("leader.elected", keys=len(self._ledger), seconds=round(time.monotonic() - started, 3))
@@ -220,6 +226,7 @@ class _Leader:
         telemetry.LEADER.set(0)
         self._producer.close(timeout=_CLOSE_LIMIT_S)
         self._orders.close()
+        self._scopes.close()
 
     def decide(self, records: list[Record], brake: Brake) -> bool:
         """Carry out orders, apply alerts, let old decisions go; all that follows and the offset are sent together or not at all.
@@ -232,6 +239,8 @@ class _Leader:
         waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings
         if not waiting and self._clock() < self._tombstones_at:
             return True
+        if records:
+            self._scopes.look()
         self._producer.begin_transaction()
         made = self._carry_out(orders)
         intact = True
@@ -247,6 +256,7 @@ class _Leader:
                 self._bury(record, "our_own_failure", error)
                 intact = False
                 break
+        self._keep_breaker()
         made += self._reopen(made)
         self._let_go()
         if records:
@@ -298,6 +308,20 @@ class _Leader:
             self._send(decision.decision_id, msgspec.json.encode(decision), now)
         for note in notes:
             self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+
+    def _keep_breaker(self) -> None:
+        """Write down that the breaker has opened or been closed; what it did is among the decisions."""
+        breaker, now = self._ledger.breaker, self._clock()
+        if breaker == self._breaker:
+            return
+        self._breaker = breaker
+        self._write(self._control, BREAKER_SCHEMA, BREAKER_KEY, msgspec.json.encode(breaker), now)
+        if breaker.opened is None:
+            telemetry.info("breaker.closed")
+            return
+        note = Audit(ts=now, decision_id=breaker.decision_id, action="open_breaker", by="breaker", reason=breaker.reason)
+        self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+        telemetry.error("breaker.opened", decision_id=breaker.decision_id, reason=breaker.reason)
 
     def _forget(self, order: Forget, now: float) -> None:
         """Tombstones for all that can be rewritten and names the account, and for the order, which names it too."""
@@ -454,7 +478,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order)
+    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
     desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
     desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.forget)
     known = Known(

@@ -35,6 +35,7 @@ from models.evaluation import ALL, Effect, Evaluation, Judge
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from models.verdicts import Verdicts
 from simulator import SCENARIOS, Label, simulate
 from simulator import groups as groups_of
@@ -117,8 +118,9 @@ def run(seed: int) -> tuple[Result, DecisionStore]:
     steps = list(progress("simulating", simulate(_SCENARIO, seed), unit="attempts"))
     resolver = Resolver(AccountDirectory(), Geo())
     groups = Groups(_members(scenario.accounts, resolver.accounts))
-    ledger, store = Ledger(policy, groups), DecisionStore(policy)
-    pipeline = Pipeline(resolver, groups, judge=Verdicts(policy, groups))
+    usage = UsageBook(groups)
+    ledger, store = Ledger(policy, groups, usage=usage.users), DecisionStore(policy)
+    pipeline = Pipeline(resolver, groups, judge=Verdicts(policy, groups), usage=usage)
     alerts: list[Alert] = []
     events = progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))
     for alert in pipeline.run(events):

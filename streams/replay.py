@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,7 @@ from models.alerts import KINDS, Alert
 from models.decisions import Decision, Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
 from streams.cli import Time, print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
@@ -100,8 +102,9 @@ def command(
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
     rules = Policy.load(policy) if policy else Policy.enforcing()
     judge = Verdicts(rules, known_groups)
-    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge)
-    replay = Replay(pipeline, Ledger(rules, known_groups))
+    usage = UsageBook(known_groups)
+    pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge, usage)
+    replay = Replay(pipeline, Ledger(rules, known_groups, usage=usage.users))
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
@@ -116,7 +119,7 @@ def command(
             refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         _write_decisions(decisions_file, replay.decisions)
-    _report(events, kinds, cold, replay.decisions, refused, as_json=as_json)
+    _report(events, kinds, cold, replay, refused, as_json=as_json)
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:
@@ -130,10 +133,9 @@ def _write_verdicts(file: IO[bytes] | None, verdicts: list[Verdict]) -> int:
     return len(verdicts)
 
 
-def _report(
-    events: Sources, kinds: Counter[str], cold: Counter[str], decisions: dict[str, Decision], refused: int, *, as_json: bool
-) -> None:
-    modes = Counter(decision.mode for decision in decisions.values())
+def _report(events: Sources, kinds: Counter[str], cold: Counter[str], replay: Replay, refused: int, *, as_json: bool) -> None:
+    modes = Counter(decision.mode for decision in replay.decisions.values())
+    breaker = replay.ledger.breaker
     if as_json:
         print_json(
             {
@@ -143,6 +145,7 @@ def _report(
                 "cold": cold,
                 "decisions": modes,
                 "verdicts": refused,
+                "breaker": None if breaker.opened is None else breaker,
             }
         )
         return
@@ -158,6 +161,9 @@ def _report(
     console.print(alerts)
     console.print("decisions: " + (", ".join(f"{count:,} {mode}" for mode, count in sorted(modes.items())) or "none"))
     console.print(f"attempts refused by a verdict: {refused:,}")
+    if breaker.opened is not None:
+        since = f"{datetime.fromtimestamp(breaker.opened, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        console.print(f"the breaker opened at {since}, nothing new was enforced after it: {breaker.reason}")
     if events.refused:
         first = printable(f"refused: {sum(events.refused.values()):,} events; the first: {events.first_refused}")
         console.print(first)

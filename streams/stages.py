@@ -1,7 +1,7 @@
 """What each stage reads from Kafka and writes to it: the glue between bytes and the pure stages.
 
-auth.events -> by_source -> auth.by-account -> by_account -> auth.alerts, auth.profiles
-auth.account-changes -> changes --/                      \\-> auth.pulse -> service -> auth.alerts, auth.control
+auth.events -> by_source -> auth.scopes, auth.by-account -> by_account -> auth.alerts, auth.profiles
+auth.account-changes -> changes --------------/                      \\-> auth.pulse -> service -> auth.alerts, auth.control
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from models.partition import partitions_of
 from models.profiles import SCHEMA as PROFILE_SCHEMA
 from models.profiles import Profile, encode_profile
 from models.service import ServiceStage
+from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from models.stage import Batch, Outputs, Pulse
 from streams import telemetry, topics
 from streams.partitions import DeadLetter, Record, Send, StageSpec
@@ -79,7 +80,8 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return _read_events(resolver, records)
 
     def write_by_source(partition: int, outputs: Outputs) -> list[Send]:
-        return alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
+        told = [_scope_use(topic["auth.scopes"], use) for use in outputs.scopes]  # before the alerts, which decisions follow
+        return told + alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
     def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
         pulses = [_pulse(topic["auth.pulse"], partition, number, pulse) for _, number, pulse in outputs.pulses]
@@ -265,6 +267,11 @@ def _profile(topic: str, partition: int, account: str, profile: Profile | None) 
 def _conclusion(topic: str, alert: Alert) -> Send:
     """What the service-wide stage concludes is for every process: the newest alert of each kind, by name."""
     return Send(topic, _encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())
+
+
+def _scope_use(topic: str, use: ScopeUse) -> Send:
+    """Who uses a scope that is under attack, for those who decide about it."""
+    return Send(topic, encode(use), SCOPE_USE_SCHEMA, ts=use.ts, key=f"{use.scope}:{use.value}".encode())
 
 
 def _campaign(topic: str, campaign: Campaign) -> Send:

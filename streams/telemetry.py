@@ -81,6 +81,10 @@ Event = Literal[
     "decision.made",
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
+    # The budget on customers is spent, nothing new is enforced: decision_id, reason.
+    "breaker.opened",
+    # A person closed the breaker.
+    "breaker.closed",
     # What a decision cut is opened a step further, a step back, or to everybody: decision_id, name of the step.
     "reopening.moved",
     # A person had an account forgotten: name of the key, records.

@@ -26,6 +26,7 @@ from models.changelog import Frame
 from models.errors import CribleError, InputError
 from models.frames import CAMPAIGN_SCHEMA, CHANGES_SCHEMA, AttemptFrame, ChangeFrame, PulseFrame
 from models.profiles import Profile
+from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from streams import telemetry
 from streams.cli import print_json, standard_options
 from streams.settings import Kafka, Settings
@@ -66,13 +67,14 @@ class Topic:
         >>> Topic("auth.events", kept_s=7 * 86400).config(keep_all=False)["retention.ms"]
         '604800000'
         """
+        kept = self.kept_s is not None
         config = {
-            "cleanup.policy": "compact" if self.compacted else "delete",
+            "cleanup.policy": "compact,delete" if self.compacted and kept else "compact" if self.compacted else "delete",
             "message.timestamp.type": "LogAppendTime" if self.append_time else "CreateTime",
             # Event time may be ahead of the broker's clock; Kafka 4 otherwise refuses what is an hour ahead.
             "message.timestamp.after.max.ms": str(_DAY_S * _MS_PER_S),
         }
-        if not self.compacted:
+        if not self.compacted or kept:
             config["retention.ms"] = "-1" if keep_all or self.kept_s is None else str(self.kept_s * _MS_PER_S)
         if self.compacted:
             # What a tombstone takes back is gone from the disks within two days; else when there is enough of it, perhaps never.
@@ -91,11 +93,11 @@ TOPICS: Final = {
         Topic("auth.raw", kept_s=7 * _DAY_S, names_accounts=True),
         Topic("auth.events", kept_s=7 * _DAY_S, names_accounts=True),
         Topic("auth.by-account", kept_s=7 * _DAY_S, names_accounts=True),
-        Topic("auth.pulse", kept_s=7 * _DAY_S, single=True),
+        Topic("auth.pulse", kept_s=7 * _DAY_S, single=True, names_accounts=True),
         Topic("auth.alerts", kept_s=30 * _DAY_S, single=True, names_accounts=True),
         Topic("auth.decisions", compacted=True, names_accounts=True),
         Topic("auth.account-changes", kept_s=365 * _DAY_S, names_accounts=True),
-        Topic("auth.scopes", compacted=True),
+        Topic("auth.scopes", compacted=True, kept_s=2 * _DAY_S),
         Topic("auth.profiles", compacted=True, names_accounts=True),
         Topic("auth.control", compacted=True, names_accounts=True),
         Topic("auth.feedback", compacted=True),
@@ -104,8 +106,8 @@ TOPICS: Final = {
         Topic("auth.dlq", kept_s=3 * _DAY_S, append_time=True, names_accounts=True),
         Topic("auth.source-state", segment_bytes=_STATE_SEGMENT_BYTES),
         Topic("auth.account-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
-        Topic("auth.change-state", segment_bytes=_STATE_SEGMENT_BYTES, names_accounts=True),
-        Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True),
+        Topic("auth.change-state", segment_bytes=_STATE_SEGMENT_BYTES),
+        Topic("auth.service-state", segment_bytes=_STATE_SEGMENT_BYTES, single=True, names_accounts=True),
     )
 }
 
@@ -123,6 +125,7 @@ _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
 _FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {
     CAMPAIGN_SCHEMA.encode(): Campaign,
     CHANGES_SCHEMA.encode(): ChangeFrame,
+    SCOPE_USE_SCHEMA.encode(): ScopeUse,
 }
 
 

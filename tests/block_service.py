@@ -60,12 +60,12 @@ class Topics:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.settings = Settings(kafka=Kafka(bootstrap=bootstrap, prefix=prefix, partitions=3))
         topics.create(self.settings)
-        self._producer = KafkaProducer(bootstrap_servers=bootstrap)
+        self.producer = KafkaProducer(bootstrap_servers=bootstrap)
 
     def send(self, value: bytes, schema: str = "alert/1", key: bytes | None = None) -> None:
         """Write one record to ``auth.alerts``."""
         headers = [("crible-schema", schema.encode())]
-        self._producer.send(topics.topic(self.settings, "auth.alerts"), value, key=key, headers=headers).get(LIMIT_S)
+        self.producer.send(topics.topic(self.settings, "auth.alerts"), value, key=key, headers=headers).get(LIMIT_S)
 
     def send_alerts(self, alerts: Iterable[Alert]) -> None:
         """Write alerts."""
@@ -95,7 +95,7 @@ class Topics:
 
     def close(self) -> None:
         """Leave the broker."""
-        self._producer.close()
+        self.producer.close()
 
 
 @dataclass

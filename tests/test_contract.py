@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 import msgspec
 import pytest
+from datasketches import compact_theta_sketch
 from kafka.partitioner import murmur2
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from models.geo import Geo
 from models.policy import Mode, Policy, Ramp, Scope
 from models.profiles import Profile
 from models.reopening import Reopening
+from models.sketches import ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
 from simulator.labels import Label, encode_label
@@ -220,7 +222,6 @@ class TestTopics:
             ("auth.alerts", 1, 30),
             ("auth.decisions", P, None),
             ("auth.account-changes", P, 365),
-            ("auth.scopes", P, None),
             ("auth.profiles", P, None),
             ("auth.control", P, None),
             ("auth.feedback", P, None),
@@ -239,6 +240,11 @@ class TestTopics:
         assert config["message.timestamp.type"] == ("LogAppendTime" if name == "auth.dlq" else "CreateTime")
         assert TOPICS[name].config(keep_all=True).get("retention.ms") == (None if kept_days is None else "-1")
         assert topics.topic(Settings(kafka=Kafka(prefix="april.")), name) == f"april.{name}"
+
+    def test_scopes_are_compacted_and_bounded_by_age(self) -> None:
+        """What is attacked no more is forgotten."""
+        config = TOPICS["auth.scopes"].config(keep_all=False)
+        assert (config["cleanup.policy"], config["retention.ms"]) == ("compact,delete", str(2 * self.DAY_MS))
 
     @pytest.mark.parametrize("remote", ["192.0.2.7", "2001:db8:1:2::3"])
     def test_events_are_keyed_by_network(self, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,6 +315,15 @@ class TestTopics:
         told = control[b"campaign/running"]
         assert (told.schema, told.partition, told.ts) == ("campaign/1", None, T0 + 2)
         assert frames.decode_campaign(told.value) == newer
+
+    def test_scopes_are_keyed_by_scope_and_value(self) -> None:
+        """With a theta sketch that any DataSketches library reads."""
+        source, *_ = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
+        use = ScopeUse("range", "203.0.113.0/24", T0, 40, 30, 2, Sketch.of([1, 2, 3]).dump())
+        (sent,) = source.write(5, Outputs(scopes=[use]))
+        assert (sent.topic, sent.key, sent.schema, sent.ts) == ("auth.scopes", b"range:203.0.113.0/24", "scope-use/1", T0)
+        assert msgspec.msgpack.decode(sent.value) == ["range", "203.0.113.0/24", T0, 40, 30, 2, use.familiar]
+        assert compact_theta_sketch.deserialize(use.familiar).get_estimate() == 3
 
 
 def an_alert() -> Alert:
@@ -390,7 +405,7 @@ class TestDecisions:
             "decision_id", "uuid", "origin", "type", "scope", "value", "protocols", "except", "start", "until", "duration",
             "scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by",
         }  # fmt: skip
-        assert set(written["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group"}
+        assert set(written["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group", "by_protocol"}
         assert {field.name for field in msgspec.structs.fields(Interval)} == {"estimate", "low", "high"}
         assert {field.name for field in msgspec.structs.fields(Impact)} == set(written["impact"])
         clause = {field.name for field in msgspec.structs.fields(Except)}

@@ -17,6 +17,7 @@ from models.events import encode_event
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.usage import UsageBook
 from simulator import simulate
 from streams.bench.machine import calibrate, on_cores
 from streams.replay import Replay
@@ -55,7 +56,9 @@ def measure_replay(accounts: int, hours: float, runs: int) -> ReplayFigures:
 
 def _run(path: Path) -> ReplayFigures:
     calibration_ns = calibrate()
-    replay = Replay(Pipeline(Resolver(AccountDirectory(), Geo())), Ledger(Policy.enforcing(), Groups()))
+    usage = UsageBook(Groups())
+    pipeline = Pipeline(Resolver(AccountDirectory(), Geo()), usage=usage)
+    replay = Replay(pipeline, Ledger(Policy.enforcing(), Groups(), usage=usage.users))
     events = Sources((str(path),), Settings())
     started = monotonic()
     alerts = sum(1 for _ in replay.run(events))

@@ -21,6 +21,7 @@ from models.policy import Scope
 from streams.cli import print_json, printable, seconds_of, standard_options
 from streams.desk.client import DeskClient
 from streams.desk.cuts import Draft
+from streams.desk.plan import plan
 from streams.desk.restore import waves_table
 from streams.enforcement.express import EXPRESSES, withheld
 from streams.settings import Settings
@@ -34,7 +35,7 @@ _LOOK_AGAIN_S: Final = 0.25
 
 @click.group()
 def command() -> None:
-    """List what was decided; decide by hand; lift a decision, or all of a campaign."""
+    """List what was decided; decide by hand; lift a decision, or all of a campaign; see what else could be done."""
 
 
 @command.command("list")
@@ -55,6 +56,9 @@ def list_(kind: str | None, scope: str | None, value: str | None, settings: Sett
         table.add_row(*(Text(printable(cell)) for cell in _row(decision, decision.decision_id in suspended)))
     Console(soft_wrap=True).print(table)
     click.echo(f"{len(listed.decisions)} of {listed.total} decisions")
+    if listed.breaker is not None and listed.breaker.opened is not None:
+        since = f"{datetime.fromtimestamp(listed.breaker.opened, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"the breaker is open since {since}, nothing new is enforced: {printable(listed.breaker.reason)}")
 
 
 @command.command()
@@ -128,6 +132,23 @@ def undo_campaign(campaign_id: str, reason: str, settings: Settings, as_json: bo
     _order({"campaign_id": campaign_id, "reason": reason}, {"campaign": campaign_id}, settings, as_json)
 
 
+@command.command("close-breaker")
+@click.option("--reason", required=True, help="For those who ask later; it is kept in auth.audit.")
+@standard_options
+def close_breaker(reason: str, settings: Settings, as_json: bool) -> None:
+    """Let decisions be enforced again, after a look at why the breaker opened. The leader does it; this waits until it has.
+
+    What was decided before counts no more against the budget; what went to shadow stays there until its next alert.
+    """
+    client = DeskClient(settings)
+    client.order({"breaker": "close", "reason": reason})
+    _wait(lambda: client.decisions({}).breaker is None)
+    if as_json:
+        print_json({"breaker": "closed"})
+    else:
+        click.echo("the breaker is closed")
+
+
 def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Settings, as_json: bool) -> None:
     """Give an order, and wait until none of the decisions that it meant holds."""
     client = DeskClient(settings)
@@ -138,6 +159,9 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
         print_json({"lifted": number})
     else:
         click.echo(f"{number} {'decision' if number == 1 else 'decisions'} lifted")
+
+
+command.add_command(plan)
 
 
 def _wait(done: Callable[[], bool]) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 import msgspec
 
 from models import forgetting, lists
+from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.forgetting import FORGET_PREFIX, Forget
 from models.lists import LIST_PREFIX, ListEntry, Lists
 from models.orders import ORDER_PREFIX, SCHEMA, Order
@@ -99,7 +101,7 @@ class Heartbeats:
 
 
 class ControlView:
-    """What every service shows of ``auth.control``: people's lists, re-openings, and whether workers count.
+    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, and whether workers count.
 
     Args:
         settings: How many partitions there are.
@@ -115,6 +117,7 @@ class ControlView:
         self.block_list: list[ListEntry] = []
         self._allow_list: list[ListEntry] = []
         self.reopenings: dict[str, Reopening] = {}
+        self.breaker = Breaker()
 
     def spares(self, scope: Scope, value: str, now: float) -> bool:
         """Whether the allow list speaks against a decision on ``value``."""
@@ -132,10 +135,12 @@ class ControlView:
                 reopening = decoded(record, REOPENING_SCHEMA, Reopening)
                 others = {known: each for known, each in self.reopenings.items() if known != _decision_id(key)}
                 self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
+            elif key == BREAKER_KEY:
+                self.breaker = _breaker_in(record)
 
 
 class Orders:
-    """The orders that wait, the earliest first, the lists of people, and the re-openings; for the leader, after it fenced the last.
+    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, re-openings, the breaker.
 
     Args:
         settings: Where the broker is.
@@ -149,6 +154,7 @@ class Orders:
         self.reopenings = Reopenings()
         self.heartbeats = Heartbeats(settings)
         self.lists = Lists()
+        self.breaker = Breaker()
         self.allowed: list[ListEntry] = []
         self.forgets: dict[str, Forget] = {}
         self._reader = CompactedReader(settings, "auth.control")
@@ -188,6 +194,9 @@ class Orders:
                 if order is not None:
                     self.waiting[key] = order
                 continue
+            if key == BREAKER_KEY:
+                self.breaker = _breaker_in(record)
+                continue
             if key.startswith(FORGET_PREFIX):
                 self.forgets.pop(key, None)
                 forget = decoded(record, forgetting.SCHEMA, Forget)
@@ -201,6 +210,11 @@ class Orders:
 
 def _key(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "replace")
+
+
+def _breaker_in(record: Record) -> Breaker:
+    """The breaker that a record tells of; closed where it cannot be read."""
+    return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
 
 
 def _decision_id(key: str) -> str:

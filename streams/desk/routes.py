@@ -2,15 +2,15 @@
 
 * ``POST /v1/stops`` ``{"reason", "kind"?, "scope"?}`` stops, ``DELETE /v1/stops`` resumes: ``{"stopped", "kept"}``.
 * ``GET /v1/desk/decisions?kind=&scope=&value=&id=&campaign=`` lists what holds, of every mode, with what is suspended.
-* ``POST /v1/desk/orders`` ``{"reason", "decision_id" | "campaign_id"}``: 202, how many decisions are meant, once the order is on
-  ``auth.control``; the leader carries it out.
+* ``POST /v1/desk/orders`` ``{"reason", "decision_id" | "campaign_id" | "breaker": "close"}``: 202, how many decisions are meant,
+  once the order is on ``auth.control``; the leader carries it out.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.alerts import Kind
+from models.breaker import Breaker
 from models.decisions import Decision
 from models.errors import CribleError, InputError
 from models.orders import Order
@@ -40,14 +41,16 @@ class _Order(msgspec.Struct, forbid_unknown_fields=True):
     reason: Reason
     decision_id: str | None = None
     campaign_id: str | None = None
+    breaker: Literal["close"] | None = None
 
 
 class Listed(msgspec.Struct):
-    """Decisions that hold, the latest change first; ``suspended`` are the ids of those that are stopped."""
+    """Decisions that hold, the latest change first; ``suspended`` are ids of the stopped, ``breaker`` is there if it is open."""
 
     decisions: list[Decision]
     suspended: list[str]
     total: int
+    breaker: Breaker | None = None
 
 
 class Ordered(msgspec.Struct):
@@ -65,9 +68,10 @@ class _Desk:
         ready: Callable[[], bool],
         switch: KillSwitch,
         send_order: Callable[[Order], None],
+        breaker: Callable[[], Breaker],
     ) -> None:
         self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
-        self._switch, self._send_order = switch, send_order
+        self._switch, self._send_order, self._breaker = switch, send_order, breaker
 
     async def stop(self, request: Request) -> Response:
         by = self._operator(request)
@@ -87,7 +91,8 @@ class _Desk:
         found = (await asyncio.to_thread(self._store.all, self._clock(), wanted))[::-1]
         listed, stops = found[:MAX_LISTED], self._store.stops
         suspended = [decision.decision_id for decision in listed if stops.suspend(decision.scenario, decision.scope)]
-        return _json(Listed(listed, suspended, len(found)))
+        breaker = self._breaker()
+        return _json(Listed(listed, suspended, len(found), None if breaker.opened is None else breaker))
 
     async def orders(self, request: Request) -> Response:
         by = self._operator(request)
@@ -99,8 +104,10 @@ class _Desk:
         except (msgspec.DecodeError, UnicodeError, ValueError) as error:
             raise HTTPException(400, str(error)) from None
         meant = await asyncio.to_thread(self._store.all, self._clock(), order.wants_lifted)
-        if not meant:
+        if order.breaker is None and not meant:
             raise HTTPException(404, "no such decision holds")
+        if order.breaker is not None and self._breaker().opened is None:
+            raise HTTPException(404, "the breaker is closed")
         try:
             await asyncio.to_thread(self._send_order, order)
         except CribleError as error:
@@ -122,6 +129,7 @@ def desk_routes(
     ready: Callable[[], bool],
     switch: KillSwitch,
     send_order: Callable[[Order], None],
+    breaker: Callable[[], Breaker] = Breaker,
 ) -> list[Route]:
     """The routes of the module's text.
 
@@ -132,8 +140,9 @@ def desk_routes(
         ready: Whether the store is complete; stopping and resuming do not wait for it.
         switch: Stops and resumes.
         send_order: Returns when the order is kept; it runs in a thread and raises ``CribleError``.
+        breaker: The breaker as it is.
     """
-    desk = _Desk(store, keys, clock, ready, switch, send_order)
+    desk = _Desk(store, keys, clock, ready, switch, send_order, breaker)
     return [
         Route("/v1/stops", desk.stop, methods=["POST"]),
         Route("/v1/stops", desk.resume, methods=["DELETE"]),

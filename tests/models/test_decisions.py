@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models import decisions as decisions_module
 from models.accounts import Groups
@@ -27,7 +28,8 @@ from models.decisions import (
     refuses,
     split_value,
 )
-from models.policy import Policy
+from models.policy import Budget, Limits, Policy
+from models.usage import Exact, Users, UsersOf
 
 T0 = 1_699_999_200.0  # a full UTC hour
 ALICE = "alice@example.org"
@@ -173,6 +175,7 @@ def test_source_attacks_block_the_address(kind: Kind) -> None:
         "attack_accounts": 30,
         "legit_accounts": {"estimate": 2, "low": 2, "high": 2},
         "by_group": {},
+        "by_protocol": {},
     }
 
 
@@ -292,10 +295,129 @@ def test_protected_account_is_met_by_pairs_only() -> None:
 
 def test_source_used_by_a_protected_group_is_only_proposed() -> None:
     """One protected account behind an address keeps the address from being blocked by itself."""
-    distinct = {"accounts": 30, "ok_accounts": 1, "ok_accounts:health": 1}
-    (made,) = apply(ledger(), make_alert("password_spray", ip="203.0.113.7", distinct=distinct))
+    (made,) = apply(Ledger(ALWAYS, Groups(), usage=used_by(health={ALICE})), spray())
     assert made.mode == "proposed"
     assert made.impact.by_group == {"health": 1}
+
+
+def used_by(familiar: Iterable[str] = (), doubtful: Iterable[str] = (), health: Iterable[str] = ()) -> UsersOf:
+    """Every source is used by these accounts."""
+    everybody = Exact(frozenset(familiar) | frozenset(health))
+    users = Users(
+        everybody, Exact(frozenset(doubtful)), {"health": Exact(frozenset(health))} if health else {}, {"imap": everybody}
+    )
+    return lambda _scope, _value, _now: users
+
+
+def test_impact_is_of_who_uses_the_source() -> None:
+    """Rather than of what the alert knows, where somebody keeps count."""
+    (made,) = apply(Ledger(ALWAYS, Groups(), usage=used_by("ab", "xyz")), spray(ok_accounts=7))
+    assert msgspec.to_builtins(made.impact) == {
+        "attack_attempts": 40,
+        "attack_accounts": 30,
+        "legit_accounts": {"estimate": 2, "low": 2, "high": 5},
+        "by_group": {},
+        "by_protocol": {"imap": 2},
+    }
+    assert made.mode == "proposed"
+
+
+def test_nobody_looks_ahead() -> None:
+    """Who uses a source is asked as of the alert: what a replay has read beyond that depends on how it reads."""
+    asked = list[float]()
+
+    def usage(_scope: str, _value: str, now: float) -> Users:
+        asked.append(now)
+        return Users(Exact(frozenset("a")), Exact())
+
+    apply(Ledger(ALWAYS, Groups(), usage=usage), spray(ts=T0))
+    assert set(asked) == {T0}
+
+
+# -- the budget --------------------------------------------------------------------------------------------------------
+
+
+def frugal(hour: int = 3, day: int = 6, **by_group: Limits) -> Policy:
+    return replace(ALWAYS, budget=Budget(hour=hour, day=day, by_group=by_group))
+
+
+def users_of(book: dict[str, str]) -> UsersOf:
+    """Who uses which address."""
+    return lambda _scope, value, _now: Users(Exact(frozenset(book.get(value, ""))), Exact())
+
+
+def test_budget_is_on_the_union() -> None:
+    """Two addresses with the same users cost what one does; a third user more opens the breaker."""
+    where = {"203.0.113.1": "abc", "203.0.113.2": "abc", "203.0.113.3": "ad"}
+    book = Ledger(frugal(hour=3), Groups(), usage=users_of(where))
+    first, second = ((apply(book, spray(address)))[0] for address in list(where)[:2])
+    assert (first.mode, second.mode, book.breaker.opened) == ("enforce", "enforce", None)
+    apply(book, spray("203.0.113.3"))
+    assert book.breaker.opened == T0
+    assert book.breaker.reason == "4 accounts within an hour, 3 allowed"
+
+
+def test_open_breaker_takes_back_the_last_ten_minutes() -> None:
+    """What was enforced then goes on in shadow under ids of its own; what is older stays; what is new is proposed."""
+    where = {"203.0.113.1": "a", "203.0.113.2": "bc", "203.0.113.3": "d", "203.0.113.4": ""}
+    book = Ledger(frugal(hour=3), Groups(), usage=users_of(where))
+    (old,) = apply(book, spray("203.0.113.1", ts=T0 - 601))
+    (young,) = apply(book, spray("203.0.113.2", ts=T0 - 300))
+    made = apply(book, spray("203.0.113.3", ts=T0))
+    now = {decision.value: decision.mode for decision in book.active(T0)}
+    assert now == {"203.0.113.1": "enforce", "203.0.113.2": "shadow", "203.0.113.3": "shadow"}
+    assert {d.value for d in made if d.lifted_by == "breaker"} == {young.value, "203.0.113.3"}
+    assert old in book.active(T0)
+    assert all(d.decision_id == decision_id(d) for d in made)
+    assert [d.mode for d in apply(book, spray("203.0.113.4", ts=T0 + 1))] == ["proposed"]
+
+
+def test_open_breaker_lets_what_holds_go_on() -> None:
+    """An older decision is extended by the next alert as ever."""
+    book = Ledger(frugal(hour=3), Groups(), usage=users_of({"203.0.113.1": "a", "203.0.113.2": "bcd"}))
+    (old,) = apply(book, spray("203.0.113.1", ts=T0 - 1000))
+    apply(book, spray("203.0.113.2"))
+    assert book.breaker.opened is not None
+    (extended,) = apply(book, spray("203.0.113.1", ts=T0 + 3600))
+    assert (extended.decision_id, extended.mode, extended.until > old.until) == (old.decision_id, "enforce", True)
+
+
+def test_a_person_closes_the_breaker() -> None:
+    """Time does not; what was decided before does not count any more."""
+    book = Ledger(frugal(hour=3), Groups(), usage=users_of({"203.0.113.1": "abc", "203.0.113.2": "de", "203.0.113.3": "fg"}))
+    apply(book, spray("203.0.113.1", ts=T0 - 1000))
+    apply(book, spray("203.0.113.2"))
+    assert [d.mode for d in apply(book, spray("203.0.113.3", ts=T0 + 50 * 3600))] == ["proposed"]
+    assert book.close_breaker(T0 + 50 * 3600).opened == T0
+    assert [d.mode for d in apply(book, spray("203.0.113.2", ts=T0 + 51 * 3600))] == ["enforce"]
+    assert book.breaker.opened is None
+
+
+def test_protected_groups_have_a_budget_of_their_own() -> None:
+    """One account of the group is too much where none is allowed, though it is met by a pair alone."""
+    book = Ledger(frugal(hour=100, day=100, health=Limits(hour=0, day=0)), Groups({ALICE: ["health"]}))
+    takeover = make_alert("account_takeover", account=ALICE, ip="203.0.113.7")
+    assert [d.mode for d in apply(book, takeover) if d.type == "ban"] == ["enforce", "enforce", "shadow"]
+    assert book.breaker.reason == "1 accounts of the group health within an hour, 0 allowed"
+
+
+def test_budget_of_a_day_outlasts_the_hour() -> None:
+    """What ended hours ago counts for the day, not for the hour."""
+    where = {f"203.0.113.{n}": f"{'abcdefg'[n]}" for n in range(7)}
+    short = replace(frugal(hour=1, day=3), default_duration_s=60)
+    book = Ledger(short, Groups(), usage=users_of(where))
+    modes = [apply(book, spray(address, ts=T0 + 2 * 3600 * n))[0].mode for n, address in enumerate(where)]
+    assert modes[:4] == ["enforce"] * 4
+    assert book.breaker.reason == "4 accounts within a day, 3 allowed"
+
+
+def test_victims_address_spoofed_with_failures_costs_the_victim_nothing() -> None:
+    """Ten thousand wrong passwords at one mailbox: pairs on addresses that are not the owner's, no budget spent."""
+    book = Ledger(frugal(hour=0, day=0), Groups())
+    for hour in range(24):
+        apply(book, guessing([f"203.0.113.{hour}"], listed=100, ts=T0 + 3600 * hour))
+    assert book.breaker.opened is None
+    assert {(d.scope, d.impact.legit_accounts.high) for d in book if d.impact.legit_accounts} == {("account_ip", 0)}
 
 
 # -- old passwords -----------------------------------------------------------------------------------------------------
@@ -630,4 +752,4 @@ def test_record_has_the_contracts_fields() -> None:
         *("scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by"),
     }
     assert record["except"] == [{"networks": ["192.0.2.0/24"], "accounts": [ALICE]}]
-    assert set(record["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group"}
+    assert set(record["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group", "by_protocol"}

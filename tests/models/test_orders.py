@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.accounts import AccountDirectory, Groups
+from models.breaker import Breaker
 from models.by_hand import Asked, made_by_hand, reopening_of
 from models.decisions import Decision, Ledger, join_value
 from models.lists import ListEntry, Lists
@@ -81,6 +82,15 @@ def test_alerts_leave_what_a_person_decided_as_it_is() -> None:
     shadow.load(by_hand.decision_id, by_hand)
     shadow.apply(spray(ADDRESS, T0), T0)
     assert by_hand in shadow.active(T0)
+
+
+def test_closing_the_breaker_is_noted_on_what_opened_it() -> None:
+    """It lifts nothing; what was decided before counts no more."""
+    ledger = ledger_of()
+    ledger.breaker = Breaker(opened=T0 - 60, decision_id="d", reason="too many")
+    lifted, (note,) = carry_out(Order(ts=T0, by="anne", reason="looked at", breaker="close"), ledger, Reopenings(), T0)
+    assert (lifted, ledger.breaker) == ([], Breaker(counts_from=T0))
+    assert (note.decision_id, note.action, note.by, note.reason) == ("d", "close_breaker", "anne", "looked at")
 
 
 def test_letting_in_lifts_what_would_refuse() -> None:

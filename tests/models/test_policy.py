@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.policy import Policy
+from models.policy import NEVER_BLOCK, Policy
 
 
 def test_default_policy_enforces_nothing() -> None:
@@ -81,24 +88,70 @@ def test_never_block_adds_own_prefixes() -> None:
     assert policy.may_block("203.0.113.8")
 
 
+_v4 = st.ip_addresses(v=4).map(int)
+_v6 = st.ip_addresses(v=6).map(int)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just(IPv4Network), _v4, st.integers(16, 32)), st.tuples(st.just(IPv6Network), _v6, st.integers(32, 128))
+    ),
+    st.lists(st.tuples(_v4, st.integers(4, 32)), max_size=5),
+)
+def test_never_block_set_is_what_overlaps_one_of_its_ranges(asked: Any, own: list[tuple[int, int]]) -> None:
+    """Found by bisection is what comparing with every range finds."""
+    version, number, prefix = asked
+    network = version((number, prefix), strict=False)
+    ranges = [str(IPv4Network(each, strict=False)) for each in own]
+    never = [ip_network(text) for text in (*NEVER_BLOCK, *ranges)]
+    overlaps = any(each.version == network.version and each.overlaps(network) for each in never)
+    assert Policy(version="1", never_block=tuple(ranges)).may_block(str(network)) is not overlaps
+
+
+@pytest.mark.parametrize("text", ["203.0.113", "203.0.113.7/33", "203.0.113.7/-1", "2001:db8::/129", "anne", "", "203.0.113.7/"])
+def test_what_is_no_address_is_an_error_and_no_answer(text: str) -> None:
+    """Neither an address nor a range: refused, never taken for something that may be blocked."""
+    with pytest.raises(ValueError, match="not appear to be"):
+        Policy.enforcing().may_block(text)
+
+
 @pytest.mark.parametrize(
-    ("toml", "named"),
+    ("toml", "line", "named"),
     [
-        ('version = "1"\nenforce_delay = 5', "enforce_delay"),
-        ('version = "1"\n[enforce]\nkind = ["brute_force"]', "kind"),
-        ('version = "1"\n[enforce]\nkinds = ["brute"]', "brute"),
-        ('version = "1"\n[duration_s.login_flood]\nip = 0', "duration_s"),
-        ('version = "1"\nnever_block = ["10.0.0.1/8"]', "never_block"),
-        ("enforce_delay_s = 5", "version"),
-        ("version = ", "p.toml"),
+        ('version = "1"\nenforce_delay = 5', 2, "enforce_delay"),
+        ('version = "1"\n[enforce]\nscopes = []\nkind = ["brute_force"]', 4, "kind"),
+        ('version = "1"\n[enforce]\nkinds = [\n  "campaign",\n  "brute",\n]', 5, "brute"),
+        ('version = "1"\n[duration_s.login_flood]\nrange = 5\nip = 0', 4, "duration_s"),
+        ('version = "1"\n\n[duration_s.login]\nip = 1', 3, "login"),
+        ('version = "1"\n# ours\nnever_block = ["192.0.2.0/24", "10.0.0.1/8"]', 3, "never_block"),
+        ('version = "1"\n[budget.by_group.health]\nhour = 1', 2, "day"),
+        ('version = "1"\nbudget = { hour = -1, day = 2 }', 2, "budget"),
+        ("enforce_delay_s = 5", 1, "version"),
+        ('# a comment\nversion = "1"\nversion = ', 3, "p.toml"),
+        ('version = "1"\n\xff', 2, "p.toml"),
     ],
 )
-def test_wrong_policy_is_an_input_error_that_names_file_and_key(toml: str, named: str) -> None:
-    """An unknown key, a wrong value or broken TOML is refused with the file and the key."""
-    with pytest.raises(InputError, match=r"^p\.toml: ") as caught:
-        Policy.parse(toml.encode(), where="p.toml")
+def test_wrong_policy_is_an_input_error_that_names_file_line_and_key(toml: str, line: int, named: str) -> None:
+    """An unknown key, a wrong value or broken TOML is refused with the file, the line and the key."""
+    with pytest.raises(InputError, match=rf"^p\.toml:{line}: ") as caught:
+        Policy.parse(toml.encode("latin-1"), where="p.toml")
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_schema_is_published_and_takes_the_shipped_files() -> None:
+    """What stands beside the example is made from the code, says what every field means and what holds without it."""
+    folder = Path(__file__).parents[2] / "deploy" / "policy"
+    published = (folder / "policy.schema.json").read_bytes()
+    assert published == Policy.schema()
+    schema = json.loads(published)
+    fields = schema["$defs"]["Policy"]["properties"]
+    assert all("description" in field for field in fields.values())
+    assert {name for name, field in fields.items() if "default" not in field} == {"version"}
+    for file in (folder / "example.toml", folder.parents[1] / "models" / "policies" / "enforce.toml"):
+        jsonschema.validate(tomllib.loads(file.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": "1", "enforce": {"kinds": ["brute"]}}, schema)
 
 
 def test_missing_policy_file_is_an_input_error(tmp_path: Path) -> None:

@@ -67,6 +67,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
+def test_breaker_is_told(run: Run, demo: Path, tmp_path: Path) -> None:
+    """A policy that allows nobody to be touched: since when, and why."""
+    policy = tmp_path / "policy.toml"
+    kinds = '["brute_force", "password_spray", "credential_stuffing", "account_takeover"]'
+    enforce = f'[enforce]\nkinds = {kinds}\nscopes = ["account_ip", "ip", "range"]'
+    policy.write_text(f'version = "1"\nbudget = {{ hour = 0, day = 0 }}\n{enforce}\n')
+    told = json.loads(run(demo, "--json", "--policy", policy).stdout)
+    assert told["breaker"]["reason"] == "1 accounts within an hour, 0 allowed"
+    assert "the breaker opened at 2026-" in run(demo, "--policy", policy).stdout
+    assert json.loads(run(demo, "--json").stdout)["breaker"] is None
+
+
 @pytest.fixture(scope="module")
 def whole(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """The whole demo, replayed once for all tests that compare with it."""
@@ -205,7 +217,14 @@ class TestFiles:
         path = tmp_path / "empty"
         path.touch()
         done = run(path, "--json")
-        assert done == (0, '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0}\n', "", b"", b"", b"")
+        assert done == (
+            0,
+            '{"events":0,"refused":{},"alerts":{},"cold":{},"decisions":{},"verdicts":0,"breaker":null}\n',
+            "",
+            b"",
+            b"",
+            b"",
+        )
 
 
 def everybody(demo: Path) -> str:

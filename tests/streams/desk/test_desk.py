@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.alerts import Evidence, Subject, alert_id
+from models.alerts import Alert, Evidence, Subject, alert_id
 from models.orders import ORDER_PREFIX
 from streams.local_kafka import free_port
 from streams.settings import Kafka, Settings
@@ -128,6 +128,45 @@ def test_stop_resume_and_lift(channel: Topics, tmp_path: Path) -> None:
     ]
     orders = [record for record in channel.read("auth.control") if record.key.decode().startswith(ORDER_PREFIX)]
     assert sorted(record.value is None for record in orders) == [False, False, True, True]
+
+
+@pytest.mark.kafka
+def test_breaker_opens_and_a_person_closes_it(channel: Topics, tmp_path: Path) -> None:
+    """Two customers are too many: what was enforced goes to shadow, a restarted service knows, and it is all in auth.audit."""
+    policy, port = f"{ENFORCE}[budget]\nhour = 1\nday = 9\n", free_port()
+    desk = Desk(tmp_path, [port])
+
+    def one_customer_behind(ip: str) -> Alert:
+        alert = spray(ip, time.time())
+        return msgspec.structs.replace(
+            alert, evidence=Evidence(counts={"failures": 40}, distinct={"accounts": 9, "ok_accounts": 1})
+        )
+
+    channel.send_alerts(map(one_customer_behind, ADDRESSES[:2]))
+    with block_service(channel.settings, tmp_path, port, policy) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        wait_for(lambda: desk.told("decisions", "list")["breaker"], f"the breaker; it said {service.said()}")
+        modes = {each["value"]: each["mode"] for each in desk.told("decisions", "list")["decisions"]}
+        assert modes == dict.fromkeys(ADDRESSES[:2], "shadow")
+    with block_service(channel.settings, tmp_path, port, policy) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        assert "the breaker is open since" in desk.run("decisions", "list").stdout
+        assert service.served() == set()
+        channel.send_alerts([spray(ADDRESSES[2], time.time())])
+        wait_for(lambda: len(desk.told("decisions", "list")["decisions"]) == 3, "one more decision")
+        assert service.served() == set()
+        assert desk.told("decisions", "close-breaker", "--reason", "looked at") == {"breaker": "closed"}
+        channel.send_alerts([spray(ADDRESSES[3], time.time())])
+        wait_for(lambda: service.served() == {ADDRESSES[3]}, f"enforcement; it said {service.said()}")
+        again = desk.run("decisions", "close-breaker", "--reason", "twice")
+        assert (again.returncode, "the breaker is closed" in again.stderr) == (2, True)
+
+    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    assert [(note["action"], note["by"], note["reason"]) for note in notes] == [
+        ("open_breaker", "breaker", "2 accounts within an hour, 1 allowed"),
+        ("close_breaker", "test", "looked at"),
+    ]
+    assert len({note["decision_id"] for note in notes}) == 1
 
 
 @pytest.mark.kafka
