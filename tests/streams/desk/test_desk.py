@@ -217,7 +217,16 @@ def test_forget(channel: Topics, tmp_path: Path) -> None:
         told = desk.told("forget", "Alice@Example.org")
         assert (told["account"], sorted(told["stays_until"])) == (
             alice,
-            ["auth.account-changes", "auth.alerts", "auth.by-account", "auth.dlq", "auth.events", "auth.notices", "auth.raw"],
+            [
+                "auth.account-changes",
+                "auth.alerts",
+                "auth.by-account",
+                "auth.dlq",
+                "auth.events",
+                "auth.notices",
+                "auth.pulse",
+                "auth.raw",
+            ],
         )
         assert [each["value"] for each in desk.told("decisions", "list")["decisions"]] == [ADDRESSES[0]]
         assert service.served() == {ADDRESSES[0]}
