@@ -58,6 +58,8 @@ _MOST_WAITING: Final = 512
 _TELL_EVERY_S: Final = 60
 #: So many accounts within about a day are not one household; on so many of the last days, an address that people share.
 _SHARED_BY: Final = 10
+#: So many within six hours are not one person: who gets in there need not be who attacks from there.
+_SEVERAL: Final = 3
 _SHARED_DAYS: Final = 3
 _SHARED_OF_DAYS: Final = 14
 _DAY_S: Final = 24 * HOUR_S
@@ -188,7 +190,7 @@ class SourceRow(Row, array_like=True, gc=False):
     told_s: int = 0
 
     def count_success(self, ts: float, account: int, *, under_attack: bool) -> bool:
-        """Note a good log-in; returns whether many accounts had one within about a day.
+        """Note a good log-in; returns whether several accounts had one within six hours of about the last day.
 
         Who uses this source decides what a block of it would cost. While the source is ``under_attack``, an account that was not
         seen here before has probably just been entered: not counted.
@@ -202,7 +204,7 @@ class SourceRow(Row, array_like=True, gc=False):
                 del self.usage[past]
         if under_attack and not self.knows(account):
             add_distinct(cell.doubtful, account)
-            return self._is_used_by_many()
+            return self._is_used_by_several()
         cell.successes += 1
         if len(cell.accounts) == K_MIN_VALUES and account not in cell.accounts:
             cell.wait(account)
@@ -210,14 +212,15 @@ class SourceRow(Row, array_like=True, gc=False):
         day = int(ts) // _DAY_S
         if self.shared_days and self.shared_days[-1] == day:
             return True
-        used_by_many = self._is_used_by_many()
-        if used_by_many:
-            self._note_shared_day(day)
-        return used_by_many
-
-    def _is_used_by_many(self) -> bool:
+        if not self._is_used_by_several():
+            return False
         seen = [cell.accounts for cell in self.usage.values()]
-        return sum(map(len, seen)) >= _SHARED_BY and count_distinct(seen) >= _SHARED_BY
+        if sum(map(len, seen)) >= _SHARED_BY and count_distinct(seen) >= _SHARED_BY:
+            self._note_shared_day(day)
+        return True
+
+    def _is_used_by_several(self) -> bool:
+        return any(len(cell.accounts) >= _SEVERAL for cell in self.usage.values())
 
     def _note_shared_day(self, day: int) -> None:
         newest = max(day, *self.shared_days, 0)

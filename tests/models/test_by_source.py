@@ -191,6 +191,13 @@ class TestSharedSource:
         assert [alert.kind for alert in alerts].count("shared_source") == 2
         assert len({alert.alert_id for alert in alerts}) == len(alerts) > 4
 
+    @pytest.mark.parametrize(("accounts", "shared"), [(2, False), (3, True)])
+    def test_what_several_use_is_told_of_each_log_in(self, accounts: int, shared: bool) -> None:
+        """However often one of them comes: a customer at a small office is not taken for who attacks from there."""
+        polling = [success(T0 + HOUR_S * hour + number, f"user{number}") for hour in range(24) for number in range(accounts)]
+        raised(SourceStage(), polling)
+        assert polling[-1].shared == shared
+
     def test_what_is_entered_during_an_attack_does_not_count(self) -> None:
         """An attacker whose list is good does not look like a fetcher by it."""
         stage = SourceStage()
