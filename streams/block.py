@@ -168,7 +168,7 @@ class _Follower:
                             store.remove(identifier)
                         else:
                             store.put(decision)
-                if not self.ready.is_set() and reader.caught_up():
+                if not self.ready.is_set() and reader.caught_up() and control.caught_up():
                     self.ready.set()
                     telemetry.info("service.started", service=_STAGE)
 

@@ -69,6 +69,12 @@ def streamed(service: BlockService, *, startup: bool = False) -> tuple[set[str],
     return new, deleted - new
 
 
+def orders_waiting(channel: Topics, prefix: str) -> list[str]:
+    """The keys of orders that nobody has carried out."""
+    newest = {record.key.decode(): record.value for record in channel.read("auth.control")}
+    return [key for key, value in newest.items() if key.startswith(prefix) and value is not None]
+
+
 @pytest.mark.kafka
 def test_stop_resume_and_lift(channel: Topics, tmp_path: Path) -> None:
     """Within 15 s two services, a bouncer and a file let everybody in, also after a restart; then all of it holds again.
@@ -231,6 +237,7 @@ def test_forget(channel: Topics, tmp_path: Path) -> None:
         assert [each["value"] for each in desk.told("decisions", "list")["decisions"]] == [ADDRESSES[0]]
         assert service.served() == {ADDRESSES[0]}
         assert desk.run("forget", alice).returncode == 0
+        wait_for(lambda: not orders_waiting(channel, "forget/"), f"the second order; it said {service.said()}")
         assert alice not in service.said()
     for name in ("auth.decisions", "auth.control", "auth.profiles"):
         newest = {record.key: record.value for record in channel.read(name)}
