@@ -15,8 +15,8 @@ from models.alerts import KINDS
 from models.decisions import Decision, parts_of
 from models.ids import reference
 from models.lists import ListEntry
-from models.policy import network_of
 from models.reopening import WIDE_SCOPES
+from models.scopes import covers
 
 __all__ = ["NOTHING", "Answer", "Asked", "Sentences", "answers"]
 
@@ -130,12 +130,7 @@ def _is_about(asked: Asked, address: str, account: str) -> bool:
     """Whether something on this address, account or pair meets whom is asked about."""
     if not (address or account) or (account and account != asked.account):
         return False
-    return not address or (_covers(address, asked.address) if asked.address else bool(account))
-
-
-def _covers(outer: str, inner: str) -> bool:
-    wide, narrow = network_of(outer), network_of(inner)
-    return wide.version == narrow.version and narrow.subnet_of(wide)  # type: ignore[arg-type]  # same version
+    return not address or (covers(address, asked.address) if asked.address else bool(account))
 
 
 def _of_decision(decision: Decision, suspended: set[str]) -> Answer:

@@ -21,7 +21,8 @@ from models.accounts import AccountDirectory
 from models.errors import CribleError
 from models.forgetting import Forget, names
 from models.lists import ListEntry
-from streams.serve import bounded_body, find_key
+from streams.desk.routes import operator_of
+from streams.serve import bounded_body
 from streams.settings import ApiKey
 from streams.store import DecisionStore
 
@@ -91,12 +92,10 @@ class _Forgetting:
         Raises:
             HTTPException: 403, it is unknown or no operator's; 503, the decisions are still being read.
         """
-        key = find_key(self._keys, request.headers.get("x-api-key", ""))
-        if not key.operator:
-            raise HTTPException(403, "access forbidden")
+        by = operator_of(self._keys, request)
         if not self._ready():
             raise HTTPException(503, "the decisions are still being read")
-        return key.name
+        return by
 
 
 def forgetting_routes(

@@ -56,10 +56,10 @@ def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixtur
 def test_a_library_speaks_under_one_event_name(capsys: pytest.CaptureFixture[str]) -> None:
     """Warnings of libraries come through, escaped and cut; their info lines do not."""
     telemetry.configure()
-    logging.getLogger("some.library").info("chatter")
-    logging.getLogger("some.library").warning("odd\x1b[31m%s", "x" * 1000)
+    logging.getLogger("somebody.elses").info("chatter")
+    logging.getLogger("somebody.elses").warning("odd\x1b[31m%s", "x" * 1000)
     (line,) = lines(capsys)
-    assert (line["event"], line["library"]) == ("library.message", "some.library")
+    assert (line["event"], line["library"]) == ("library.message", "somebody.elses")
     assert len(str(line["text"])) == 300
 
 
