@@ -187,11 +187,12 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     def _fold(self, item: Attempt | AccountChange, offset: int, outputs: Outputs) -> None:
         if isinstance(item, AccountChange):
             self._change(item, outputs)
-            return
-        attempt = item
-        if attempt.policy_reject:
-            self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, offset, outputs)
-            return
+        elif item.policy_reject:
+            self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
+        else:
+            self._attempt(item, offset, outputs)
+
+    def _attempt(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         row = self.hot.get(attempt.account) or self.row(attempt.account)
         if attempt.ts > row.newest_ts:
             row.newest_ts = attempt.ts

@@ -109,6 +109,13 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
         self.unknown += other.unknown
         self.first += other.first
 
+    def subtract(self, other: Tally) -> None:
+        """Take ``other`` away, which was added before."""
+        self.attempts -= other.attempts
+        self.failures -= other.failures
+        self.unknown -= other.unknown
+        self.first -= other.first
+
 
 class Suspect(msgspec.Struct, array_like=True):
     """The last right passwords of strangers on an account, and the campaign that the newest of its was found to be of, if any."""
@@ -168,6 +175,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
     def __init__(self, max_rows: int = _MAX_SUSPECTS) -> None:
         self.extra = Extra()
         self.baseline = RateBaseline()
+        self._summed: dict[_Value, Tally] | None = None  #: the window's tallies in all; ``None``: not summed up yet
         self._evident: tuple[Tally, float, list[Reason]] | None = None  #: what stands out in the minute that is being judged
         super().__init__(max_rows)
 
@@ -244,14 +252,22 @@ class ServiceStage(Stage[Suspect, Pulse]):
         self._forget_suspects(outputs)
 
     def _tallies_of_window(self, minute: int, counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
-        window = self.extra.window
-        window[minute] = _tallies(counts)
-        for old in [old for old in window if old <= minute - _WINDOW_MIN]:
-            del window[old]
-        summed: dict[_Value, Tally] = {}
-        for tallies in window.values():
+        """What strangers did in the last minutes; kept up minute by minute, as most of them are counted in the next window too."""
+        window, summed = self.extra.window, self._summed
+        new = window[minute] = _tallies(counts)
+        past = [window.pop(old) for old in list(window) if old <= minute - _WINDOW_MIN]
+        added = [new]
+        if summed is None:
+            summed = self._summed = {}
+            added, past = list(window.values()), []
+        for tallies in added:
             for value, tally in tallies.items():
                 (summed.get(value) or summed.setdefault(value, Tally())).add(tally)
+        for tallies in past:
+            for value, tally in tallies.items():
+                summed[value].subtract(tally)
+                if not summed[value].attempts:
+                    del summed[value]
         return dict(sorted(summed.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
 
     def _unusual(self, value: _Value, tally: Tally) -> float | None:
@@ -526,6 +542,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
 
     def _load_extra(self, packed: bytes) -> None:
         self.extra = msgspec.msgpack.decode(packed, type=Extra) if packed else Extra()
+        self._summed = None
         self.baseline = RateBaseline.load("service", self.extra.baseline) if packed else RateBaseline()
 
 
