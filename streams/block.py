@@ -41,6 +41,7 @@ from streams import telemetry, topics
 from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.admission import Admission
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
 from streams.desk.kill_switch import KillSwitch
@@ -478,9 +479,10 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
-    desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
-    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.forget)
+    admission = Admission(store, keys, clock, ready)
+    desk = desk_routes(admission, switch, control.order, lambda: follower.view.breaker)
+    desk += support_routes(admission, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
+    desk += forgetting_routes(admission, resolver.accounts, lambda: follower.view.block_list, control.forget)
     known = Known(
         policy=policy,
         accounts=resolver.accounts,
@@ -490,7 +492,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         reopenings=lambda: follower.view.reopenings,
         detecting=follower.view.heartbeats.all_beat,
     )
-    desk += cut_routes(store, keys, clock, ready, known, control.order)
+    desk += cut_routes(admission, known, control.order)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))

@@ -16,6 +16,7 @@ from models.errors import CribleError
 from models.geo import Geo
 from models.lists import ListEntry
 from models.policy import Policy
+from streams.desk.admission import Admission
 from streams.desk.support import MAX_GRANT_S, support_routes
 from streams.serve import create_app
 from streams.settings import ApiKey
@@ -46,8 +47,8 @@ class Service:
         for decision in (self.pair, self.guard):
             store.put(decision)
         resolver = Resolver(AccountDirectory("example.org"), Geo())
-        common = (store, KEYS, lambda: T0, lambda: self.is_ready)
-        routes = support_routes(*common, resolver, lambda: [self.listed], self._keep, lambda _decision, account: account == DOCTOR)
+        common = Admission(store, KEYS, lambda: T0, lambda: self.is_ready)
+        routes = support_routes(common, resolver, lambda: [self.listed], self._keep, lambda _decision, account: account == DOCTOR)
         self.app = create_app(*common, more_routes=routes)
 
     def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
