@@ -478,19 +478,19 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     member = _Member(settings, policy, groups, clock)
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
-    keys, ready = settings.block.api_keys, follower.ready.is_set
+    view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
     admission = Admission(store, keys, clock, ready)
-    desk = desk_routes(admission, switch, control.order, lambda: follower.view.breaker)
-    desk += support_routes(admission, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
-    desk += forgetting_routes(admission, resolver.accounts, lambda: follower.view.block_list, control.forget)
+    desk = desk_routes(admission, switch, control.order, lambda: view.breaker)
+    desk += support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in)
+    desk += forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget)
     known = Known(
         policy=policy,
         accounts=resolver.accounts,
         register=register,
         impact=lambda _scope, _value, _now: UNCOUNTED,
-        spared=follower.view.spares,
-        reopenings=lambda: follower.view.reopenings,
-        detecting=follower.view.heartbeats.all_beat,
+        spared=view.spares,
+        reopenings=lambda: view.reopenings,
+        detecting=view.heartbeats.all_beat,
     )
     desk += cut_routes(admission, known, control.order)
 

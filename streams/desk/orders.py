@@ -18,7 +18,7 @@ from models import forgetting, lists
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.forgetting import FORGET_PREFIX, Forget
-from models.lists import LIST_PREFIX, ListEntry, Lists
+from models.lists import LIST_PREFIX, ListEntry, Lists, has_room
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from models.policy import Scope
 from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
@@ -122,6 +122,10 @@ class ControlView:
     def spares(self, scope: Scope, value: str, now: float) -> bool:
         """Whether the allow list speaks against a decision on ``value``."""
         return any(now < entry.until and entry.spares(scope, value) for entry in self._allow_list)
+
+    def has_room(self, entry: ListEntry, now: float) -> bool:
+        """Whether its list takes ``entry``."""
+        return has_room(entry, [*self.block_list, *self._allow_list], now)
 
     def take(self, records: Iterable[Record]) -> None:
         """Take over records of the topic."""

@@ -54,11 +54,13 @@ class _Support:
         admission: Admission,
         resolver: Resolver,
         block_list: Callable[[], Sequence[ListEntry]],
+        has_room: Callable[[ListEntry, float], bool],
         send_entry: Callable[[ListEntry], None],
         lets_in: Callable[[Decision, str], bool],
     ) -> None:
         self._admission, self._store, self._clock = admission, admission.store, admission.clock
-        self._resolver, self._block_list, self._send_entry, self._lets_in = resolver, block_list, send_entry, lets_in
+        self._resolver, self._block_list, self._has_room = resolver, block_list, has_room
+        self._send_entry, self._lets_in = send_entry, lets_in
 
     async def why(self, request: Request) -> Response:
         key = self._admission.support_once_read(request)
@@ -104,9 +106,12 @@ class _Support:
         if not address:
             raise HTTPException(400, "this refuses an account or a provider, not one address: name the customer's ip")
         now = self._clock()
-        return ListEntry(
+        entry = ListEntry(
             list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=key.name
         )
+        if not self._has_room(entry, now):
+            raise HTTPException(409, "the allow list is full: nobody can be let in before an entry has ended or was removed")
+        return entry
 
     def _target(self, ref: str, key: ApiKey) -> tuple[str, str]:
         found = self._answers(Asked(ref=ref), key)
@@ -132,6 +137,7 @@ def support_routes(
     admission: Admission,
     resolver: Resolver,
     block_list: Callable[[], Sequence[ListEntry]],
+    has_room: Callable[[ListEntry, float], bool],
     send_entry: Callable[[ListEntry], None],
     lets_in: Callable[[Decision, str], bool],
 ) -> list[Route]:
@@ -141,10 +147,11 @@ def support_routes(
         admission: Keys with ``support`` or ``operator`` may ask.
         resolver: Knows which account a login opens, and where an address is.
         block_list: The entries of people's block list.
+        has_room: Whether the allow list takes an entry at a time.
         send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
         lets_in: Whether an account passes a decision, because what that cut is being opened again.
     """
-    support = _Support(admission, resolver, block_list, send_entry, lets_in)
+    support = _Support(admission, resolver, block_list, has_room, send_entry, lets_in)
     return [
         Route("/v1/why", support.why, methods=["GET"]),
         Route("/v1/desk/appeals", support.appeal, methods=["POST"]),

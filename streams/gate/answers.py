@@ -263,8 +263,6 @@ class Answers:
             raise Failure(400, "the address is in the never-block set, or the range is too wide")
         for ended in self._standing.ended_entries(now - _FORGOTTEN_S):  # so that the topic does not grow for ever
             await self._order(ended, None)
-        if len(self._standing.entries(name, now)) >= MAX_ENTRIES:
-            raise Failure(400, f"the list has {MAX_ENTRIES} entries already")
         entry = ListEntry(
             list=name,
             address=address,
@@ -274,6 +272,8 @@ class Answers:
             reason=wanted.reason,
             by=client,
         )
+        if not self._standing.has_room(entry, now):
+            raise Failure(400, f"the list has {MAX_ENTRIES} entries already")
         await self._order(entry.key, entry)
         return _OK
 

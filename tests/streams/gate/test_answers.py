@@ -470,6 +470,7 @@ def test_a_block_list_of_accounts_spares_the_never_block_set() -> None:
 
 def test_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the bound an entry is refused; what ended long ago makes room, on the topic too."""
+    monkeypatch.setattr("models.lists.MAX_ENTRIES", 2)
     monkeypatch.setattr("streams.gate.answers.MAX_ENTRIES", 2)
     gate = Gate()
     entry = {"expire_secs": 60, "reason": "x"}
