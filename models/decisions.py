@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
@@ -23,6 +22,7 @@ from models.addresses import locate
 from models.alerts import KINDS, Alert, Kind
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
+from models.ends import Ends
 from models.ids import stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
@@ -287,7 +287,7 @@ class Ledger:
         self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
         self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
         self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
-        self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
+        self._ends = Ends()
 
     def __len__(self) -> int:
         return len(self._decisions)
@@ -340,7 +340,7 @@ class Ledger:
             if latest is None or latest.end <= decision.end:
                 self._latest[_slot(decision)] = decision_id
             self._applied.update(decision.alert_ids)
-            heappush(self._ends, (decision.end, decision_id))
+            self._ends.put(decision_id, decision.end)
             if decision.scope == "account_ip":
                 self._pairs.setdefault(split_value(decision.value)[1], set()).add(decision_id)
             self._spend(decision)
@@ -350,16 +350,13 @@ class Ledger:
     def expired(self, now: float) -> list[str]:
         """The ids whose records become tombstones at ``now``; the ledger forgets them."""
         gone: list[str] = []
-        while self._ends:
-            end, identifier = self._ends[0]
-            decision = self._decisions.get(identifier)
-            if decision is not None and decision.end == end:
-                make_room = len(self) >= MAX_DECISIONS and end <= now
-                if end + KEEP_S > now and not make_room:
-                    break
-                self.load(identifier, None)
-                gone.append(identifier)
-            heappop(self._ends)
+        while (first := self._ends.first()) is not None:
+            end, identifier = first
+            make_room = len(self) >= MAX_DECISIONS and end <= now
+            if end + KEEP_S > now and not make_room:
+                break
+            self.load(identifier, None)
+            gone.append(identifier)
         return gone
 
     def _spend(self, decision: Decision) -> None:
@@ -377,6 +374,7 @@ class Ledger:
 
     def _forget(self, decision: Decision) -> None:
         self._spending.remove(decision.decision_id)
+        self._ends.remove(decision.decision_id)
         if self._latest.get(_slot(decision)) == decision.decision_id:
             del self._latest[_slot(decision)]
         if decision.scope == "account_ip":

@@ -10,12 +10,12 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Final
 
 import msgspec
 
 from models.decisions import MAX_DECISIONS, Decision, address_of, uuid_of
+from models.ends import Ends
 from models.ids import stable_id
 from models.policy import Policy, Scope, network_of
 from models.stops import NO_STOPS, Stops
@@ -80,7 +80,7 @@ class DecisionStore:
         self._changes = 0
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the latest change last
         self._by_target: dict[tuple[str, str, str], set[str]] = {}
-        self._due: list[tuple[float, str]] = []
+        self._due = Ends()  # when a decision ends, and then when it is forgotten
         self._stops = NO_STOPS
 
     @property
@@ -180,7 +180,7 @@ class DecisionStore:
         first, suspended = old.first if old else self._changes + 1, self._stops.suspend(decision.scenario, scope)
         self._change(_Entry(decision, scope, acts, first, 0, lifted, suspended))
         self._by_target.setdefault(_target(decision), set()).add(decision.decision_id)
-        heappush(self._due, (decision.until, decision.decision_id))
+        self._due.put(decision.decision_id, decision.until)
 
     def _make_room(self) -> bool:
         """Forget what ended longest ago; whether there was such a one."""
@@ -211,20 +211,18 @@ class DecisionStore:
 
     def _sweep(self, now: float) -> None:
         """End what has passed, and forget what ended long ago."""
-        while self._due and self._due[0][0] <= now:
-            _, identifier = heappop(self._due)
-            entry = self._entries.get(identifier)
-            if entry is None or entry.decision.until > now:
-                continue
+        while (identifier := self._due.pop(now)) is not None:
+            entry = self._entries[identifier]
             forget_at = entry.decision.until + _REMEMBER_ENDED_S
             if forget_at <= now:
                 self._forget(entry.decision)
                 continue
             self._end(identifier)
-            heappush(self._due, (forget_at, identifier))
+            self._due.put(identifier, forget_at)
 
     def _forget(self, decision: Decision) -> None:
         del self._entries[decision.decision_id]
+        self._due.remove(decision.decision_id)
         target = _target(decision)
         self._by_target[target].discard(decision.decision_id)
         if not self._by_target[target]:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,9 +24,10 @@ from models.accounts import Groups
 from models.attempts import Attempt
 from models.campaigns import Campaign
 from models.decisions import DAY_S, MAX_DECISIONS, Decision, DecisionIndex
+from models.ends import Ends
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
-from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
+from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
 from models.reopening import REOPENING_PREFIX, Register, Reopening
@@ -80,7 +80,7 @@ class Standing:
             self._decisions, self._lists = DecisionIndex(self._policy, self._lets_in), Lists()
             self._reopenings: dict[str, Reopening] = {}  # by decision
             self._held: dict[str, Decision] = {}  # the suspended ones too
-            self._ends: list[tuple[float, str]] = []
+            self._ends = Ends()
             self._profiles = Profiles()
             self._verdicts: Verdicts | None = Verdicts(self._policy, self._groups)
             self._newest_campaign: Campaign | None = None  # until everything has been read, of which there may be days
@@ -127,15 +127,15 @@ class Standing:
     def put_decision(self, decision_id: str, decision: Decision | None, now: float) -> None:
         """Take the newest state of a decision; ``None`` where it is gone. Only what can refuse somebody is kept."""
         with self._lock:
-            while self._ends and self._ends[0][0] <= now:
-                self._remove(heappop(self._ends)[1])
+            while (ended := self._ends.pop(now)) is not None:
+                self._remove(ended)
             self._remove(decision_id)
             if decision is None or decision.mode != "enforce" or decision.type not in {"ban", "guard"}:
                 return
             if decision.holds(now) and len(self._held) < MAX_DECISIONS:  # the leader makes no more
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.until, decision_id))
+                self._ends.put(decision_id, decision.until)
 
     def put_campaign(self, campaign: Campaign | None) -> None:
         """Take what is known of the running campaign; ``None`` where that cannot be understood, and is nothing."""
@@ -185,6 +185,11 @@ class Standing:
         with self._lock:
             return self._lists.in_force(name, now)
 
+    def has_room(self, entry: ListEntry, now: float) -> bool:
+        """Whether its list takes ``entry``."""
+        with self._lock:
+            return has_room(entry, self._lists.all(), now)
+
     def ended_entries(self, before: float) -> list[str]:
         """The keys of entries that ended before a time."""
         with self._lock:
@@ -199,6 +204,7 @@ class Standing:
 
     def _remove(self, decision_id: str) -> None:
         self._held.pop(decision_id, None)
+        self._ends.remove(decision_id)
         self._decisions.remove(decision_id)
 
 
