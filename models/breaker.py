@@ -79,7 +79,7 @@ class Spending:
     """Whom the enforced decisions touch, against the budget.
 
     Args:
-        budget: The policy's.
+        budget: The policy's; may be replaced.
         groups: Which groups an account belongs to.
 
     >>> spent = Spending(Budget(hour=1, day=2), Groups())
@@ -89,7 +89,7 @@ class Spending:
     """
 
     def __init__(self, budget: Budget, groups: Groups) -> None:
-        self._budget, self._groups = budget, groups
+        self.budget, self._groups = budget, groups
         self._touches: dict[str, Touch] = {}
 
     def put(self, decision_id: str, touch: Touch) -> None:
@@ -108,7 +108,7 @@ class Spending:
         self._touches = {known: touch for known, touch in self._touches.items() if touch.end > now - _DAY_S}
         for text, length_s, allowed in _WINDOWS:
             touches = [touch for touch in self._touches.values() if touch.end > now - length_s and touch.start >= counts_from]
-            for group, limits in (("", self._budget), *self._budget.by_group.items()):
+            for group, limits in (("", self.budget), *self.budget.by_group.items()):
                 accounts = self._accounts(touches, group)
                 if accounts > allowed(limits):
                     whose = f" of the group {group}" if group else ""

@@ -20,6 +20,7 @@ import msgspec
 from models.accounts import Groups
 from models.addresses import locate
 from models.alerts import KINDS, Alert, Kind
+from models.applied_policy import AppliedPolicy
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.ends import Ends
@@ -268,6 +269,7 @@ class Ledger:
 
     Attributes:
         breaker: Open where the policy's budget is spent; kept by the caller, with the decisions.
+        applied: Who put the policy in force that it goes by; ``None`` where it is still the first. Kept by the caller too.
     """
 
     def __init__(
@@ -281,6 +283,7 @@ class Ledger:
         self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
         self.usage = usage
         self.breaker = Breaker()
+        self.applied: AppliedPolicy | None = None
         self._spending = Spending(policy.budget, groups)
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
@@ -294,6 +297,11 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions.values())
+
+    def go_by(self, applied: AppliedPolicy) -> None:
+        """Decide by another policy from the next alert on; what has been decided stays as it is."""
+        self.applied, self.policy = applied, applied.policy
+        self._spending.budget = applied.policy.budget
 
     def active(self, now: float) -> list[Decision]:
         """The decisions, of any mode, that have not ended at ``now``."""

@@ -1,4 +1,4 @@
-"""What the operator lets the service decide by itself: a TOML file, read once and never guessed at.
+"""What the operator lets the service decide by itself: a TOML file, never guessed at, or what was put in force in its place.
 
 Without a file every decision is ``shadow``: written down, never served (contract section 4). Whatever the file says, the
 addresses of :data:`NEVER_BLOCK` and ranges wider than :data:`WIDEST_PREFIX` are never blocked.
@@ -118,7 +118,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     'enforce'
     """
 
-    version: Annotated[str, _means("Names the policy in every decision: change it with the file.")]
+    version: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=128, description="Names the policy in every decision: change it with the file.")
+    ]
     enforce: Annotated[Enforce, _means("What is enforced; everything else is decided in shadow.")] = Enforce()
     enforce_delay_s: Annotated[
         int, msgspec.Meta(ge=0, description="From alert to start of a decision: what a polling bouncer needs to fetch it.")

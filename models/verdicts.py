@@ -61,11 +61,16 @@ class Verdicts:
     """
 
     def __init__(self, policy: Policy, groups: Groups) -> None:
-        self._policy, self._groups = policy, groups
-        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
-        self._min_log_odds = log(policy.verdict_min_odds)
+        self._groups = groups
+        self.go_by(policy)
         self._campaign: Campaign | None = None
         self._concluded: deque[Campaign] = deque()
+
+    def go_by(self, policy: Policy) -> None:
+        """Judge by another policy from the next attempt on."""
+        self._policy = policy
+        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
+        self._min_log_odds = log(policy.verdict_min_odds)
 
     def conclude(self, campaign: Campaign) -> None:
         """Take over what is known of the running campaign; it is used from ``DELAY_S`` after ``campaign.ts`` on."""

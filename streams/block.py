@@ -23,9 +23,10 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, decisions, forgetting, lists
+from models import alerts, applied_policy, decisions, forgetting, lists
 from models.accounts import Groups
 from models.alerts import Alert
+from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.by_hand import UNCOUNTED
@@ -42,10 +43,12 @@ from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
 from streams.desk.admission import Admission
+from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
+from streams.desk.policies import policy_routes
 from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
@@ -144,10 +147,12 @@ class _DecisionReader(CompactedReader):
 class _Follower:
     """Keeps the stores equal to ``auth.decisions``, ``view`` to ``auth.control``, and ``register`` to account changes."""
 
-    def __init__(self, settings: Settings, stores: Sequence[DecisionStore], register: Register, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, stores: Sequence[DecisionStore], policy: Policy, register: Register, clock: Clock
+    ) -> None:
         self._settings, self._stores, self._register, self._clock = settings, stores, register, clock
         self.ready = threading.Event()
-        self.view = ControlView(settings)
+        self.view = ControlView(settings, CurrentPolicy(policy, [store.go_by for store in stores]))
 
     def lets_in(self, decision: Decision, account: str) -> bool:
         """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
@@ -211,6 +216,9 @@ class _Leader:
                 consumer.seek(partition, committed)
             self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
             self._ledger.breaker = self._breaker = self._orders.breaker
+            if self._orders.policy is not None:
+                self._ledger.go_by(self._orders.policy)
+            self._applied = self._ledger.applied
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
             self._scopes.close()
@@ -244,6 +252,7 @@ class _Leader:
             self._scopes.look()
         self._producer.begin_transaction()
         made = self._carry_out(orders)
+        self._keep_policy()
         intact = True
         for record in records:
             next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
@@ -309,6 +318,14 @@ class _Leader:
             self._send(decision.decision_id, msgspec.json.encode(decision), now)
         for note in notes:
             self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+
+    def _keep_policy(self) -> None:
+        """Write down that another policy is in force; the alerts that follow are decided by it."""
+        applied = self._ledger.applied
+        if applied is None or applied == self._applied:
+            return
+        self._applied = applied
+        self._write(self._control, applied_policy.SCHEMA, POLICY_KEY, encode_applied(applied), applied.ts)
 
     def _keep_breaker(self) -> None:
         """Write down that the breaker has opened or been closed; what it did is among the decisions."""
@@ -474,7 +491,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
     register = Register(groups)
-    follower = _Follower(settings, [store] if addresses is None else [store, addresses], register, clock)
+    follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
     member = _Member(settings, policy, groups, clock)
     changes, control = ChangeTopic(settings), ControlTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
@@ -483,8 +500,9 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     desk = desk_routes(admission, switch, control.order, lambda: view.breaker)
     desk += support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in)
     desk += forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget)
+    desk += policy_routes(admission, view.policy, control.order)
     known = Known(
-        policy=policy,
+        policy=lambda: view.policy.value,
         accounts=resolver.accounts,
         register=register,
         impact=lambda _scope, _value, _now: UNCOUNTED,
@@ -497,8 +515,10 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk), tls=settings.block.tls)
-    points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
+    server = server_of(
+        create_app(store, keys, clock, ready, addresses, take_changes, desk, lambda: view.policy.described), tls=settings.block.tls
+    )
+    points = feeders(settings.block.points, store, lambda: view.policy.value, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
         try:

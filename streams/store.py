@@ -49,7 +49,10 @@ class Delta:
 
 @dataclass(slots=True)
 class _Entry:
-    """``scope`` is that of the decision which it stands for; readers see one that is ``suspended`` as one that has ended."""
+    """``scope`` is that of the decision which it stands for.
+
+    Readers see what is ``suspended`` as ended, and what is ``spared``: the never-block set has come to speak against it.
+    """
 
     decision: Decision
     scope: Scope
@@ -58,10 +61,11 @@ class _Entry:
     changed: int
     ended: bool
     suspended: bool
+    spared: bool = False
 
     @property
     def over(self) -> bool:
-        return self.ended or self.suspended
+        return self.ended or self.suspended or self.spared
 
 
 class DecisionStore:
@@ -99,6 +103,20 @@ class DecisionStore:
                     if not entry.ended:
                         self._change(entry)
 
+    def go_by(self, policy: Policy) -> None:
+        """Keep to the never-block set of another policy: readers are told of what that ends and what it lets hold again."""
+        with self._lock:
+            self._policy = policy
+            for entry in list(self._entries.values()):
+                acts = self._acts(entry.decision)
+                if acts and not entry.acts:
+                    entry.acts, entry.first = True, self._changes + 1
+                elif entry.spared == (entry.acts and not acts):
+                    continue
+                entry.spared = not acts
+                if not entry.ended:
+                    self._change(entry)
+
     def put(self, decision: Decision) -> None:
         """Take the newest state of a decision."""
         with self._lock:
@@ -125,14 +143,15 @@ class DecisionStore:
         """How many decisions hold at ``now``, by scope, type and mode; those that are not enforced too, the suspended not."""
         with self._lock:
             self._sweep(now)
-            held = (entry.decision for entry in self._entries.values() if not entry.over)
+            held = (entry.decision for entry in self._entries.values() if not (entry.ended or entry.suspended))
             return Counter((decision.scope, decision.type, decision.mode) for decision in held)
 
     def suspended(self, now: float) -> int:
         """How many enforced bans would hold at ``now`` if they were not stopped."""
         with self._lock:
             self._sweep(now)
-            return sum(entry.acts and entry.suspended and not entry.ended for entry in self._entries.values())
+            held = (entry for entry in self._entries.values() if not (entry.ended or entry.spared))
+            return sum(entry.acts and entry.suspended for entry in held)
 
     def all(self, now: float, wanted: Wanted) -> list[Decision]:
         """What was decided and has not ended at ``now``, of any mode and type, suspended or not; the latest change last."""
@@ -178,7 +197,8 @@ class DecisionStore:
         if old is None and len(self._entries) >= _MAX_DECISIONS and not self._make_room():
             return
         first, suspended = old.first if old else self._changes + 1, self._stops.suspend(decision.scenario, scope)
-        self._change(_Entry(decision, scope, acts, first, 0, lifted, suspended))
+        spared = old is not None and old.acts and not acts
+        self._change(_Entry(decision, scope, acts or spared, first, 0, lifted, suspended, spared))
         self._by_target.setdefault(_target(decision), set()).add(decision.decision_id)
         self._due.put(decision.decision_id, decision.until)
 

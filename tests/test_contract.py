@@ -82,6 +82,7 @@ OPTIONS = {
     "topics": "--prefix --retention",
 }
 GROUPS = {
+    "policy": {"apply", "show"},
     "decisions": {"list", "add", "lift", "undo-campaign"},
     "restore": {"plan", "apply", "status", "latency"},
 }
@@ -561,7 +562,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "promote", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "policy", "promote", *LATER}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

@@ -62,7 +62,7 @@ class Known(NamedTuple):
     ``reopenings`` are by decision, ``detecting`` says whether workers count.
     """
 
-    policy: Policy
+    policy: Callable[[], Policy]
     accounts: AccountDirectory
     register: Register
     impact: Callable[[Scope, str, float], Impact]
@@ -127,13 +127,13 @@ class _Cuts:
             raise HTTPException(400, str(error)) from None
 
     def _make(self, asked: Asked, by: str) -> tuple[Order, Draft]:
-        now, known = self._clock(), self._known
-        bare = made_by_hand(asked, by, now, known.policy, known.accounts)
-        why = objection(bare, known.policy, now, spared=known.spared(bare.scope, bare.value, now))
+        now, known, policy = self._clock(), self._known, self._known.policy()
+        bare = made_by_hand(asked, by, now, policy, known.accounts)
+        why = objection(bare, policy, now, spared=known.spared(bare.scope, bare.value, now))
         if why is not None:
             raise ValueError(why)
         decision = msgspec.structs.replace(bare, impact=known.impact(bare.scope, bare.value, now))
-        reopening = reopening_of(decision, known.policy, now - asked.attack_s)
+        reopening = reopening_of(decision, policy, now - asked.attack_s)
         accounts = known.register.count(reopening) if reopening else ()
         order = Order(ts=now, by=by, reason=asked.reason, decision=decision, reopening=reopening)
         return order, Draft(decision, reopening, accounts)

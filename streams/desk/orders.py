@@ -1,7 +1,7 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
-Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account;
-re-openings, which only the leader writes; and how far the workers are, which tells that somebody counts.
+Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account; the policy,
+the breaker and re-openings, which only the leader writes; and how far the workers are, which tells that somebody counts.
 
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from models import forgetting, lists
+from models.applied_policy import POLICY_KEY, AppliedPolicy
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.forgetting import FORGET_PREFIX, Forget
@@ -25,6 +26,7 @@ from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from streams import topics
 from streams.compacted import CompactedReader, Record, decoded
+from streams.desk.current_policy import CurrentPolicy, applied_in
 from streams.settings import Settings
 from streams.watermarks import CONTROL_PREFIX
 from streams.writing import TopicWriter, Written
@@ -101,10 +103,11 @@ class Heartbeats:
 
 
 class ControlView:
-    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, and whether workers count.
+    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, the policy, whether workers count.
 
     Args:
         settings: How many partitions there are.
+        policy: Is told of each record of the policy.
 
     Attributes:
         block_list: Its entries, those that have ended too. This and ``reopenings`` are other objects after each change: other
@@ -112,7 +115,8 @@ class ControlView:
         reopenings: By decision.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, policy: CurrentPolicy) -> None:
+        self.policy = policy
         self._lists, self.heartbeats = Lists(), Heartbeats(settings)
         self.block_list: list[ListEntry] = []
         self._allow_list: list[ListEntry] = []
@@ -141,10 +145,12 @@ class ControlView:
                 self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
             elif key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+            elif key == POLICY_KEY:
+                self.policy.take(record)
 
 
 class Orders:
-    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, re-openings, the breaker.
+    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, and what that one wrote.
 
     Args:
         settings: Where the broker is.
@@ -159,6 +165,7 @@ class Orders:
         self.heartbeats = Heartbeats(settings)
         self.lists = Lists()
         self.breaker = Breaker()
+        self.policy: AppliedPolicy | None = None
         self.allowed: list[ListEntry] = []
         self.forgets: dict[str, Forget] = {}
         self._reader = CompactedReader(settings, "auth.control")
@@ -200,6 +207,10 @@ class Orders:
                 continue
             if key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+                continue
+            if key == POLICY_KEY:
+                if starting:
+                    self.policy = applied_in(record) or self.policy
                 continue
             if key.startswith(FORGET_PREFIX):
                 self.forgets.pop(key, None)

@@ -54,7 +54,8 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
         resolver = load_resolver(settings)
         standing = Standing(policy, load_groups(settings, resolver))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(resolver, proxies, policy, standing, Writer(spool).append, clock)
+        answers = Answers(resolver, proxies, standing, Writer(spool).append, clock)
+        follower = Follower(settings, standing, clock)
         switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
         app = App(
             answers,
@@ -62,9 +63,10 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
             lambda: standing.is_ready,
             lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes),
             Stopping(switch, clock),
+            lambda: follower.policy.described,
         )
         server = server_of(LimitWrongKeys(app, "gate"), _MAX_CONNECTIONS, gate.tls)
-        following = threading.Thread(target=Follower(settings, standing, clock).run, args=(stop,), name="standing", daemon=True)
+        following = threading.Thread(target=follower.run, args=(stop,), name="standing", daemon=True)
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end

@@ -37,6 +37,7 @@ from models.verdicts import Phase, Verdict, Verdicts
 from streams import telemetry, topics
 from streams.changes import ChangeReader
 from streams.compacted import CompactedReader, Record, decoded, is_of
+from streams.desk.current_policy import POLICY_KEY, CurrentPolicy
 from streams.settings import Settings
 from streams.stages import CAMPAIGN_KEY
 
@@ -61,7 +62,7 @@ class Standing:
     """See the module's text; safe to use from several threads.
 
     Args:
-        policy: Its never-block set holds here too; says whether there are verdicts.
+        policy: Its never-block set holds here too; says whether there are verdicts. Another one may come into force.
         groups: Accounts of protected groups get none, and are let in first by what is opened again.
     """
 
@@ -85,12 +86,29 @@ class Standing:
             self._verdicts: Verdicts | None = Verdicts(self._policy, self._groups)
             self._newest_campaign: Campaign | None = None  # until everything has been read, of which there may be days
 
+    @property
+    def policy(self) -> Policy:
+        """The one in force."""
+        return self._policy
+
+    def go_by(self, policy: Policy) -> None:
+        """Refuse by another policy from now on."""
+        with self._lock:
+            self._policy = policy
+            self._index_anew()
+            if self._verdicts is not None:
+                self._verdicts.go_by(policy)
+
     def stop(self, stops: Stops) -> None:
         """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
         with self._lock:
-            self._stops, self._decisions = stops, DecisionIndex(self._policy, self._lets_in)
-            for decision in self._held.values():
-                self._put(decision)
+            self._stops = stops
+            self._index_anew()
+
+    def _index_anew(self) -> None:
+        self._decisions = DecisionIndex(self._policy, self._lets_in)
+        for decision in self._held.values():
+            self._put(decision)
 
     def complete(self) -> None:
         """Everything was read that there was."""
@@ -215,10 +233,14 @@ class Follower:
         settings: Where the broker is.
         standing: What to keep equal.
         clock: The present, UTC seconds.
+
+    Attributes:
+        policy: By which ``standing`` goes.
     """
 
     def __init__(self, settings: Settings, standing: Standing, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._standing, self._clock = settings, standing, clock
+        self.policy = CurrentPolicy(standing.policy, [standing.go_by])
         self._control, self._profiles = topics.topic(settings, "auth.control"), topics.topic(settings, "auth.profiles")
 
     def run(self, stop: threading.Event) -> None:
@@ -269,6 +291,8 @@ class Follower:
             self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
         elif key == CAMPAIGN_KEY:
             self._take_campaign(record)
+        elif key == POLICY_KEY:
+            self.policy.take(record)
 
     def _take_profile(self, account: str, record: Record) -> None:
         reason = "another_schema"

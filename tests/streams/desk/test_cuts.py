@@ -39,7 +39,7 @@ class Service:
         assert reopening is not None
         self.reopenings: dict[str, Reopening] = {self.cut.decision_id: reopening}
         known = Known(
-            policy=POLICY,
+            policy=lambda: POLICY,
             accounts=ACCOUNTS,
             register=Register(Groups({"doctor@example.org": ["health"]})),
             impact=lambda _scope, _value, _now: self.impact,

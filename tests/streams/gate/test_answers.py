@@ -60,7 +60,7 @@ class Gate:
         self.spooled: list[Spooled] = []
         self.refusal: NotSpooled | None = None
         resolver = Resolver(AccountDirectory("example.org"), geo or Geo())
-        self.answers = Answers(resolver, Proxies(trusted), policy, self.standing, self.put, lambda: self.now)
+        self.answers = Answers(resolver, Proxies(trusted), self.standing, self.put, lambda: self.now)
 
     async def put(self, record: Spooled) -> None:
         if self.refusal is not None:

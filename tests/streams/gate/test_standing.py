@@ -11,6 +11,7 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from models.accounts import Groups
+from models.applied_policy import AppliedPolicy, encode_applied, policy_hash
 from models.changes import AccountChange
 from models.decisions import Decision
 from models.frames import encode
@@ -261,6 +262,23 @@ def test_reading_that_fails_lets_everybody_in_and_begins_anew(
     assert refused[:2] == [False, True]
 
 
+def test_another_policy_takes_effect_where_it_stands(standing: Standing, follower: Follower) -> None:
+    """Its never-block set spares at once; what cannot be understood changes nothing; reading anew goes by it still."""
+    follower.take(decided(ban("203.0.113.7")))
+    assert standing.refusal(ATTEMPT) is not None
+    policy = Policy(version="2", never_block=("203.0.113.0/24",))
+    said = AppliedPolicy(ts=T0, by="anne", reason="r", policy=policy, hash=policy_hash(policy))
+    for value in (encode_applied(said), b"nonsense"):
+        follower.take(record("auth.control", "policy/current", value, "policy/1"))
+        assert (standing.refusal(ATTEMPT), standing.policy, follower.policy.value) == (None, policy, policy)
+    standing.clear()
+    standing.complete()
+    follower.take(decided(ban("203.0.113.7")))
+    follower.take(decided(ban("198.51.100.7")))
+    assert standing.refusal(ATTEMPT) is None
+    assert standing.refusal(failure(T0, remote="198.51.100.7")) is not None
+
+
 # -- verdicts ------------------------------------------------------------------------------------------------------------
 
 BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
@@ -299,6 +317,15 @@ def test_shadow_gives_no_verdicts() -> None:
     """The default of the live services."""
     standing, _ = judging(Policy.default())
     assert standing.refusal(success(T0 + 60, **BOT)) is None
+
+
+def test_another_policy_begins_and_ends_verdicts() -> None:
+    """The campaign and what is known of accounts stay."""
+    standing, _ = judging(Policy.default())
+    standing.go_by(Policy.enforcing())
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+    standing.go_by(Policy.default())
+    assert standing.refusal(success(T0 + 61, **BOT)) is None
 
 
 def test_protected_groups_the_never_block_set_and_the_allow_list_get_no_verdicts() -> None:
