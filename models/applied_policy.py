@@ -133,7 +133,8 @@ def differences(old: Policy, new: Policy) -> list[str]:
 
 
 def _difference(before: Any, after: Any) -> str:
-    if isinstance(before, list) and isinstance(after, list) and all(isinstance(each, str) for each in (*before, *after)):
+    names = [each for each in (before, after) if isinstance(each, list | tuple) and all(isinstance(name, str) for name in each)]
+    if len(names) == 2:  # noqa: PLR2004  # both are
         come, gone = ([each for each in these if each not in those] for these, those in ((after, before), (before, after)))
         return ", ".join([f"+ {dumps(each)}" for each in come] + [f"- {dumps(each)}" for each in gone]) or "another order"
     return " -> ".join("unset" if each is None else dumps(each) for each in (before, after))

@@ -501,7 +501,7 @@ class Ledger:
         hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
         if draft.scope not in PAIR_SCOPES and not hit_groups.isdisjoint(self.policy.protected_groups):
             return "proposed"
-        return self.policy.mode(alert.kind, draft.scope)
+        return self.policy.mode(alert.kind, draft.scope, draft.value)
 
     def _decide(self, draft: _Draft, alert: Alert, now: float, *, stale: bool) -> list[Decision]:
         """Extend what already holds, or put a new decision in its place."""

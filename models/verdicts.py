@@ -24,11 +24,13 @@ from typing import Final, Literal
 import msgspec
 
 from models.accounts import Groups
+from models.alerts import Kind
 from models.attempts import Attempt
 from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
-from models.policy import Policy
+from models.policy import Policy, Scope
+from models.scopes import join_value
 
-__all__ = ["DELAY_S", "Action", "Phase", "Verdict", "Verdicts", "log_odds"]
+__all__ = ["DELAY_S", "SUBJECT", "Action", "Phase", "Verdict", "Verdicts", "log_odds"]
 
 Action = Literal["accept", "tarpit", "challenge", "refuse"]
 #: Before or after the password was checked.
@@ -36,6 +38,8 @@ Phase = Literal["before", "after"]
 
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
+#: A verdict is about one account at one address, and enforced, stopped and shared out like such a decision on a campaign.
+SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -95,6 +99,8 @@ class Verdicts:
         if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
         if not (attempt.address and self._policy.may_block(attempt.address)):
+            return None
+        if not self._policy.enforce.has_in_share(*SUBJECT, join_value(attempt.address, attempt.account)):
             return None
         return Verdict(
             account=attempt.account,

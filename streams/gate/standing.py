@@ -33,7 +33,7 @@ from models.profiles import Profiles, familiarity_of
 from models.reopening import REOPENING_PREFIX, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
-from models.verdicts import Phase, Verdict, Verdicts
+from models.verdicts import SUBJECT, Phase, Verdict, Verdicts
 from streams import telemetry, topics
 from streams.changes import ChangeReader
 from streams.compacted import CompactedReader, Record, decoded, is_of
@@ -137,8 +137,7 @@ class Standing:
         return None if verdict is None else _by_verdict(verdict, self._policy)
 
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
-        """A verdict is about one account at one address, and is stopped like such a decision on a campaign."""
-        if self._verdicts is None or self._stops.suspend("campaign", "account_ip"):
+        if self._verdicts is None or self._stops.suspend(*SUBJECT):
             return None
         return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
 
