@@ -9,7 +9,7 @@ anyone can send ten wrong passwords to somebody else's address.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
@@ -27,6 +27,7 @@ from models.ends import Ends
 from models.ids import stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
+from models.refused import Refused
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
 from models.usage import Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
@@ -82,6 +83,8 @@ GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
 #: Who lifts what goes back to shadow.
 _BREAKER: Final = "breaker"
+#: What opened it where no decision did.
+_VERDICTS: Final = "verdicts"
 
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
 #: What refuses an attempt; the other types say something or slow it down.
@@ -530,10 +533,20 @@ class Ledger:
         """Open the breaker if ``decision`` spends more than there is: what the last ten minutes brought goes to shadow."""
         if self.breaker.opened is not None or decision.mode != "enforce" or decision.type not in REFUSING:
             return []
+        return self._open_if_over(decision.decision_id, now)
+
+    def count_refused(self, told: Mapping[str, Refused | None], now: float) -> list[Decision]:
+        """Count whom verdicts have refused, by the keys of the gates' records; what changes where that opens the breaker."""
+        for key, refused in told.items():
+            self._spending.refused.put(key, refused)
+        return self._open_if_over(_VERDICTS, now) if self.breaker.opened is None else []
+
+    def _open_if_over(self, cause: str, now: float) -> list[Decision]:
+        """Open the breaker because of a decision's id, or of verdicts, if more is spent than there is."""
         reason = self._spending.over(now, self.breaker.counts_from)
         if reason is None:
             return []
-        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=decision.decision_id, reason=reason)
+        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=cause, reason=reason)
         since = now - SHADOWED_S + self.policy.enforce_delay_s
         lately = [
             each

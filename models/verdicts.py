@@ -26,7 +26,7 @@ import msgspec
 from models.accounts import Groups
 from models.alerts import Kind
 from models.attempts import Attempt
-from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
+from models.campaigns import HIT_SHARE, Campaign, carried_by, is_newcomer, is_stranger
 from models.policy import Policy, Scope
 from models.scopes import join_value
 
@@ -38,12 +38,18 @@ Phase = Literal["before", "after"]
 
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
+#: Nobody is surer than this that it is not the owner: the odds are only as good as what the accounts and the campaign tell.
+_SUREST: Final = 1e-5
+_MOST_LOG_ODDS: Final = 700.0
 #: A verdict is about one account at one address, and enforced, stopped and shared out like such a decision on a campaign.
 SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's."""
+    """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's.
+
+    ``owner`` is the probability that it met the owner.
+    """
 
     session_id: str = ""
     account: str
@@ -54,6 +60,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reasons: tuple[str, ...]
     alert_id: str
     event_id: str | None = None
+    owner: float = 0.0
 
 
 class Verdicts:
@@ -108,9 +115,10 @@ class Verdicts:
             phase=phase,
             ts=attempt.ts,
             action=self._policy.verdict_action,
-            reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
+            reasons=(f"{exp(min(odds, _MOST_LOG_ODDS)):.1e} times as likely the campaign's as the owner's",),
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,
+            owner=_owner(odds, phase),
         )
 
     def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:
@@ -118,6 +126,12 @@ class Verdicts:
         self._concluded.extend(conclusions)
         in_order = sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id))
         return [verdict for attempt, known in in_order if (verdict := self.judge(attempt, known)) is not None]
+
+
+def _owner(odds: float, phase: Phase) -> float:
+    """How probably one with these logarithmic odds is its owner's; before the password is looked at, most tries are wrong."""
+    of_this_phase = odds if phase == "after" else odds - log(HIT_SHARE)
+    return max(1 / (1 + exp(min(of_this_phase, _MOST_LOG_ODDS))), _SUREST)
 
 
 def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:

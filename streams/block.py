@@ -23,14 +23,14 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, applied_policy, decisions, forgetting, lists
+from models import alerts, applied_policy, decisions, forgetting, lists, refused
 from models.accounts import Groups
 from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.by_hand import UNCOUNTED
-from models.decisions import Decision, Ledger
+from models.decisions import DAY_S, Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
@@ -245,7 +245,7 @@ class _Leader:
         """
         orders = self._orders
         orders.look()
-        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings
+        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings or orders.refused_anew
         if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
@@ -288,8 +288,10 @@ class _Leader:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
         for order in orders.forgets.values():
             self._forget(order, now)
+        to_shadow = self._ledger.count_refused(orders.refused_anew, now) if orders.refused_anew else []
+        self._write_down(to_shadow, [], now)
         orders.carried_out()
-        return changed
+        return changed + to_shadow
 
     def _reopen(self, made: Iterable[Decision]) -> list[Decision]:
         """Let re-openings go on, or a step back, after what has just been decided; what is open to everybody is lifted."""
@@ -375,6 +377,8 @@ class _Leader:
             self._send(identifier, None, now)
         for key in self._orders.lists.ended(now - _KEEP_ENTRIES_S):
             self._write(self._control, lists.SCHEMA, key, None, now)
+        for key in self._orders.ended_refused(now - DAY_S):
+            self._write(self._control, refused.SCHEMA, key, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
         self._write(self._decisions, decisions.SCHEMA, identifier, value, ts)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
@@ -22,6 +23,8 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 from models import decisions, lists, profiles
 from models.accounts import Groups
 from models.attempts import Attempt
+from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.campaigns import Campaign
 from models.decisions import DAY_S, MAX_DECISIONS, Decision, DecisionIndex
 from models.ends import Ends
@@ -30,6 +33,7 @@ from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
+from models.refused import Refused, Tally
 from models.reopening import REOPENING_PREFIX, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
@@ -71,6 +75,7 @@ class Standing:
         self.register = Register(self._groups, self)
         self._lock = threading.Lock()
         self._stops = NO_STOPS
+        self._tally = Tally(uuid4().hex)
         self.is_ready = False
         self.clear()
 
@@ -84,6 +89,7 @@ class Standing:
             self._ends = Ends()
             self._profiles = Profiles()
             self._verdicts: Verdicts | None = Verdicts(self._policy, self._groups)
+            self._breaker = Breaker()
             self._newest_campaign: Campaign | None = None  # until everything has been read, of which there may be days
 
     @property
@@ -134,12 +140,34 @@ class Standing:
             if decision is not None:
                 return _by_decision(decision)
             verdict = self._verdict(attempt, phase)
-        return None if verdict is None else _by_verdict(verdict, self._policy)
+            if verdict is None:
+                return None
+            self._count(verdict)
+        return _by_verdict(verdict, self._policy)
 
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
-        if self._verdicts is None or self._stops.suspend(*SUBJECT):
+        if self._verdicts is None or self._breaker.opened is not None or self._stops.suspend(*SUBJECT):
             return None
         return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+
+    def _count(self, verdict: Verdict) -> None:
+        groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
+        self._tally.note(verdict.account, groups, verdict.owner, verdict.ts, self._breaker.counts_from)
+
+    def refused_anew(self) -> dict[str, Refused]:
+        """Whom verdicts refused, as far as it has not been told, by the keys on ``auth.control``."""
+        with self._lock:
+            return self._tally.changed()
+
+    def told(self, refused: Mapping[str, Refused]) -> None:
+        """The leader will read ``refused``."""
+        with self._lock:
+            self._tally.told(refused)
+
+    def put_breaker(self, breaker: Breaker | None) -> None:
+        """Give no verdicts while the breaker is open. Where it cannot be understood it is taken for closed, as the leader does."""
+        with self._lock:
+            self._breaker = breaker or Breaker()
 
     def put_decision(self, decision_id: str, decision: Decision | None, now: float) -> None:
         """Take the newest state of a decision; ``None`` where it is gone. Only what can refuse somebody is kept."""
@@ -292,6 +320,8 @@ class Follower:
             self._take_campaign(record)
         elif key == POLICY_KEY:
             self.policy.take(record)
+        elif key == BREAKER_KEY:
+            self._standing.put_breaker(decoded(record, BREAKER_SCHEMA, Breaker))
 
     def _take_profile(self, account: str, record: Record) -> None:
         reason = "another_schema"

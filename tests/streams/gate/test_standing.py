@@ -12,11 +12,12 @@ from kafka.errors import KafkaConnectionError
 
 from models.accounts import Groups
 from models.applied_policy import AppliedPolicy, encode_applied, policy_hash
+from models.breaker import Breaker
 from models.changes import AccountChange
 from models.decisions import Decision
 from models.frames import encode
 from models.lists import ListEntry
-from models.policy import Policy, Ramp
+from models.policy import Budget, Limits, Policy, Ramp
 from models.profiles import Profile, encode_profile, network_number
 from models.reopening import Register, Reopening
 from models.stops import Stop, Stops
@@ -317,6 +318,34 @@ def test_shadow_gives_no_verdicts() -> None:
     """The default of the live services."""
     standing, _ = judging(Policy.default())
     assert standing.refusal(success(T0 + 60, **BOT)) is None
+
+
+def test_an_open_breaker_ends_the_verdicts() -> None:
+    """Until a person closes it; what cannot be understood is taken for closed, as the leader does."""
+    standing, follower = judging()
+    for breaker, refused in ((Breaker(opened=T0, reason="r"), False), (Breaker(counts_from=T0), True), (Breaker(opened=T0), False)):
+        follower.take(record("auth.control", "breaker", breaker, "breaker/1"))
+        assert (standing.refusal(success(T0 + 60, **BOT)) is not None) is refused
+    follower.take(record("auth.control", "breaker", b"nonsense", "breaker/1"))
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+
+
+def test_whom_verdicts_refuse_is_told_once() -> None:
+    """By account, with its groups that have a budget; neither whom a decision refuses nor who is let in."""
+    policy = msgspec.structs.replace(Policy.enforcing(), budget=Budget(by_group={"staff": Limits(hour=1, day=1)}))
+    standing, follower = judging(policy, Groups({"alice@example.org": ["staff", "others"]}))
+    follower.take(record("auth.control", "breaker", Breaker(counts_from=T0 + 2), "breaker/1"))
+    follower.take(decided(ban("198.51.100.7")))
+    for attempt in (success(T0 + 60, **BOT), success(T0 + 61, **BOT), failure(T0 + 62, **BOT, login="bob@example.org")):
+        assert standing.refusal(attempt) is not None
+    assert standing.refusal(failure(T0 + 62, remote="198.51.100.7")) is not None
+    assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
+    ((key, told),) = standing.refused_anew().items()
+    assert (key.startswith("refused/"), told.since, told.last_ts) == (True, T0 + 2, T0 + 62)
+    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_group.items()}) == (2, {"staff": 1})
+    assert all(0 < owner < 0.2 for owner in told.everybody.owners.values())
+    standing.told({key: told})
+    assert standing.refused_anew() == {}
 
 
 def test_another_policy_begins_and_ends_verdicts() -> None:
