@@ -66,7 +66,7 @@ _UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
 _PLACES: Final = (10.0, 50.0)
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
-_HIT_SHARE: Final = 0.01
+HIT_SHARE: Final = 0.01
 #: Fewer than this a minute are not told from none.
 _SMALLEST_RATE: Final = 1e-3
 
@@ -215,7 +215,7 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
     def log_odds(self, carried: Carried, known: int) -> float:
         """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
         owners = self.newcomers if is_newcomer(known) else self.strangers
-        hits_per_min = _HIT_SHARE * self.tries_per_min
+        hits_per_min = HIT_SHARE * self.tries_per_min
         owners_per_min = owners.total / max(self.quiet_minutes, 1.0)
         odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
         return odds + self.failing.log_share(carried, known) - owners.log_share(carried, known)

@@ -27,7 +27,7 @@ from rich.text import Text
 
 from models.accounts import AccountDirectory, Groups
 from models.accusations import BENIGN
-from models.alerts import Alert, Kind
+from models.alerts import Kind
 from models.attempts import Attempt, Resolver
 from models.decisions import Decision, Ledger
 from models.errors import InputError
@@ -42,6 +42,7 @@ from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
 from streams.figures import OURS, parts, refused, refused_late, words
 from streams.progress import progress
+from streams.replay import Replay
 from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
@@ -120,14 +121,11 @@ def run(seed: int) -> tuple[Result, DecisionStore]:
     groups = Groups(_members(scenario.accounts, resolver.accounts))
     usage = UsageBook(groups)
     ledger, store = Ledger(policy, groups, usage=usage.users), DecisionStore(policy)
-    pipeline = Pipeline(resolver, groups, judge=Verdicts(policy, groups), usage=usage)
-    alerts: list[Alert] = []
-    events = progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))
-    for alert in pipeline.run(events):
-        alerts.append(alert)
-        for decision in ledger.apply(alert, alert.ts):
-            store.put(decision)
-    verdicts = {verdict.event_id: verdict.action for verdict in pipeline.verdicts}
+    replay = Replay(Pipeline(resolver, groups, judge=Verdicts(policy, groups), usage=usage), ledger)
+    alerts = list(replay.run(progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))))
+    for decision in replay.decisions.values():
+        store.put(decision)
+    verdicts = {verdict.event_id: verdict.action for verdict in replay.take_verdicts()}
     end_ts = scenario.start_ts + scenario.hours * _HOUR_S
     judge = Judge(ledger, policy, groups, alerts=alerts, since=scenario.start_ts, until=end_ts)
     known = [(resolver.attempt(event), label) for event, label in steps]

@@ -15,6 +15,7 @@ from models.errors import CribleError
 from models.orders import Order
 from models.policy import Policy
 from models.reopening import Register, Reopening, Step
+from streams.desk.admission import Admission
 from streams.desk.cuts import Known, cut_routes
 from streams.serve import create_app
 from streams.store import DecisionStore
@@ -38,7 +39,7 @@ class Service:
         assert reopening is not None
         self.reopenings: dict[str, Reopening] = {self.cut.decision_id: reopening}
         known = Known(
-            policy=POLICY,
+            policy=lambda: POLICY,
             accounts=ACCOUNTS,
             register=Register(Groups({"doctor@example.org": ["health"]})),
             impact=lambda _scope, _value, _now: self.impact,
@@ -46,8 +47,8 @@ class Service:
             reopenings=lambda: self.reopenings,
             detecting=lambda _now: True,
         )
-        routes = cut_routes(self.store, KEYS, lambda: NOW, lambda: self.is_ready, known, self._order)
-        self.app = create_app(self.store, KEYS, lambda: NOW, lambda: self.is_ready, more_routes=routes)
+        common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
+        self.app = create_app(*common, more_routes=cut_routes(common, known, self._order))
 
     def ask(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
         async def send() -> httpx.Response:
