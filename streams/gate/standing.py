@@ -24,7 +24,7 @@ from models import decisions, lists, profiles
 from models.accounts import Groups
 from models.attempts import Attempt
 from models.campaigns import Campaign
-from models.decisions import DAY_S, MAX_DECISIONS, Decision, DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
@@ -173,9 +173,8 @@ class Standing:
                 self._reopenings[decision_id] = reopening
 
     def stable_since(self, account: str) -> float | None:
-        """Since when an account's habits are stable: a week after the first of the networks that it uses."""
-        profile = self._profiles.find(account)
-        return None if profile is None or not profile.networks else float((min(profile.networks.values()) + 7) * DAY_S)
+        """Since when an account's habits are stable."""
+        return self._profiles.stable_since(account)
 
     def count_stable(self, before: float) -> int | None:
         """Nobody asks a gate."""
