@@ -24,6 +24,8 @@ from tests.factories import DAY_S, T0
 
 _ACCOUNTS = 800
 EVENING = T0 + 9 * DAY_S + 18 * 3600
+#: Of what comes after the guesses at the guarded mailbox.
+REFUSED = {"a bot with his IMAP ID", "a bot at his carrier with the copied program"}
 #: What acts on an address alone, or a pair; anything else is wide.
 _NARROW = {"ip", "account_ip", "account", "range"}
 
@@ -116,7 +118,7 @@ def test_guard_lets_the_owner_in_and_the_bot_not() -> None:
     drill = Drill(guarded_mailbox())
     guard = next(decision for decision in drill.ledger if decision.type == "guard" and decision.mode == "enforce")
     assert guard.value == "customer0@example.org"
-    assert drill.refused_ids == {"a bot with his IMAP ID", "a bot at his carrier with the copied program"}
+    assert drill.refused_ids == REFUSED
 
 
 def test_nat_with_failures_is_not_blocked() -> None:
