@@ -36,7 +36,7 @@ from models.profiles import Profile, device_number, network_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
-__all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity"]
+__all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity", "profile_of"]
 
 #: People try up to about six variants of a forgotten password; ten different ones in ten minutes is a list.
 BRUTE_RULES: Final = (
@@ -139,7 +139,10 @@ class LastSuccess(msgspec.Struct, array_like=True, gc=False):
 
 
 class AccountRow(msgspec.Struct, array_like=True, gc=False):
-    """What is known about an account."""
+    """What is known about an account.
+
+    ``copied``: devices of its own with which strangers failed, and when last.
+    """
 
     newest_ts: float = 0.0
     recent: dict[int, AccountCell] = msgspec.field(default_factory=dict)
@@ -154,6 +157,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     alerted: list[int] = msgspec.field(default_factory=list)
     tokens: dict[int, Stale] = msgspec.field(default_factory=dict)
     protocols: int = 0
+    copied: dict[int, int] = msgspec.field(default_factory=dict)
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -206,7 +210,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
             if _learn(row, attempt):
-                outputs.profiles[attempt.account] = _profile(row)
+                outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
                 alerts = self._judge_brute_force(row, attempt)
@@ -230,7 +234,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             return
         row, until_day = self.row(change.account), int(change.ts) // _DAY_S
         from_day = 0 if change.change in _STARTS_ANEW else _entered_on(row, until_day)
-        before = _profile(row)
+        before = profile_of(row)
         row.networks, row.countries = (_without(habits, from_day, until_day) for habits in (row.networks, row.countries))
         row.asns, row.devices = (_without(habits, from_day, until_day) for habits in (row.asns, row.devices))
         if change.change in _STARTS_ANEW and not row.countries:
@@ -242,7 +246,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         row.failing = {address: failing for address, failing in row.failing.items() if failing.last_s > change.ts}
         row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
         row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
-        after = _profile(row)
+        after = profile_of(row)
         if after != before:
             outputs.profiles[change.account] = after
 
@@ -298,6 +302,8 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if attempt.address:
             add_distinct(cell.addresses, hash32(attempt.address))
             _note_failing(row, attempt.address, second)
+            if attempt.network not in row.networks and (device := hash32(attempt.device)) in row.devices:
+                row.copied = {known: last_s for known, last_s in row.copied.items() if known in row.devices} | {device: second}
         return is_new and (len(cell.guesses) >= BRUTE_RULES[0].threshold or len(row.recent) > 1 or bool(row.hours))
 
     # -- judging -----------------------------------------------------------------------------------------------------
@@ -444,6 +450,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
                 },
                 addresses=listed,
                 event_ids=[attempt.event_id],
+                copied=sorted(device for device, last_s in row.copied.items() if last_s >= first_s),
             ),
             attack=KINDS[kind].attack,
             groups=list(self.groups.of(attempt.account)),
@@ -510,7 +517,7 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     return known
 
 
-def _profile(row: AccountRow) -> Profile | None:
+def profile_of(row: AccountRow) -> Profile | None:
     """What is said about the account; ``None`` where it has no past."""
     if not row.countries:
         return None
