@@ -69,7 +69,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
-    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered.
+    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered. An analyst's
+    judgement, ``true_positive`` or ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
     """
 
     ts: float

@@ -43,6 +43,7 @@ from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
+from streams.desk.judging import FeedbackTopic, judging_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
 from streams.desk.routes import desk_routes
@@ -475,7 +476,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     register = Register(groups)
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], register, clock)
     member = _Member(settings, policy, groups, clock)
-    changes, control = ChangeTopic(settings), ControlTopic(settings)
+    changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     keys, ready = settings.block.api_keys, follower.ready.is_set
     desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
@@ -491,6 +492,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         detecting=follower.view.heartbeats.all_beat,
     )
     desk += cut_routes(store, keys, clock, ready, known, control.order)
+    desk += judging_routes(keys, clock, feedback.judge)
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
@@ -527,6 +529,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
     control.close()
+    feedback.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)
