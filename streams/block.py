@@ -46,6 +46,7 @@ from streams.desk.admission import Admission
 from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
+from streams.desk.judging import FeedbackTopic, judging_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
 from streams.desk.policies import policy_routes
@@ -534,14 +535,10 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     register = Register(groups, knowledge.profiles)
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
     member = _Member(settings, policy, groups, knowledge.profiles, clock)
-    changes, control = ChangeTopic(settings), ControlTopic(settings)
+    changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
     admission = Admission(store, keys, clock, ready)
-    desk = desk_routes(admission, switch, control.order, lambda: view.breaker)
-    desk += support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in)
-    desk += forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget)
-    desk += policy_routes(admission, view.policy, control.order)
     known = Known(
         policy=lambda: view.policy.value,
         accounts=resolver.accounts,
@@ -552,7 +549,14 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         reopenings=lambda: view.reopenings,
         detecting=view.heartbeats.all_beat,
     )
-    desk += cut_routes(admission, known, control.order)
+    desk = [
+        *desk_routes(admission, switch, control.order, lambda: view.breaker),
+        *support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in),
+        *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
+        *policy_routes(admission, view.policy, control.order),
+        *cut_routes(admission, known, control.order),
+        *judging_routes(admission, feedback.judge),
+    ]
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
@@ -593,6 +597,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
     control.close()
+    feedback.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

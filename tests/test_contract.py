@@ -74,6 +74,7 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "feedback": "",
     "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
@@ -86,7 +87,6 @@ GROUPS = {
     "decisions": {"list", "add", "lift", "undo-campaign"},
     "restore": {"plan", "apply", "status", "latency"},
 }
-LATER = {"feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -568,7 +568,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "policy", "promote", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "policy", "promote"}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 
