@@ -30,12 +30,14 @@ __all__ = [
     "FIRST",
     "HISTORY",
     "NETWORK",
+    "NOT_TOLD",
     "REFUSED",
     "TODAY",
     "Campaign",
     "Carried",
     "Mix",
     "carried_by",
+    "fits_owner",
     "is_newcomer",
     "is_stranger",
 ]
@@ -48,6 +50,8 @@ REFUSED: Final = -1
 #: What an attempt carries, as it is counted service-wide.
 Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
+#: Where it does not matter.
+NOT_TOLD: Final[Carried] = ("", "", 0, "")
 #: What of it can be new to an account.
 NOVELTY: Final = COUNTRY | ASN | DEVICE
 #: A client can name itself at length, and what is kept of all clients has to fit into one record.
@@ -81,6 +85,19 @@ def is_stranger(known: int) -> bool:
     (True, False, False, False)
     """
     return bool(known & HISTORY) and not known & (NETWORK | TODAY) and known & (ASN | DEVICE) != ASN | DEVICE
+
+
+def fits_owner(known: int) -> bool:
+    """Whether an attempt is neither a stranger's nor a newcomer's.
+
+    >>> fits_owner(HISTORY | NETWORK), fits_owner(HISTORY | ASN), fits_owner(0)
+    (True, False, False)
+    """
+    return _FITS_OWNER[known]
+
+
+#: By all that an account can know: it is asked for each attempt.
+_FITS_OWNER: Final = tuple(not is_stranger(known) and not is_newcomer(known) for known in range(2 * TODAY))
 
 
 def carried_by(attempt: Attempt) -> Carried:

@@ -55,7 +55,7 @@ class ClosedLoop:
     ) -> None:
         if pipeline.usage is None:
             pipeline.usage = UsageBook(groups)
-        self.pipeline, self.ledger = pipeline, Ledger(policy, groups, usage=pipeline.usage.users)
+        self.pipeline, self.ledger = pipeline, Ledger(policy, groups, profiles=pipeline.profile, usage=pipeline.usage.users)
         self._index, self._on_alert = DecisionIndex(policy), on_alert
         self._delay_s = min(policy.enforce_delay_s, DELAY_S)
         self._budget = VerdictBudget(self.ledger)

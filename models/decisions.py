@@ -9,7 +9,7 @@ anyone can send ten wrong passwords to somebody else's address.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
@@ -24,12 +24,13 @@ from models.applied_policy import AppliedPolicy
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.ends import Ends
-from models.ids import stable_id
+from models.ids import hash32, stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
+from models.profiles import Profile, network_of_number
 from models.refused import Refused
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
-from models.usage import Interval, Users, UsersOf
+from models.usage import Distinct, Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
 
 __all__ = [
@@ -48,10 +49,13 @@ __all__ = [
     "Ledger",
     "address_of",
     "decision_id",
+    "device_mark",
     "enclosing",
+    "estimates",
     "go_duration",
     "holds",
     "join_value",
+    "owners_ways",
     "parts_of",
     "refuses",
     "split_value",
@@ -97,6 +101,8 @@ _Network = tuple[int, int, int]
 class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """A clause of exceptions: an attempt passes when it matches every part that is not empty.
 
+    A device is written as in an attempt, or, where only its hash is known, by :func:`device_mark`.
+
     Raises:
         ValueError: An empty clause, one of devices alone (devices are the client's claim), or more than 500 accounts.
     """
@@ -119,7 +125,7 @@ class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forb
             not self.credentials
             and (not self.accounts or attempt.account in self.accounts)
             and (not self.asns or attempt.asn in self.asns)
-            and (not self.devices or attempt.device in self.devices)
+            and (not self.devices or attempt.device in self.devices or device_mark(hash32(attempt.device)) in self.devices)
             and (not self.networks or any(covers(network, attempt.address) for network in self.networks))
         )
 
@@ -239,9 +245,37 @@ def holds(decision: Decision, attempt: Attempt) -> bool:
     )
 
 
-def _nothing_familiar(account: str) -> Sequence[Except]:
+def device_mark(hashed: int) -> str:
+    """How an exception names a device of which only ``hash32`` is known.
+
+    >>> device_mark(0x1234)
+    '#00001234'
+    """
+    return f"#{hashed:08x}"
+
+
+def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied: Collection[int]) -> tuple[Except, ...]:
+    """How the owner of a guarded account gets in (contract section 4); nothing where nobody knows him.
+
+    From a network that the account knows; or from an access provider of his with a device that it knows, and that the attack,
+    which has ``copied`` some, does not use. Known is what had a good log-in on a day before ``attack_ts``, UTC seconds.
+    """
+    if profile is None:
+        return ()
+    today = int(attack_ts) // DAY_S
+    networks, asns = (sorted(known for known, day in habits.items() if day < today) for habits in (profile.networks, profile.asns))
+    devices = sorted(device_mark(device) for device, day in profile.devices.items() if day < today and device not in copied)
+    ways = []
+    if networks:
+        ways.append(Except(networks=tuple(map(network_of_number, networks)), accounts=(account,)))
+    if asns and devices:
+        ways.append(Except(asns=tuple(asns), accounts=(account,), devices=tuple(devices)))
+    return tuple(ways)
+
+
+def _nobody_known(account: str) -> Profile | None:
     """No profile of any account is known."""
-    return ()
+    return None
 
 
 def _refuses_all(decision: Decision, attempt: Attempt) -> bool:
@@ -265,8 +299,8 @@ class Ledger:
     Args:
         policy: What may be decided by itself.
         groups: Which groups an account belongs to.
-        familiar: What keeps an account open for its owner under ``guard``, as except clauses. A guard without a clause
-            would lock the owner out, so it is only proposed.
+        profiles: What is familiar about an account, which ``guard`` keeps open for its owner. A guard on one of which nothing is
+            known would lock the owner out, so it is only proposed.
         spared: Whether people let in, at a time, what a decision on a scope's value would refuse; such a one is only proposed.
         usage: Who uses a scope; where it does not know, the alert's own evidence counts.
 
@@ -279,11 +313,11 @@ class Ledger:
         self,
         policy: Policy,
         groups: Groups,
-        familiar: Callable[[str], Sequence[Except]] = _nothing_familiar,
+        profiles: Callable[[str], Profile | None] = _nobody_known,
         spared: Callable[[Scope, str, float], bool] = _nobody_spared,
         usage: UsersOf = _nobody_counted,
     ) -> None:
-        self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
+        self.policy, self.groups, self.profiles, self.spared = policy, groups, profiles, spared
         self.usage = usage
         self.breaker = Breaker()
         self.applied: AppliedPolicy | None = None
@@ -441,7 +475,7 @@ class Ledger:
         listed = counts.get("failures_from_listed", 0) >= LISTED_SHARE * counts.get("failures", 1)
         if listed or self._is_protected(account, alert):
             return pairs
-        familiar = tuple(self.familiar(account))
+        familiar = owners_ways(account, self.profiles(account), alert.first_ts, alert.evidence.copied)
         spared = (Except(networks=tuple(exempt), accounts=(account,)),) if exempt else ()
         return [
             _Draft(
@@ -670,9 +704,14 @@ def _impact_on_source(alert: Alert, users: Users | None) -> Impact:
         attack_attempts=attempts,
         attack_accounts=attacked,
         legit_accounts=users.legitimate(attacked),
-        by_group={name: counted.interval().estimate for name, counted in users.by_group.items()},
-        by_protocol={name: counted.interval().estimate for name, counted in users.by_protocol.items()},
+        by_group=estimates(users.by_group),
+        by_protocol=estimates(users.by_protocol),
     )
+
+
+def estimates(counted: Mapping[str, Distinct]) -> dict[str, int]:
+    """How many accounts there are of each name."""
+    return {name: accounts.interval().estimate for name, accounts in counted.items()}
 
 
 def _interval(estimate: int) -> Interval:

@@ -73,7 +73,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
     ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered. Where a policy
-    was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``.
+    was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``. An analyst's judgement, ``true_positive`` or
+    ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
     """
 
     ts: float

@@ -29,7 +29,6 @@ from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.by_hand import UNCOUNTED
 from models.decisions import DAY_S, Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
@@ -38,6 +37,7 @@ from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope
 from models.reopening import REOPENING_PREFIX, Register
 from models.reopening import SCHEMA as REOPENING_SCHEMA
+from models.scope_book import ScopeBook
 from streams import telemetry, topics
 from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
@@ -46,6 +46,7 @@ from streams.desk.admission import Admission
 from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
+from streams.desk.judging import FeedbackTopic, judging_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
 from streams.desk.policies import policy_routes
@@ -53,6 +54,7 @@ from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
+from streams.profiles import AccountProfiles
 from streams.scopes import ScopeUses
 from streams.serve import UNENCRYPTED, create_app, is_loopback, listen, server_of
 from streams.settings import Settings
@@ -179,6 +181,30 @@ class _Follower:
                     telemetry.info("service.started", service=_STAGE)
 
 
+class _Knowledge:
+    """What the workers tell of accounts and scopes, read in a thread of its own: there may be millions of profiles.
+
+    Attributes:
+        profiles: What is familiar about accounts.
+        scopes: Who uses what.
+    """
+
+    def __init__(self, settings: Settings, groups: Groups) -> None:
+        self._settings = settings
+        self.profiles, self.scopes = AccountProfiles(), ScopeBook(groups)
+
+    def run(self, stop: threading.Event) -> None:
+        """Read until ``stop``."""
+        with closing(CompactedReader(self._settings, "auth.profiles")) as profiles:
+            while not (stop.is_set() or profiles.caught_up()):
+                self.profiles.take(profiles.poll())
+            self.profiles.complete.set()
+            with closing(ScopeUses(self._settings, self.scopes)) as scopes:
+                while not stop.is_set():
+                    self.profiles.take(profiles.poll())
+                    scopes.look()
+
+
 class _Leader:
     """Decides, for as long as the group stays as it is.
 
@@ -187,7 +213,14 @@ class _Leader:
     """
 
     def __init__(
-        self, settings: Settings, policy: Policy, groups: Groups, consumer: KafkaConsumer, partition: TopicPartition, clock: Clock
+        self,
+        settings: Settings,
+        policy: Policy,
+        groups: Groups,
+        profiles: AccountProfiles,
+        consumer: KafkaConsumer,
+        partition: TopicPartition,
+        clock: Clock,
     ) -> None:
         started = time.monotonic()
         self._consumer, self._partition, self._clock = consumer, partition, clock
@@ -197,7 +230,8 @@ class _Leader:
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
-        self._scopes = ScopeUses(settings, groups)
+        book = ScopeBook(groups)
+        self._scopes = ScopeUses(settings, book)
         # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
         self._producer = KafkaProducer(
             **_client_options(settings),
@@ -208,7 +242,7 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared, usage=self._scopes.users), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, profiles.find, self._spared, book.users), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
@@ -407,8 +441,8 @@ class _Leader:
 class _Member:
     """A member of the group on ``auth.alerts``: leads while the group gives it the partition."""
 
-    def __init__(self, settings: Settings, policy: Policy, groups: Groups, clock: Clock) -> None:
-        self._settings, self._policy, self._groups, self._clock = settings, policy, groups, clock
+    def __init__(self, settings: Settings, policy: Policy, groups: Groups, profiles: AccountProfiles, clock: Clock) -> None:
+        self._settings, self._policy, self._groups, self._profiles, self._clock = settings, policy, groups, profiles, clock
         self._partition = TopicPartition(topics.topic(settings, "auth.alerts"), 0)
         self._leader: _Leader | None = None
         self._brake = Brake()
@@ -471,7 +505,10 @@ class _Member:
             return False
         if self._leader is None or not self._leader.holds():
             self._step_down()
-            self._leader = _Leader(self._settings, self._policy, self._groups, consumer, self._partition, self._clock)
+            if not self._profiles.complete.is_set():
+                return False  # an account of which nothing is known is guarded by people alone
+            knows = self._settings, self._policy, self._groups, self._profiles
+            self._leader = _Leader(*knows, consumer, self._partition, self._clock)
             return False  # what was polled is read again, from the offset that the last leader committed
         if not self._leader.decide(records, self._brake):
             self._step_down()
@@ -494,27 +531,32 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     groups = load_groups(settings, resolver)
     store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
-    register = Register(groups)
+    knowledge = _Knowledge(settings, groups)
+    register = Register(groups, knowledge.profiles)
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
-    member = _Member(settings, policy, groups, clock)
-    changes, control = ChangeTopic(settings), ControlTopic(settings)
+    member = _Member(settings, policy, groups, knowledge.profiles, clock)
+    changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
     admission = Admission(store, keys, clock, ready)
-    desk = desk_routes(admission, switch, control.order, lambda: view.breaker)
-    desk += support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in)
-    desk += forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget)
-    desk += policy_routes(admission, view.policy, control.order)
     known = Known(
         policy=lambda: view.policy.value,
         accounts=resolver.accounts,
+        groups=groups,
         register=register,
-        impact=lambda _scope, _value, _now: UNCOUNTED,
+        counted=knowledge.scopes.counted,
         spared=view.spares,
         reopenings=lambda: view.reopenings,
         detecting=view.heartbeats.all_beat,
     )
-    desk += cut_routes(admission, known, control.order)
+    desk = [
+        *desk_routes(admission, switch, control.order, lambda: view.breaker),
+        *support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in),
+        *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
+        *policy_routes(admission, view.policy, control.order),
+        *cut_routes(admission, known, control.order),
+        *judging_routes(admission, feedback.judge),
+    ]
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
@@ -535,10 +577,12 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
 
     def follow_and_decide(stop: threading.Event) -> None:
         topics.verify(settings)
-        deciding = threading.Thread(target=ending_all, args=(member.run,), daemon=True)
-        deciding.start()
+        beside = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in (knowledge.run, member.run)]
+        for thread in beside:
+            thread.start()
         follower.run(stop)
-        deciding.join(_JOIN_LIMIT_S)
+        for thread in beside:
+            thread.join(_JOIN_LIMIT_S)
 
     # Listen before the broker answers: a bouncer whose first poll is refused never polls again.
     with listen(settings.block.host, settings.block.port) as listening:
@@ -553,6 +597,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
     control.close()
+    feedback.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
     "policy": _Entry("streams.desk.policy", "Show the policy in force, or put another one in force without a restart."),
+    "feedback": _Entry("streams.desk.feedback", "Say whether an alert was true; teaches the order of 'alerts --order'."),
     "promote": _Entry("streams.desk.promote", "Show what decisions in shadow would have done, and how to enforce them."),
     "forget": _Entry("streams.desk.forget", "Remove what is kept about an account, and say what stays until when."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),

@@ -123,7 +123,7 @@ def command(
     judge = Verdicts(rules, known_groups)
     usage = UsageBook(known_groups)
     pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge, usage)
-    replay = Replay(pipeline, Ledger(rules, known_groups, usage=usage.users))
+    replay = Replay(pipeline, Ledger(rules, known_groups, profiles=pipeline.profile, usage=usage.users))
     events = Sources(sources, settings, since, until)
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()

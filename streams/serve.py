@@ -448,6 +448,7 @@ def server_of(app: ASGIApp, max_connections: int = _MAX_CONNECTIONS, tls: Tls | 
         uvicorn.Config(
             app,
             ssl_context_factory=None if context is None else lambda _config, _default: context,
+            loop="uvloop",
             http=BoundedConnection,
             log_config=None,
             access_log=False,

@@ -63,6 +63,17 @@ class Admission(NamedTuple):
         self._need_all()
         return key
 
+    def analyst(self, request: Request) -> str:
+        """The name of the key, where it may judge alerts.
+
+        Raises:
+            HTTPException: 403, it is unknown, not for this, or for some realms only: an id does not say whose alert it is.
+        """
+        key = self._key(request)
+        if not (key.operator or (key.support and not key.realms)):
+            raise HTTPException(403, "access forbidden")
+        return key.name
+
     def _key(self, request: Request) -> ApiKey:
         return find_key(self.keys, request.headers.get("x-api-key", ""))
 

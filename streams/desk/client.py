@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from models.errors import CribleError, InputError
+from models.feedback import Judgement
 from models.lists import ListEntry
 from streams.desk.cuts import Draft, Reopened
 from streams.desk.forgetting import Remembered
@@ -157,6 +158,14 @@ class DeskClient:
             CribleError: None does, or it refuses.
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/appeals", ListEntry, json=appeal))
+
+    def judge(self, asked: Mapping[str, str]) -> Judgement:
+        """Say whether an alert was true, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/feedback", Judgement, json=asked))
 
     def forget(self, login: str) -> Remembered:
         """Have an account forgotten, by the first service that answers.

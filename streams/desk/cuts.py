@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -19,12 +19,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.accounts import AccountDirectory
-from models.by_hand import Asked, made_by_hand, objection, reopening_of
-from models.decisions import Decision, Impact
+from models.accounts import AccountDirectory, Groups
+from models.by_hand import Asked, impact_of, made_by_hand, objection, reopening_of
+from models.decisions import DAY_S, Decision
 from models.orders import Order
 from models.policy import Policy, Scope
 from models.reopening import Register, Reopening, Step
+from models.sketches import Counted
 from models.stops import Reason
 from streams.desk.admission import Admission, answer, body_as, give
 from streams.desk.routes import Ordered
@@ -33,11 +34,16 @@ __all__ = ["Draft", "Known", "Opened", "Reopened", "cut_routes"]
 
 
 class Draft(msgspec.Struct):
-    """A decision as it would be made; ``accounts`` says how many each wave of its re-opening has, ``None`` where nobody knows."""
+    """A decision as it would be made; ``accounts`` says how many each wave of its re-opening has, ``None`` where nobody knows.
+
+    ``counted_ts`` is until when its impact was counted, ``counted_since`` since when where that is less than a day; UTC seconds.
+    """
 
     decision: Decision
     reopening: Reopening | None
     accounts: tuple[int | None, ...]
+    counted_ts: float | None = None
+    counted_since: float | None = None
 
 
 class Opened(msgspec.Struct):
@@ -58,14 +64,15 @@ class Reopened(msgspec.Struct):
 class Known(NamedTuple):
     """What a service knows; the functions are asked in threads.
 
-    ``impact`` says whom a decision on a scope's value would touch, ``spared`` whether people let those in, both at a time;
+    ``counted`` says who uses a scope's value over some protocols, ``spared`` whether people let those in, both at a time;
     ``reopenings`` are by decision, ``detecting`` says whether workers count.
     """
 
     policy: Callable[[], Policy]
     accounts: AccountDirectory
+    groups: Groups
     register: Register
-    impact: Callable[[Scope, str, float], Impact]
+    counted: Callable[[Scope, str, float, Sequence[str]], Counted | None]
     spared: Callable[[Scope, str, float], bool]
     reopenings: Callable[[], Mapping[str, Reopening]]
     detecting: Callable[[float], bool]
@@ -132,11 +139,15 @@ class _Cuts:
         why = objection(bare, policy, now, spared=known.spared(bare.scope, bare.value, now))
         if why is not None:
             raise ValueError(why)
-        decision = msgspec.structs.replace(bare, impact=known.impact(bare.scope, bare.value, now))
+        counted = known.counted(bare.scope, bare.value, now, bare.protocols)
+        decision = msgspec.structs.replace(bare, impact=impact_of(bare, counted, known.groups))
         reopening = reopening_of(decision, policy, now - asked.attack_s)
         accounts = known.register.count(reopening) if reopening else ()
         order = Order(ts=now, by=by, reason=asked.reason, decision=decision, reopening=reopening)
-        return order, Draft(decision, reopening, accounts)
+        if counted is None:
+            return order, Draft(decision, reopening, accounts)
+        since = counted.since if counted.since > now - DAY_S else None
+        return order, Draft(decision, reopening, accounts, counted.ts, since)
 
     def _check(self, step: Step) -> None:
         """Refuse at once what the leader would.

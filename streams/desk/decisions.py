@@ -181,7 +181,7 @@ def _show_draft(draft: Draft) -> None:
     over = f" over {' '.join(decision.protocols)}" if decision.protocols else ""
     say(printable(f"refuse {decision.scope} {decision.value}{over}: {decision.reason}"))
     say(f"from {_clock(decision.start)} to {_clock(decision.until)} ({decision.duration})")
-    for line in _impact_in_words(decision.impact):
+    for line in (*_impact_in_words(decision.impact), *_counted_in_words(draft)):
         say(printable(line))
     points = [point for point in EXPRESSES if withheld(point, decision) is None]
     say(f"carried out by: {', '.join(['crible gate', *points])}")
@@ -196,7 +196,19 @@ def _impact_in_words(impact: Impact) -> list[str]:
         return ["customers refused: not known, nobody has counted who uses this"]
     lines = [f"customers refused: {legit.estimate:,} accounts ({legit.low:,} to {legit.high:,})"]
     lines += [f"  of group {group}: {counted:,}" for group, counted in sorted(impact.by_group.items())]
-    return [*lines, f"attack stopped: {impact.attack_attempts:,} attempts on {impact.attack_accounts:,} accounts"]
+    lines += [f"  over {protocol}: {counted:,}" for protocol, counted in sorted(impact.by_protocol.items())]
+    if not impact.attack_attempts:  # the failures of an account are in its alerts
+        return lines
+    return [*lines, f"attack stopped: {impact.attack_attempts:,} attempts on {impact.attack_accounts:,} accounts in an hour or two"]
+
+
+def _counted_in_words(draft: Draft) -> list[str]:
+    """How old the figures are."""
+    if draft.counted_ts is None:
+        return []
+    ago = go_duration(time.time() - draft.counted_ts)
+    since = "" if draft.counted_since is None else f", counted only since {_clock(draft.counted_since)}"
+    return [f"as of {_clock(draft.counted_ts)}, {ago} ago; log-ins of about a day{since}"]
 
 
 def _clock(ts: float) -> str:

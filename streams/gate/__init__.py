@@ -12,6 +12,7 @@ with its own.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,8 @@ __all__ = ["command", "run"]
 #: Below the 1,024 open files that a process usually may have; Dovecot opens up to 100.
 _MAX_CONNECTIONS: Final = 900
 _JOIN_LIMIT_S: Final = 10
+#: Longest that a log-in waits while another thread computes: reading Kafka takes milliseconds at a time.
+_SWITCH_S: Final = 0.0005
 #: What ``crible stop`` stopped here; in the folder of the spool.
 _STOPS: Final = "stops.json"
 
@@ -74,6 +77,7 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
+        sys.setswitchinterval(_SWITCH_S)
         for thread in (following, reporting, draining):
             thread.start()
         server.run(sockets=[listening])

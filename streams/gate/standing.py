@@ -26,7 +26,7 @@ from models.attempts import Attempt
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.campaigns import Campaign
-from models.decisions import DAY_S, MAX_DECISIONS, Decision, DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.ends import Ends
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
@@ -218,9 +218,8 @@ class Standing:
                 self._reopenings[decision_id] = reopening
 
     def stable_since(self, account: str) -> float | None:
-        """Since when an account's habits are stable: a week after the first of the networks that it uses."""
-        profile = self._profiles.find(account)
-        return None if profile is None or not profile.networks else float((min(profile.networks.values()) + 7) * DAY_S)
+        """Since when an account's habits are stable."""
+        return self._profiles.stable_since(account)
 
     def count_stable(self, before: float) -> int | None:
         """Nobody asks a gate."""
