@@ -125,7 +125,7 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many legitimate accounts all enforced decisions together may touch, at the high end of what is known."""
+    """How many legitimate accounts all enforced decisions and verdicts together may touch, at the high end of what is known."""
 
     hour: NotNegative
     day: NotNegative
@@ -173,7 +173,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int, msgspec.Meta(ge=1, description="An alert that is older when it is processed only proposes.")
     ] = 300
     budget: Annotated[
-        Budget, _means("Legitimate accounts that all enforced decisions together may touch; over it the breaker opens.")
+        Budget,
+        _means("Legitimate accounts that all enforced decisions and verdicts together may touch; over it the breaker opens."),
     ] = Budget()
     reopening: Annotated[Ramp, _means("How what a person cut widely is opened again.")] = Ramp()
     verdict_protocols: Annotated[
