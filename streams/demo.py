@@ -44,7 +44,6 @@ from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
 from streams.figures import OURS, parts, refused, refused_late, words
 from streams.progress import progress
-from streams.replay import Replay
 from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
