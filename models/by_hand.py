@@ -10,16 +10,40 @@ from typing import Annotated, Final
 
 import msgspec
 
-from models.accounts import AccountDirectory
+from models.accounts import AccountDirectory, Groups
 from models.alerts import Kind
-from models.decisions import BY_HAND, DAY_S, Decision, Impact, address_of, decision_id, go_duration, join_value, uuid_of
+from models.decisions import (
+    BY_HAND,
+    DAY_S,
+    Decision,
+    Impact,
+    Interval,
+    address_of,
+    decision_id,
+    estimates,
+    go_duration,
+    join_value,
+    parts_of,
+    uuid_of,
+)
 from models.events import PROTOCOLS
 from models.lists import listed_address
 from models.policy import Policy, Scope
 from models.reopening import WIDE_SCOPES, Reopening
+from models.sketches import Counted
 from models.stops import Reason
 
-__all__ = ["LONGEST_S", "MAX_ATTACK_S", "SCOPES", "UNCOUNTED", "Asked", "made_by_hand", "objection", "reopening_of"]
+__all__ = [
+    "LONGEST_S",
+    "MAX_ATTACK_S",
+    "SCOPES",
+    "UNCOUNTED",
+    "Asked",
+    "impact_of",
+    "made_by_hand",
+    "objection",
+    "reopening_of",
+]
 
 #: In the order of their width. Nothing is decided by hand on devices: they are the client's own claim.
 SCOPES: Final[tuple[Scope, ...]] = ("account_ip", "ip", "range", "account", "account_protocol", "asn", "country", "protocol")
@@ -97,6 +121,23 @@ def made_by_hand(asked: Asked, by: str, now: float, policy: Policy, accounts: Ac
     )
     identifier = decision_id(decision)
     return msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
+
+
+def impact_of(decision: Decision, counted: Counted | None, groups: Groups) -> Impact:
+    """Whom ``decision`` touches, by what is known of its scope; one on an account touches its owner at most."""
+    account = parts_of(decision.scope, decision.value).get("account")
+    if account is not None:
+        by_group = dict.fromkeys(groups.of(account), 1)
+        return Impact(attack_attempts=0, attack_accounts=1, legit_accounts=Interval(1, 0, 1), by_group=by_group)
+    if counted is None:
+        return UNCOUNTED
+    return Impact(
+        attack_attempts=counted.attempts,
+        attack_accounts=counted.attacked,
+        legit_accounts=counted.users.legitimate(counted.attacked),
+        by_group=estimates(counted.users.by_group),
+        by_protocol=estimates(counted.users.by_protocol),
+    )
 
 
 def objection(decision: Decision, policy: Policy, now: float, *, spared: bool) -> str | None:

@@ -1,7 +1,7 @@
 """The source stage: what one partition of ``auth.events`` knows about addresses and their networks.
 
 Each attempt updates two rows, that of its address and that of its network (/24, /48), then goes on to the account stage with a
-note on what its source is under (``Attempt.attack``).
+note on what its source is under (``Attempt.attack``). Its country, provider and protocol are counted too (:mod:`models.wide_use`).
 
 Rules:
     * ``password_spray`` (instant): many different accounts fail from one address or network.
@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import log1p
+from math import inf, log1p
 from typing import Final, Self
 from zlib import compress, decompress
 
@@ -26,8 +26,9 @@ from models.detectors import Detector, SourceDetector
 from models.ids import hash32
 from models.policy import Scope
 from models.sketches import ScopeUse, Sketch
-from models.stage import Outputs, Stage
+from models.stage import Checkpoint, Outputs, Stage
 from models.usage import USAGE_CELLS, USAGE_S
+from models.wide_use import DOUBTFUL, FAILED, FAMILIAR, USE_PREFIX, Telling, UseRow, WideUse
 from models.windows import HOUR_S, K_MIN_VALUES, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["ATTACK_BITS", "GUESSES", "NETWORK_RULES", "SPRAY_RULES", "NetworkRow", "SourceRow", "SourceStage"]
@@ -64,6 +65,8 @@ _SHARED_DAYS: Final = 3
 _SHARED_OF_DAYS: Final = 14
 _DAY_S: Final = 24 * HOUR_S
 _IDLE_S: Final = 25 * HOUR_S
+#: Who uses what is counted for so long.
+_IDLE_USE_S: Final = (USAGE_CELLS + 1) * USAGE_S
 _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
@@ -221,7 +224,10 @@ class SourceRow(Row, array_like=True, gc=False):
         return True
 
     def _is_used_by_several(self) -> bool:
-        return any(len(cell.accounts) >= _SEVERAL for cell in self.usage.values())
+        for cell in self.usage.values():  # noqa: SIM110  # half the time of any()
+            if len(cell.accounts) >= _SEVERAL:
+                return True
+        return False
 
     def _note_shared_day(self, day: int) -> None:
         newest = max(day, *self.shared_days, 0)
@@ -234,7 +240,10 @@ class SourceRow(Row, array_like=True, gc=False):
 
     def knows(self, account: int) -> bool:
         """Whether ``account`` has logged in from here in about the last 24 hours (as far as the count remembers)."""
-        return any(account in cell.accounts for cell in self.usage.values())
+        for cell in self.usage.values():  # noqa: SIM110  # half the time of any()
+            if account in cell.accounts:
+                return True
+        return False
 
 
 class NetworkRow(Row, array_like=True, gc=False):
@@ -244,17 +253,29 @@ class NetworkRow(Row, array_like=True, gc=False):
     hours: dict[int, NetworkCell] = msgspec.field(default_factory=dict)
 
 
-class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
-    """See the module's text."""
+class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
+    """See the module's text.
 
-    def __init__(self, max_rows: int = 1_000_000) -> None:
+    Args:
+        tells: Whether anybody listens to who uses what countries, providers, protocols and devices.
+    """
+
+    def __init__(self, max_rows: int = 1_000_000, *, tells: bool = True) -> None:
         self.detector: Detector = SourceDetector()
+        self.wide = WideUse(self.row, self.peek, tells=tells)  # type: ignore[arg-type]  # by the keys that it asks for
         super().__init__(max_rows)
 
     @staticmethod
-    def row_type(key: str) -> type[SourceRow | NetworkRow]:
+    def row_type(key: str) -> type[SourceRow | NetworkRow | UseRow]:
         """An IPv4 address has no slash; IPv6 addresses are /64, networks are /24 and /48."""
+        if key.startswith(USE_PREFIX):
+            return UseRow
         return SourceRow if "/" not in key or key.endswith("/64") else NetworkRow
+
+    def checkpoint(self) -> Checkpoint:
+        """Pack what changed since the last checkpoint."""
+        self.wide.let_go()
+        return super().checkpoint()
 
     def _fold(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
         ts = attempt.ts
@@ -276,7 +297,7 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
             attempt.attack = row.attacks(ts)
         account = hash32(attempt.account)
         if attempt.success:
-            attempt.shared = row.count_success(ts, account, under_attack=bool(attempt.attack))
+            self._count_success(row, attempt, account)
         elif attempt.fail in GUESSES:
             alerts = self._judge_address(row, attempt) if self._count_at_address(row, attempt, account) else []
             alerts += self._count_at_network(attempt, account, outputs.scopes)
@@ -286,14 +307,25 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
                 attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
         elif attempt.fail == Fail.TOKEN and self._count_in_minute(row, int(ts), account):
             outputs.alerts += self._judge_address(row, attempt)
-        if attempt.attack and ts >= row.told_s + _TELL_EVERY_S:
-            scope: Scope = "range" if "/" in attempt.address else "ip"
-            row.told_s = int(ts)
-            outputs.scopes.append(_use_of(scope, attempt.address, row, ts, list(row.usage.items())))
+        self._tell_uses(row, attempt, outputs)
         every = _LEARN_EVERY if self.detector.learnt >= self.detector.min_history else _LEARN_EVERY_COLD
         if not meta.applied % every and not attempt.attack:
             self.detector.learn(_features(row))
         outputs.forwards.append((offset, attempt))
+
+    def _tell_uses(self, row: SourceRow, attempt: Attempt, outputs: Outputs) -> None:
+        """Say who uses the address, if it is under attack, and what else there is to tell."""
+        if attempt.attack and attempt.ts >= row.told_s + _TELL_EVERY_S:
+            scope: Scope = "range" if "/" in attempt.address else "ip"
+            row.told_s = int(attempt.ts)
+            outputs.scopes.append(_use_of(scope, attempt.address, row, attempt.ts, list(row.usage.items())))
+        if self.wide.due_ts() <= self.meta.newest_ts:
+            outputs.scopes += self.wide.take_told(self.meta.newest_ts)
+
+    def _count_success(self, row: SourceRow, attempt: Attempt, account: int) -> None:
+        """Note a good log-in, at its address and for what it has in common with others."""
+        self.wide.count(DOUBTFUL if attempt.attack and not row.knows(account) else FAMILIAR, attempt, account)
+        attempt.shared = row.count_success(attempt.ts, account, under_attack=bool(attempt.attack))
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
@@ -304,6 +336,8 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
         if cell is None:
             self.meta.late_events += 1
             return False
+        if not (row.usage and row.knows(account)):
+            self.wide.count(FAILED, attempt, account)
         cell.failures += 1
         if second < cell.first_s:
             cell.first_s = second
@@ -427,21 +461,36 @@ class SourceStage(Stage[SourceRow | NetworkRow, Attempt]):
 
     # -- housekeeping ------------------------------------------------------------------------------------------------
 
-    def _expired(self, row: SourceRow | NetworkRow) -> bool:
-        return row.newest_ts < self.meta.newest_ts - _IDLE_S
+    def _rewind(self) -> None:
+        self.wide.let_go()
+        super()._rewind()
 
-    def _alerting(self, row: SourceRow | NetworkRow) -> bool:
-        return row.attacks(self.meta.newest_ts) != 0
+    def _forget(self, key: str, outputs: Outputs) -> None:
+        self.wide.let_go()
+        super()._forget(key, outputs)
 
-    def _remarkable(self, row: SourceRow | NetworkRow) -> tuple[float, ...]:
+    def _expired(self, row: SourceRow | NetworkRow | UseRow) -> bool:
+        idle_s = _IDLE_USE_S if isinstance(row, UseRow) else _IDLE_S
+        return row.newest_ts < self.meta.newest_ts - idle_s
+
+    def _alerting(self, row: SourceRow | NetworkRow | UseRow) -> bool:
+        return isinstance(row, UseRow) or row.attacks(self.meta.newest_ts) != 0
+
+    def _remarkable(self, row: SourceRow | NetworkRow | UseRow) -> tuple[float, ...]:
+        if isinstance(row, UseRow):
+            return (inf, row.newest_ts)
         cells: Iterable[FailureCell] = (*row.recent.values(), *row.hours.values())
         return (float(sum(len(cell.accounts) for cell in cells)), row.newest_ts)
 
     def _dump_extra(self) -> bytes:
-        return compress(self.detector.dump(), 1)
+        return msgspec.msgpack.encode((self.wide.telling, compress(self.detector.dump(), 1)))
 
     def _load_extra(self, packed: bytes) -> None:
-        self.detector = Detector.load("source", decompress(packed)) if packed else SourceDetector()
+        if packed:
+            self.wide.telling, detector = msgspec.msgpack.decode(packed, type=tuple[Telling, bytes])
+            self.detector = Detector.load("source", decompress(detector))
+        else:
+            self.wide.telling, self.detector = Telling(), SourceDetector()
 
 
 def _cells(usage: list[tuple[int, UsageCell]] | None) -> list[UsageCell] | None:

@@ -9,8 +9,7 @@ anyone can send ten wrong passwords to somebody else's address.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from collections.abc import Callable, Collection, Iterator, Mapping
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
@@ -21,13 +20,17 @@ import msgspec
 from models.accounts import Groups
 from models.addresses import locate
 from models.alerts import KINDS, Alert, Kind
+from models.applied_policy import AppliedPolicy
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
-from models.ids import stable_id
+from models.ends import Ends
+from models.ids import hash32, stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
+from models.profiles import Profile, network_of_number
+from models.refused import Refused
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
-from models.usage import Interval, Users, UsersOf
+from models.usage import Distinct, Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
 
 __all__ = [
@@ -46,10 +49,13 @@ __all__ = [
     "Ledger",
     "address_of",
     "decision_id",
+    "device_mark",
     "enclosing",
+    "estimates",
     "go_duration",
     "holds",
     "join_value",
+    "owners_ways",
     "parts_of",
     "refuses",
     "split_value",
@@ -81,6 +87,8 @@ GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
 #: Who lifts what goes back to shadow.
 _BREAKER: Final = "breaker"
+#: What opened it where no decision did.
+_VERDICTS: Final = "verdicts"
 
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
 #: What refuses an attempt; the other types say something or slow it down.
@@ -92,6 +100,8 @@ _Network = tuple[int, int, int]
 
 class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """A clause of exceptions: an attempt passes when it matches every part that is not empty.
+
+    A device is written as in an attempt, or, where only its hash is known, by :func:`device_mark`.
 
     Raises:
         ValueError: An empty clause, one of devices alone (devices are the client's claim), or more than 500 accounts.
@@ -115,7 +125,7 @@ class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forb
             not self.credentials
             and (not self.accounts or attempt.account in self.accounts)
             and (not self.asns or attempt.asn in self.asns)
-            and (not self.devices or attempt.device in self.devices)
+            and (not self.devices or attempt.device in self.devices or device_mark(hash32(attempt.device)) in self.devices)
             and (not self.networks or any(covers(network, attempt.address) for network in self.networks))
         )
 
@@ -235,9 +245,37 @@ def holds(decision: Decision, attempt: Attempt) -> bool:
     )
 
 
-def _nothing_familiar(account: str) -> Sequence[Except]:
+def device_mark(hashed: int) -> str:
+    """How an exception names a device of which only ``hash32`` is known.
+
+    >>> device_mark(0x1234)
+    '#00001234'
+    """
+    return f"#{hashed:08x}"
+
+
+def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied: Collection[int]) -> tuple[Except, ...]:
+    """How the owner of a guarded account gets in (contract section 4); nothing where nobody knows him.
+
+    From a network that the account knows; or from an access provider of his with a device that it knows, and that the attack,
+    which has ``copied`` some, does not use. Known is what had a good log-in on a day before ``attack_ts``, UTC seconds.
+    """
+    if profile is None:
+        return ()
+    today = int(attack_ts) // DAY_S
+    networks, asns = (sorted(known for known, day in habits.items() if day < today) for habits in (profile.networks, profile.asns))
+    devices = sorted(device_mark(device) for device, day in profile.devices.items() if day < today and device not in copied)
+    ways = []
+    if networks:
+        ways.append(Except(networks=tuple(map(network_of_number, networks)), accounts=(account,)))
+    if asns and devices:
+        ways.append(Except(asns=tuple(asns), accounts=(account,), devices=tuple(devices)))
+    return tuple(ways)
+
+
+def _nobody_known(account: str) -> Profile | None:
     """No profile of any account is known."""
-    return ()
+    return None
 
 
 def _refuses_all(decision: Decision, attempt: Attempt) -> bool:
@@ -261,39 +299,46 @@ class Ledger:
     Args:
         policy: What may be decided by itself.
         groups: Which groups an account belongs to.
-        familiar: What keeps an account open for its owner under ``guard``, as except clauses. A guard without a clause
-            would lock the owner out, so it is only proposed.
+        profiles: What is familiar about an account, which ``guard`` keeps open for its owner. A guard on one of which nothing is
+            known would lock the owner out, so it is only proposed.
         spared: Whether people let in, at a time, what a decision on a scope's value would refuse; such a one is only proposed.
         usage: Who uses a scope; where it does not know, the alert's own evidence counts.
 
     Attributes:
         breaker: Open where the policy's budget is spent; kept by the caller, with the decisions.
+        applied: Who put the policy in force that it goes by; ``None`` where it is still the first. Kept by the caller too.
     """
 
     def __init__(
         self,
         policy: Policy,
         groups: Groups,
-        familiar: Callable[[str], Sequence[Except]] = _nothing_familiar,
+        profiles: Callable[[str], Profile | None] = _nobody_known,
         spared: Callable[[Scope, str, float], bool] = _nobody_spared,
         usage: UsersOf = _nobody_counted,
     ) -> None:
-        self.policy, self.groups, self.familiar, self.spared = policy, groups, familiar, spared
+        self.policy, self.groups, self.profiles, self.spared = policy, groups, profiles, spared
         self.usage = usage
         self.breaker = Breaker()
+        self.applied: AppliedPolicy | None = None
         self._spending = Spending(policy.budget, groups)
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
         self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
         self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
         self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
-        self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
+        self._ends = Ends()
 
     def __len__(self) -> int:
         return len(self._decisions)
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions.values())
+
+    def go_by(self, applied: AppliedPolicy) -> None:
+        """Decide by another policy from the next alert on; what has been decided stays as it is."""
+        self.applied, self.policy = applied, applied.policy
+        self._spending.budget = applied.policy.budget
 
     def active(self, now: float) -> list[Decision]:
         """The decisions, of any mode, that have not ended at ``now``."""
@@ -340,7 +385,7 @@ class Ledger:
             if latest is None or latest.end <= decision.end:
                 self._latest[_slot(decision)] = decision_id
             self._applied.update(decision.alert_ids)
-            heappush(self._ends, (decision.end, decision_id))
+            self._ends.put(decision_id, decision.end)
             if decision.scope == "account_ip":
                 self._pairs.setdefault(split_value(decision.value)[1], set()).add(decision_id)
             self._spend(decision)
@@ -350,16 +395,13 @@ class Ledger:
     def expired(self, now: float) -> list[str]:
         """The ids whose records become tombstones at ``now``; the ledger forgets them."""
         gone: list[str] = []
-        while self._ends:
-            end, identifier = self._ends[0]
-            decision = self._decisions.get(identifier)
-            if decision is not None and decision.end == end:
-                make_room = len(self) >= MAX_DECISIONS and end <= now
-                if end + KEEP_S > now and not make_room:
-                    break
-                self.load(identifier, None)
-                gone.append(identifier)
-            heappop(self._ends)
+        while (first := self._ends.first()) is not None:
+            end, identifier = first
+            make_room = len(self) >= MAX_DECISIONS and end <= now
+            if end + KEEP_S > now and not make_room:
+                break
+            self.load(identifier, None)
+            gone.append(identifier)
         return gone
 
     def _spend(self, decision: Decision) -> None:
@@ -377,6 +419,7 @@ class Ledger:
 
     def _forget(self, decision: Decision) -> None:
         self._spending.remove(decision.decision_id)
+        self._ends.remove(decision.decision_id)
         if self._latest.get(_slot(decision)) == decision.decision_id:
             del self._latest[_slot(decision)]
         if decision.scope == "account_ip":
@@ -432,7 +475,7 @@ class Ledger:
         listed = counts.get("failures_from_listed", 0) >= LISTED_SHARE * counts.get("failures", 1)
         if listed or self._is_protected(account, alert):
             return pairs
-        familiar = tuple(self.familiar(account))
+        familiar = owners_ways(account, self.profiles(account), alert.first_ts, alert.evidence.copied)
         spared = (Except(networks=tuple(exempt), accounts=(account,)),) if exempt else ()
         return [
             _Draft(
@@ -495,7 +538,7 @@ class Ledger:
         hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
         if draft.scope not in PAIR_SCOPES and not hit_groups.isdisjoint(self.policy.protected_groups):
             return "proposed"
-        return self.policy.mode(alert.kind, draft.scope)
+        return self.policy.mode(alert.kind, draft.scope, draft.value)
 
     def _decide(self, draft: _Draft, alert: Alert, now: float, *, stale: bool) -> list[Decision]:
         """Extend what already holds, or put a new decision in its place."""
@@ -524,10 +567,20 @@ class Ledger:
         """Open the breaker if ``decision`` spends more than there is: what the last ten minutes brought goes to shadow."""
         if self.breaker.opened is not None or decision.mode != "enforce" or decision.type not in REFUSING:
             return []
+        return self._open_if_over(decision.decision_id, now)
+
+    def count_refused(self, told: Mapping[str, Refused | None], now: float) -> list[Decision]:
+        """Count whom verdicts have refused, by the keys of the gates' records; what changes where that opens the breaker."""
+        for key, refused in told.items():
+            self._spending.refused.put(key, refused)
+        return self._open_if_over(_VERDICTS, now) if self.breaker.opened is None else []
+
+    def _open_if_over(self, cause: str, now: float) -> list[Decision]:
+        """Open the breaker because of a decision's id, or of verdicts, if more is spent than there is."""
         reason = self._spending.over(now, self.breaker.counts_from)
         if reason is None:
             return []
-        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=decision.decision_id, reason=reason)
+        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=cause, reason=reason)
         since = now - SHADOWED_S + self.policy.enforce_delay_s
         lately = [
             each
@@ -651,9 +704,14 @@ def _impact_on_source(alert: Alert, users: Users | None) -> Impact:
         attack_attempts=attempts,
         attack_accounts=attacked,
         legit_accounts=users.legitimate(attacked),
-        by_group={name: counted.interval().estimate for name, counted in users.by_group.items()},
-        by_protocol={name: counted.interval().estimate for name, counted in users.by_protocol.items()},
+        by_group=estimates(users.by_group),
+        by_protocol=estimates(users.by_protocol),
     )
+
+
+def estimates(counted: Mapping[str, Distinct]) -> dict[str, int]:
+    """How many accounts there are of each name."""
+    return {name: accounts.interval().estimate for name, accounts in counted.items()}
 
 
 def _interval(estimate: int) -> Interval:

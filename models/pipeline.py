@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from models.accounts import Groups
 from models.alerts import Alert
 from models.attempts import Attempt, Resolver
-from models.by_account import AccountStage, familiarity
+from models.by_account import AccountStage, familiarity, profile_of
 from models.by_source import SourceStage
 from models.events import AuthEvent
 from models.evidence import Evidence
 from models.partition import partitions_of
+from models.profiles import Profile
 from models.service import ServiceStage
 from models.sketches import ScopeUse
 from models.stage import Batch, Outputs, Pulse, Stage
@@ -41,7 +44,7 @@ class Pipeline:
         judge: Gives the verdicts.
         usage: Told of every attempt that has passed the source stage.
         evidence: Told of every attempt, and of the strangers among them.
-        on_scope: Told who uses what is under attack, as the live service is.
+        on_scope: Told who uses what, as the live service is.
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
@@ -58,7 +61,7 @@ class Pipeline:
         on_scope: Callable[[ScopeUse], object] | None = None,
     ) -> None:
         self.resolver, self.partitions = resolver, partitions
-        self.sources = [SourceStage() for _ in range(partitions)]
+        self.sources = [SourceStage(tells=on_scope is not None) for _ in range(partitions)]
         self.accounts = [AccountStage(groups) for _ in range(partitions)]
         self.service = ServiceStage()
         self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
@@ -102,6 +105,12 @@ class Pipeline:
         row = self.accounts[partition].peek(attempt.account)
         return self.judge.judge(attempt, familiarity(row, attempt) if row else 0)
 
+    def profile(self, account: str) -> Profile | None:
+        """What is familiar about an account."""
+        (partition,) = partitions_of([account], self.partitions)
+        row = self.accounts[partition].peek(account)
+        return None if row is None else profile_of(row)
+
     def _by_source(self, events: list[AuthEvent]) -> Outputs:
         attempt_of = self.resolver.attempt
         attempts = [attempt_of(event) for event in events]
@@ -114,7 +123,7 @@ class Pipeline:
             merged.forwards += outputs.forwards
             if self._on_scope is not None:
                 for use in outputs.scopes:
-                    self._on_scope(use)
+                    self._on_scope(replace(use, source=partition))
         merged.forwards.sort(key=lambda forward: forward[0])
         return merged
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from struct import Struct
 from typing import Final
 
@@ -17,18 +17,33 @@ import msgspec
 from models.attempts import Attempt
 from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY
 from models.ids import hash32, hash64
+from models.memo import Memo
 
-__all__ = ["SCHEMA", "Profile", "Profiles", "encode_profile", "familiarity_of", "network_number", "protocol_bit"]
+__all__ = [
+    "SCHEMA",
+    "Profile",
+    "Profiles",
+    "device_number",
+    "encode_profile",
+    "familiarity_of",
+    "network_number",
+    "network_of_number",
+    "protocol_bit",
+    "stable_since",
+]
 
 SCHEMA: Final = "profile/1"
 
 _DAY_S: Final = 86_400
+_STABLE_DAYS: Final = 7
 _PROTOCOLS: Final = ("imap", "pop3", "smtp", "sieve", "http", "mobileapi", "ssh", "ftp", "other")
 _BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
 #: Eight networks, ASNs, countries and devices take 260 bytes.
 _MAX_BYTES: Final = 512
 #: Thirty accounts in each where there are a million of them; in more and shorter arrays half as much again is lost between them.
 _BUCKETS: Final = 1 << 15
+#: Far fewer programs than people are in use.
+_REMEMBERED: Final = 1 << 14
 #: Before each profile: hash of its account, and its length.
 _HEAD: Final = Struct("<QH")
 
@@ -73,6 +88,38 @@ def network_number(network: str) -> int:
     return int.from_bytes(packed)
 
 
+def device_number(device: str) -> int:
+    """A device as a number.
+
+    >>> device_number("ua:Thunderbird") == device_number("ua:K-9"), 0 <= device_number("") < 2**32
+    (False, True)
+    """
+    return _numbers[device]
+
+
+_numbers: Final = Memo(hash32, _REMEMBERED)
+
+
+def network_of_number(number: int) -> str:
+    """The network that :func:`network_number` gave the number of.
+
+    >>> network_of_number(0xC00002), network_of_number(0x20010DB80001)
+    ('192.0.2.0/24', '2001:db8:1::/48')
+    """
+    if number < 1 << 24:
+        return f"{inet_ntop(AF_INET, (number << 8).to_bytes(4))}/24"
+    return f"{inet_ntop(AF_INET6, (number << 80).to_bytes(16))}/48"
+
+
+def stable_since(profile: Profile | None) -> float | None:
+    """Since when an account's habits are stable, UTC seconds: a week after the first of the networks that it uses.
+
+    >>> stable_since(Profile({1: 20_000, 2: 20_003}, {}, {}, {})) == 20_007 * 86_400
+    True
+    """
+    return None if profile is None or not profile.networks else float((min(profile.networks.values()) + _STABLE_DAYS) * _DAY_S)
+
+
 def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
     """What an account knows of an attempt; equal to :func:`models.by_account.familiarity`, which looks at the account's row."""
     if profile is None:
@@ -81,7 +128,7 @@ def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
     here = profile.networks.get(network_number(attempt.network)) if attempt.network else None
     if here is not None and here < today:
         return HISTORY | NETWORK
-    device = profile.devices.get(hash32(attempt.device))
+    device = profile.devices.get(device_number(attempt.device))
     since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
     if not any(day < today for day in profile.countries.values()):
         return since_today
@@ -138,6 +185,15 @@ class Profiles:
             if found == key:
                 return _decode(bucket[start:end])
         return None
+
+    def stable_since(self, account: str) -> float | None:
+        """Since when the habits of ``account`` are stable, UTC seconds; ``None`` where they are not."""
+        return stable_since(self.find(account))
+
+    def count_stable(self, before: float) -> int:
+        """How many accounts' habits were stable before a time; a second or two where there are a million."""
+        found = (stable_since(_decode(bucket[start:end])) for bucket in self._buckets for _, start, end in _entries(bucket))
+        return sum(since is not None and since < before for since in found)
 
     def __len__(self) -> int:
         return sum(1 for bucket in self._buckets for _ in _entries(bucket))

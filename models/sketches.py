@@ -6,20 +6,20 @@ Trimmed before they are serialised, they do not depend on the order of what was 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
-from datasketches import compact_theta_sketch, theta_intersection, theta_union, update_theta_sketch
+from datasketches import compact_theta_sketch, theta_a_not_b, theta_intersection, theta_union, update_theta_sketch
 
 from models.accounts import Groups
 from models.ids import hash32
 from models.policy import Scope
 from models.usage import Distinct, Interval, Users
 
-__all__ = ["SCOPE_USE_SCHEMA", "Members", "ScopeUse", "Sketch", "Total"]
+__all__ = ["SCOPE_USE_SCHEMA", "Counted", "Members", "ProtocolUse", "ScopeUse", "Sketch", "Total"]
 
 SCOPE_USE_SCHEMA: Final = "scope-use/1"
 _LG_K: Final = 11
@@ -38,13 +38,21 @@ class Sketch:
     _theta: Any  # the library ships no types
 
     @classmethod
-    def of(cls, hashes: Iterable[int]) -> Self:
-        """Count ``hashes``."""
-        theta = update_theta_sketch(_LG_K)
+    def of(cls, hashes: Iterable[int], lg_k: int = _LG_K) -> Self:
+        """Count ``hashes``; exact below two to the power of ``lg_k``."""
+        theta = update_theta_sketch(lg_k)
         for hashed in hashes:
             theta.update(hashed)
         theta.trim()
         return cls(theta.compact())
+
+    @classmethod
+    def united(cls, sketches: Iterable[Self], lg_k: int = _LG_K) -> Self:
+        """All accounts of ``sketches``, as exact as the least exact of them and ``lg_k`` allow."""
+        union = theta_union(lg_k)
+        for each in sketches:
+            union.update(each._theta)
+        return cls(union.get_result())
 
     @classmethod
     def load(cls, packed: bytes) -> Self:
@@ -63,10 +71,10 @@ class Sketch:
         return bytes(self._theta.serialize())
 
     def __or__(self, other: Self) -> Sketch:
-        union = theta_union(_LG_K)
-        union.update(self._theta)
-        union.update(other._theta)
-        return Sketch(union.get_result())
+        return Sketch.united((self, other))
+
+    def __sub__(self, other: Self) -> Sketch:
+        return Sketch(theta_a_not_b().compute(self._theta, other._theta))
 
     def __and__(self, other: Self) -> Sketch:
         both = theta_intersection()
@@ -95,17 +103,33 @@ class Total:
         return Interval(self.accounts, self.accounts, self.accounts)
 
 
+class ProtocolUse(msgspec.Struct, array_like=True, frozen=True):
+    """Who uses a scope over one protocol: failures, and theta sketches of the accounts that failed or had good log-ins."""
+
+    attempts: int
+    attacked: bytes
+    doubtful: bytes
+    familiar: bytes
+
+
 class ScopeUse(msgspec.Struct, array_like=True, frozen=True):
-    """Who uses a scope that is under attack, as of ``ts``: a record of ``auth.scopes``.
+    """Who uses a scope, as of ``ts``: a record of ``auth.scopes``.
+
+    An address or network that is under attack is told by the partition that counts it; a country, provider, protocol or device by
+    every partition, each of what it has seen, with all numbers by protocol as sketches too, so that they can be united.
 
     Attributes:
-        scope: ``ip`` or ``range``.
-        value: The address or range.
+        scope: ``ip`` or ``range``; or ``country``, ``asn``, ``protocol``, ``asn_device``. ``device`` without a value says that
+            there are more devices than are counted.
+        value: As in a decision.
         ts: UTC seconds.
         attempts: Failures from there in about an hour.
         attacked: Accounts that failed.
         doubtful: Accounts with a good log-in that nobody saw there before it came under attack.
         familiar: A theta sketch of the other accounts with good log-ins in about a day, by ``hash32`` of the account key.
+        source: The partition that counted, set by who carries this.
+        since: Since when this is counted, UTC seconds; 0 where that is about a day at least.
+        by_protocol: The same by protocol; under ``""`` where they are not told apart.
     """
 
     scope: Scope
@@ -115,6 +139,29 @@ class ScopeUse(msgspec.Struct, array_like=True, frozen=True):
     attacked: int
     doubtful: int
     familiar: bytes
+    source: int = 0
+    since: float = 0.0
+    by_protocol: dict[str, ProtocolUse] = {}
+
+    @classmethod
+    def of(cls, scope: Scope, value: str, ts: float, by_protocol: dict[str, ProtocolUse], since: float) -> Self:
+        """What is told by protocol, with its sums."""
+        attempts, attacked, doubtful, familiar = _summed(by_protocol.values())
+        numbers = attempts, attacked.interval().estimate, doubtful.interval().estimate
+        return cls(scope, value, ts, *numbers, familiar.dump(), since=since, by_protocol=by_protocol)
+
+
+class Counted(NamedTuple):
+    """What is known of a scope: who uses it; failures from there in about an hour and how many accounts failed.
+
+    ``ts`` is the newest moment that is counted, ``since`` the oldest where that is less than about a day ago, else 0; UTC seconds.
+    """
+
+    users: Users
+    attempts: int
+    attacked: int
+    ts: float
+    since: float
 
 
 class Members:
@@ -125,11 +172,58 @@ class Members:
     """
 
     def __init__(self, groups: Groups) -> None:
-        self._sketches = {name: Sketch.of(map(hash32, accounts)) for name, accounts in groups.members().items()}
+        members = groups.members()
+        self._sketches = {name: (Sketch.of(map(hash32, accounts)), len(accounts)) for name, accounts in members.items()}
 
     def users(self, use: ScopeUse) -> Users:
-        """Who uses a scope, by group."""
-        familiar = Sketch.load(use.familiar)
-        shared = {name: familiar & members for name, members in self._sketches.items()}
-        by_group: dict[str, Distinct] = {name: both for name, both in shared.items() if both.interval().estimate}
-        return Users(familiar, Total(use.doubtful), by_group)
+        """Who uses a scope that one partition counts, by group."""
+        return self.counted([use]).users
+
+    def counted(self, uses: Sequence[ScopeUse], protocols: Iterable[str] = ()) -> Counted:
+        """What the partitions have told of a scope, over some protocols or all of them.
+
+        Raises:
+            ValueError: A sketch is none.
+        """
+        ts, since = max(use.ts for use in uses), max(use.since for use in uses)
+        if not uses[0].by_protocol:  # an address or network, which belongs to one partition
+            (use,) = uses
+            familiar = Sketch.load(use.familiar)
+            return Counted(Users(familiar, Total(use.doubtful), self._by_group(familiar)), use.attempts, use.attacked, ts, since)
+        names = sorted({name for use in uses for name in use.by_protocol})
+        told = {name: [use.by_protocol[name] for use in uses if name in use.by_protocol] for name in names}
+        by_protocol = {name: _summed(each)[3] for name, each in told.items() if name}
+        wanted = set(protocols) or set(names)
+        attempts, attacked, doubtful, familiar = _summed(
+            each for name in names if name in wanted or not name for each in told[name]
+        )
+        used: dict[str, Distinct] = {
+            name: each for name, each in by_protocol.items() if name in wanted and each.interval().estimate
+        }
+        return Counted(Users(familiar, doubtful, self._by_group(familiar), used), attempts, attacked.interval().estimate, ts, since)
+
+    def _by_group(self, accounts: Sketch) -> Mapping[str, Distinct]:
+        """Those of each group; where a sketch of many happens to hold none of a group, as many as there may be."""
+        by_group: dict[str, Distinct] = {}
+        for name, (members, size) in self._sketches.items():
+            both = accounts & members
+            shared = both.interval()
+            if shared.estimate:
+                by_group[name] = both
+            elif shared.high:
+                by_group[name] = Total(min(shared.high, size))
+        return by_group
+
+
+def _summed(uses: Iterable[ProtocolUse]) -> tuple[int, Sketch, Sketch, Sketch]:
+    """Failures, and the accounts that failed, that are doubtful and no more than that, and that are familiar."""
+    told = list(uses)
+    attacked, doubtful, familiar = (
+        Sketch.united(Sketch.load(packed) for packed in column)
+        for column in (
+            [each.attacked for each in told],
+            [each.doubtful for each in told],
+            [each.familiar for each in told],
+        )
+    )
+    return sum(each.attempts for each in told), attacked, doubtful - familiar, familiar

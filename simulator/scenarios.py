@@ -101,6 +101,9 @@ _LAPOSTE: Final = Scenario(
 
 SCENARIOS: Final = {
     "demo": Scenario("an ordinary morning, then every kind of attack within the hour, some of them at once", _demo, _demo_habits),
+    "week-and-demo": Scenario(
+        "a week of history, then the same morning and attacks", _demo, _demo_habits, accounts=800, hours=170.5, history_h=168
+    ),
     "quiet": Scenario("the same morning without any attack", _no_attack, _demo_habits),
     "laposte-2022": _LAPOSTE,
     "quiet-week": replace(_LAPOSTE, story="the same eight days without any attack", attacks=_no_attack),

@@ -23,13 +23,13 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, decisions, forgetting, lists
+from models import alerts, applied_policy, decisions, forgetting, lists, refused
 from models.accounts import Groups
 from models.alerts import Alert
+from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.by_hand import UNCOUNTED
-from models.decisions import Decision, Ledger
+from models.decisions import DAY_S, Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
@@ -37,19 +37,24 @@ from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope
 from models.reopening import REOPENING_PREFIX, Register
 from models.reopening import SCHEMA as REOPENING_SCHEMA
+from models.scope_book import ScopeBook
 from streams import telemetry, topics
 from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.admission import Admission
+from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
 from streams.desk.judging import FeedbackTopic, judging_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
+from streams.desk.policies import policy_routes
 from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
+from streams.profiles import AccountProfiles
 from streams.scopes import ScopeUses
 from streams.serve import UNENCRYPTED, create_app, is_loopback, listen, server_of
 from streams.settings import Settings
@@ -144,10 +149,12 @@ class _DecisionReader(CompactedReader):
 class _Follower:
     """Keeps the stores equal to ``auth.decisions``, ``view`` to ``auth.control``, and ``register`` to account changes."""
 
-    def __init__(self, settings: Settings, stores: Sequence[DecisionStore], register: Register, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, stores: Sequence[DecisionStore], policy: Policy, register: Register, clock: Clock
+    ) -> None:
         self._settings, self._stores, self._register, self._clock = settings, stores, register, clock
         self.ready = threading.Event()
-        self.view = ControlView(settings)
+        self.view = ControlView(settings, CurrentPolicy(policy, [store.go_by for store in stores]))
 
     def lets_in(self, decision: Decision, account: str) -> bool:
         """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
@@ -174,6 +181,30 @@ class _Follower:
                     telemetry.info("service.started", service=_STAGE)
 
 
+class _Knowledge:
+    """What the workers tell of accounts and scopes, read in a thread of its own: there may be millions of profiles.
+
+    Attributes:
+        profiles: What is familiar about accounts.
+        scopes: Who uses what.
+    """
+
+    def __init__(self, settings: Settings, groups: Groups) -> None:
+        self._settings = settings
+        self.profiles, self.scopes = AccountProfiles(), ScopeBook(groups)
+
+    def run(self, stop: threading.Event) -> None:
+        """Read until ``stop``."""
+        with closing(CompactedReader(self._settings, "auth.profiles")) as profiles:
+            while not (stop.is_set() or profiles.caught_up()):
+                self.profiles.take(profiles.poll())
+            self.profiles.complete.set()
+            with closing(ScopeUses(self._settings, self.scopes)) as scopes:
+                while not stop.is_set():
+                    self.profiles.take(profiles.poll())
+                    scopes.look()
+
+
 class _Leader:
     """Decides, for as long as the group stays as it is.
 
@@ -182,7 +213,14 @@ class _Leader:
     """
 
     def __init__(
-        self, settings: Settings, policy: Policy, groups: Groups, consumer: KafkaConsumer, partition: TopicPartition, clock: Clock
+        self,
+        settings: Settings,
+        policy: Policy,
+        groups: Groups,
+        profiles: AccountProfiles,
+        consumer: KafkaConsumer,
+        partition: TopicPartition,
+        clock: Clock,
     ) -> None:
         started = time.monotonic()
         self._consumer, self._partition, self._clock = consumer, partition, clock
@@ -192,7 +230,8 @@ class _Leader:
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
-        self._scopes = ScopeUses(settings, groups)
+        book = ScopeBook(groups)
+        self._scopes = ScopeUses(settings, book)
         # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
         self._producer = KafkaProducer(
             **_client_options(settings),
@@ -203,7 +242,7 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups, spared=self._spared, usage=self._scopes.users), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, profiles.find, self._spared, book.users), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
@@ -211,6 +250,9 @@ class _Leader:
                 consumer.seek(partition, committed)
             self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
             self._ledger.breaker = self._breaker = self._orders.breaker
+            if self._orders.policy is not None:
+                self._ledger.go_by(self._orders.policy)
+            self._applied = self._ledger.applied
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
             self._scopes.close()
@@ -237,13 +279,14 @@ class _Leader:
         """
         orders = self._orders
         orders.look()
-        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings
+        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings or orders.refused_anew
         if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
             self._scopes.look()
         self._producer.begin_transaction()
         made = self._carry_out(orders)
+        self._keep_policy()
         intact = True
         for record in records:
             next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
@@ -279,8 +322,10 @@ class _Leader:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
         for order in orders.forgets.values():
             self._forget(order, now)
+        to_shadow = self._ledger.count_refused(orders.refused_anew, now) if orders.refused_anew else []
+        self._write_down(to_shadow, [], now)
         orders.carried_out()
-        return changed
+        return changed + to_shadow
 
     def _reopen(self, made: Iterable[Decision]) -> list[Decision]:
         """Let re-openings go on, or a step back, after what has just been decided; what is open to everybody is lifted."""
@@ -309,6 +354,14 @@ class _Leader:
             self._send(decision.decision_id, msgspec.json.encode(decision), now)
         for note in notes:
             self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+
+    def _keep_policy(self) -> None:
+        """Write down that another policy is in force; the alerts that follow are decided by it."""
+        applied = self._ledger.applied
+        if applied is None or applied == self._applied:
+            return
+        self._applied = applied
+        self._write(self._control, applied_policy.SCHEMA, POLICY_KEY, encode_applied(applied), applied.ts)
 
     def _keep_breaker(self) -> None:
         """Write down that the breaker has opened or been closed; what it did is among the decisions."""
@@ -358,6 +411,8 @@ class _Leader:
             self._send(identifier, None, now)
         for key in self._orders.lists.ended(now - _KEEP_ENTRIES_S):
             self._write(self._control, lists.SCHEMA, key, None, now)
+        for key in self._orders.ended_refused(now - DAY_S):
+            self._write(self._control, refused.SCHEMA, key, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
         self._write(self._decisions, decisions.SCHEMA, identifier, value, ts)
@@ -386,8 +441,8 @@ class _Leader:
 class _Member:
     """A member of the group on ``auth.alerts``: leads while the group gives it the partition."""
 
-    def __init__(self, settings: Settings, policy: Policy, groups: Groups, clock: Clock) -> None:
-        self._settings, self._policy, self._groups, self._clock = settings, policy, groups, clock
+    def __init__(self, settings: Settings, policy: Policy, groups: Groups, profiles: AccountProfiles, clock: Clock) -> None:
+        self._settings, self._policy, self._groups, self._profiles, self._clock = settings, policy, groups, profiles, clock
         self._partition = TopicPartition(topics.topic(settings, "auth.alerts"), 0)
         self._leader: _Leader | None = None
         self._brake = Brake()
@@ -450,7 +505,10 @@ class _Member:
             return False
         if self._leader is None or not self._leader.holds():
             self._step_down()
-            self._leader = _Leader(self._settings, self._policy, self._groups, consumer, self._partition, self._clock)
+            if not self._profiles.complete.is_set():
+                return False  # an account of which nothing is known is guarded by people alone
+            knows = self._settings, self._policy, self._groups, self._profiles
+            self._leader = _Leader(*knows, consumer, self._partition, self._clock)
             return False  # what was polled is read again, from the offset that the last leader committed
         if not self._leader.decide(records, self._brake):
             self._step_down()
@@ -473,32 +531,40 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     groups = load_groups(settings, resolver)
     store, stop, failures = DecisionStore(policy), threading.Event(), list[BaseException]()
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
-    register = Register(groups)
-    follower = _Follower(settings, [store] if addresses is None else [store, addresses], register, clock)
-    member = _Member(settings, policy, groups, clock)
+    knowledge = _Knowledge(settings, groups)
+    register = Register(groups, knowledge.profiles)
+    follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
+    member = _Member(settings, policy, groups, knowledge.profiles, clock)
     changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
-    keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
-    desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
-    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.forget)
+    view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
+    admission = Admission(store, keys, clock, ready)
     known = Known(
-        policy=policy,
+        policy=lambda: view.policy.value,
         accounts=resolver.accounts,
+        groups=groups,
         register=register,
-        impact=lambda _scope, _value, _now: UNCOUNTED,
-        spared=follower.view.spares,
-        reopenings=lambda: follower.view.reopenings,
-        detecting=follower.view.heartbeats.all_beat,
+        counted=knowledge.scopes.counted,
+        spared=view.spares,
+        reopenings=lambda: view.reopenings,
+        detecting=view.heartbeats.all_beat,
     )
-    desk += cut_routes(store, keys, clock, ready, known, control.order)
-    desk += judging_routes(keys, clock, feedback.judge)
+    desk = [
+        *desk_routes(admission, switch, control.order, lambda: view.breaker),
+        *support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in),
+        *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
+        *policy_routes(admission, view.policy, control.order),
+        *cut_routes(admission, known, control.order),
+        *judging_routes(admission, feedback.judge),
+    ]
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk), tls=settings.block.tls)
-    points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
+    server = server_of(
+        create_app(store, keys, clock, ready, addresses, take_changes, desk, lambda: view.policy.described), tls=settings.block.tls
+    )
+    points = feeders(settings.block.points, store, lambda: view.policy.value, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
         try:
@@ -511,10 +577,12 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
 
     def follow_and_decide(stop: threading.Event) -> None:
         topics.verify(settings)
-        deciding = threading.Thread(target=ending_all, args=(member.run,), daemon=True)
-        deciding.start()
+        beside = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in (knowledge.run, member.run)]
+        for thread in beside:
+            thread.start()
         follower.run(stop)
-        deciding.join(_JOIN_LIMIT_S)
+        for thread in beside:
+            thread.join(_JOIN_LIMIT_S)
 
     # Listen before the broker answers: a bouncer whose first poll is refused never polls again.
     with listen(settings.block.host, settings.block.port) as listening:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -29,15 +29,17 @@ from models.accounts import AccountDirectory, Groups
 from models.accusations import BENIGN
 from models.alerts import Alert, Kind
 from models.attempts import Attempt, Resolver
-from models.decisions import Decision, Ledger
+from models.closed_loop import ClosedLoop
+from models.decisions import Decision
 from models.errors import InputError
 from models.evaluation import ALL, Effect, Evaluation, Judge
+from models.events import AuthEvent
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
 from models.verdicts import Verdicts
-from simulator import SCENARIOS, Label, simulate
+from simulator import SCENARIOS, Label, Scenario, simulate
 from simulator import groups as groups_of
 from streams.cli import print_json, standard_options
 from streams.figures import OURS, parts, refused, refused_late, words
@@ -46,11 +48,23 @@ from streams.serve import create_app, listen, server_of
 from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
 from streams.tables import number_column, percent, printable, table
+from streams.wide_cut import Cut, cut_widely
 
 __all__ = ["Result", "command", "run", "serve"]
 
-_SCENARIO: Final = "demo"
+_SCENARIO: Final = "week-and-demo"
+_CLOSED_LOOP: Final = Text(
+    "Attackers and customers react to being refused. What is refused from its first attempt raises no alert of its own kind.", "dim"
+)
+#: In the week before, in which nothing is refused, so many attempts are taken in at once.
+_TURN: Final = 2_000
 _HOUR_S: Final = 3600
+_WAVES: Final = {
+    "protected": "protected groups",
+    "stable": "stable habits",
+    "password_changed": "changed passwords",
+    "rest": "everybody else",
+}
 _HOST: Final = "127.0.0.1"
 #: Bouncers get addresses and ranges without asking, pairs if they ask.
 _SCOPES: Final = "ip,range,account_ip"
@@ -58,7 +72,6 @@ _SCOPES: Final = "ip,range,account_ip"
 _LEAST_WIDTH: Final = 60
 _PICTURE_WIDTH: Final = 100
 _FONTS_FROM_AFAR: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-_OPEN_LOOP: Final = "Open loop: the simulated attackers do not react to being refused, so takeovers come all the same."
 
 
 class Attack(msgspec.Struct, frozen=True):
@@ -84,12 +97,14 @@ class Result(msgspec.Struct, frozen=True):
     accounts: int
     start_ts: float
     end_ts: float
+    history_h: float
     attempts: int
     protected_groups: list[str]
     attacks: dict[str, Attack]
     decisions: dict[str, int]
     blocks: list[Block]
     evaluation: Evaluation
+    cut: Cut
 
 
 @click.command()
@@ -115,37 +130,61 @@ def command(seed: int, no_serve: bool, svg: Path | None, settings: Settings, as_
 def run(seed: int) -> tuple[Result, DecisionStore]:
     """Play the scenario, detect, decide, and judge the decisions."""
     scenario, policy = SCENARIOS[_SCENARIO], Policy.enforcing()
-    steps = list(progress("simulating", simulate(_SCENARIO, seed), unit="attempts"))
     resolver = Resolver(AccountDirectory(), Geo())
     groups = Groups(_members(scenario.accounts, resolver.accounts))
-    usage = UsageBook(groups)
-    ledger, store = Ledger(policy, groups, usage=usage.users), DecisionStore(policy)
+    usage, alerts = UsageBook(groups), list[Alert]()
     pipeline = Pipeline(resolver, groups, judge=Verdicts(policy, groups), usage=usage)
-    alerts: list[Alert] = []
-    events = progress("detecting", (event for event, _ in steps), unit="attempts", total=len(steps))
-    for alert in pipeline.run(events):
-        alerts.append(alert)
-        for decision in ledger.apply(alert, alert.ts):
-            store.put(decision)
-    verdicts = {verdict.event_id: verdict.action for verdict in pipeline.verdicts}
+    loop = ClosedLoop(pipeline, policy, groups, alerts.append)
+    known = [(resolver.attempt(event), label) for event, label in _play(scenario, seed, loop)]
+    ledger, store = loop.ledger, DecisionStore(policy)
+    for decision in ledger:
+        store.put(decision)
+    verdicts = {verdict.event_id: verdict.action for verdict in loop.take_verdicts()}
     end_ts = scenario.start_ts + scenario.hours * _HOUR_S
-    judge = Judge(ledger, policy, groups, alerts=alerts, since=scenario.start_ts, until=end_ts)
-    known = [(resolver.attempt(event), label) for event, label in steps]
+    judge = Judge(ledger, policy, groups, alerts=alerts, since=scenario.judged_ts, until=end_ts)
+    attacks = _attacks(known)
     for attempt, label in progress("judging", iter(known), unit="attempts", total=len(known)):
         judge.add(attempt, label, verdicts.get(attempt.event_id, "accept"))
     result = Result(
         seed=seed,
         accounts=scenario.accounts,
-        start_ts=scenario.start_ts,
+        start_ts=scenario.judged_ts,
         end_ts=end_ts,
-        attempts=len(known),
+        history_h=scenario.history_h,
+        attempts=sum(attempt.ts >= scenario.judged_ts for attempt, _ in known),
         protected_groups=sorted(policy.protected_groups),
-        attacks=_attacks(known),
+        attacks=attacks,
         decisions=Counter(decision.mode for decision in ledger),
         blocks=_blocks(ledger, judge.effects()),
         evaluation=judge.evaluation(),
+        cut=cut_widely(pipeline, usage, policy, groups, _exposed(alerts), _began(attacks, end_ts), end_ts),
     )
     return result, store
+
+
+def _play(scenario: Scenario, seed: int, loop: ClosedLoop) -> list[tuple[AuthEvent, Label]]:
+    """Every attempt and who made it; attackers and customers react to being refused."""
+
+    def refuses(event: AuthEvent) -> bool:
+        return event.ts >= scenario.judged_ts and loop.refuses(event)
+
+    steps = []
+    for event, label in progress("playing", simulate(_SCENARIO, seed, refused=refuses), unit="attempts"):
+        loop.saw(event)
+        steps.append((event, label))
+        if event.ts < scenario.judged_ts and not len(steps) % _TURN:
+            loop.finish()
+    loop.finish()
+    return steps
+
+
+def _exposed(alerts: Iterable[Alert]) -> set[str]:
+    """Accounts of which the attackers were found to have the right password; their owners get new ones."""
+    return {account for alert in alerts for account in alert.exposed or ()}
+
+
+def _began(attacks: Mapping[str, Attack], otherwise: float) -> float:
+    return min((attack.began for attack in attacks.values()), default=otherwise)
 
 
 def _members(accounts: int, directory: AccountDirectory) -> dict[str, list[str]]:
@@ -193,18 +232,24 @@ def serve(store: DecisionStore, now: float, console: Console) -> None:
 def _show(result: Result, console: Console) -> None:
     hours = (result.end_ts - result.start_ts) / _HOUR_S
     console.print(f"\n[bold]A mail provider under attack[/]  [dim]simulated, seed {result.seed}[/]", highlight=False)
-    console.print(f"{result.accounts:,} mailboxes, {result.attempts:,} log-in attempts in {hours:g} hours.\n", highlight=False)
+    console.print(
+        f"{result.accounts:,} mailboxes, {result.attempts:,} log-in attempts in {hours:g} hours, after a week without attack.\n",
+        highlight=False,
+    )
     console.print(_headline(result))
     for part, note in (
         (_attack_table(result), None),
         (_block_table(result), _other_decisions(result)),
         *((part, None) for part in parts(result.evaluation)),
+        (_CLOSED_LOOP, None),
     ):
         console.print()
         console.print(part)
         if note:
             console.print(note, style="dim", highlight=False)
-    console.print(_OPEN_LOOP, style="dim", highlight=False)
+    console.print()
+    console.print(_cut_table(result.cut))
+    console.print(_cut_in_words(result.cut), style="dim", highlight=False)
 
 
 def _headline(result: Result) -> Table:
@@ -258,6 +303,31 @@ def _block_table(result: Result) -> Table:
             f"{block.effect.legit_accounts:,}",
         )
     return shown
+
+
+def _cut_table(cut: Cut) -> Table:
+    """Whom the crude way would have cut off, and when which of them are let in again."""
+    legit = cut.decision.impact.legit_accounts
+    customers = "-" if legit is None else f"{legit.estimate:,}"
+    shown = table(f"{cut.decision.value.upper()} cut by a person: {customers} customers, let in again in waves")
+    shown.add_column("wave", overflow="fold")
+    for header in ("customers", "from\n(h:min)", "all\nlet in", "let in\nby then"):
+        number_column(shown, header)
+    for number, wave in enumerate(cut.waves, 1):
+        (first_s, _, _), (last_s, _, let_in) = wave.opened[0], wave.opened[-1]
+        shown.add_row(
+            f"{number} {_WAVES[wave.name]}", f"{wave.customers:,}", _after(first_s), _after(last_s), f"{let_in:,} of {customers}"
+        )
+    return shown
+
+
+def _cut_in_words(cut: Cut) -> str:
+    shares = ", ".join(f"{percent} %" for _, percent, _ in cut.waves[-1].opened)
+    return f"Each by {shares}, a quarter of an hour apart, unless an account is entered; lifted after {_after(cut.lifted_s)}."
+
+
+def _after(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}"
 
 
 def _other_decisions(result: Result) -> str:

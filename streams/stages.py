@@ -80,7 +80,9 @@ def stage_specs(settings: Settings, resolver: Resolver, groups: Groups) -> list[
         return _read_events(resolver, records)
 
     def write_by_source(partition: int, outputs: Outputs) -> list[Send]:
-        told = [_scope_use(topic["auth.scopes"], use) for use in outputs.scopes]  # before the alerts, which decisions follow
+        told = [
+            _scope_use(topic["auth.scopes"], partition, use) for use in outputs.scopes
+        ]  # before the alerts, which decisions follow
         return told + alerts(outputs.alerts) + _attempts(topic["auth.by-account"], partition, outputs.forwards, partitions)
 
     def write_by_account(partition: int, outputs: Outputs) -> list[Send]:
@@ -269,9 +271,10 @@ def _conclusion(topic: str, alert: Alert) -> Send:
     return Send(topic, _encode_alert(alert), ALERT_SCHEMA, ts=alert.ts, key=f"{SERVICE_PREFIX}{alert.kind}".encode())
 
 
-def _scope_use(topic: str, use: ScopeUse) -> Send:
-    """Who uses a scope that is under attack, for those who decide about it."""
-    return Send(topic, encode(use), SCOPE_USE_SCHEMA, ts=use.ts, key=f"{use.scope}:{use.value}".encode())
+def _scope_use(topic: str, partition: int, use: ScopeUse) -> Send:
+    """Who uses a scope, for those who decide about it; in the partition that counted, as others may count under the same key."""
+    told = msgspec.structs.replace(use, source=partition)
+    return Send(topic, encode(told), SCOPE_USE_SCHEMA, partition, ts=use.ts, key=f"{use.scope}:{use.value}".encode())
 
 
 def _campaign(topic: str, campaign: Campaign) -> Send:

@@ -57,8 +57,8 @@ def spray(ip: str, ts: float, hour: int = 0) -> Alert:
 class Topics:
     """The topics under one prefix: alerts in, decisions and dead letters out."""
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.settings = Settings(kafka=Kafka(bootstrap=bootstrap, prefix=prefix, partitions=3))
+    def __init__(self, bootstrap: str, prefix: str, partitions: int = 3) -> None:
+        self.settings = Settings(kafka=Kafka(bootstrap=bootstrap, prefix=prefix, partitions=partitions))
         topics.create(self.settings)
         self.producer = KafkaProducer(bootstrap_servers=bootstrap)
 

@@ -27,7 +27,7 @@ from models.geo import Geo
 from models.policy import Mode, Policy, Ramp, Scope
 from models.profiles import Profile
 from models.reopening import Reopening
-from models.sketches import ScopeUse, Sketch
+from models.sketches import ProtocolUse, ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
 from simulator.labels import Label, encode_label
@@ -83,6 +83,7 @@ OPTIONS = {
     "topics": "--prefix --retention",
 }
 GROUPS = {
+    "policy": {"apply", "show"},
     "decisions": {"list", "add", "lift", "undo-campaign"},
     "restore": {"plan", "apply", "status", "latency"},
 }
@@ -322,8 +323,14 @@ class TestTopics:
         use = ScopeUse("range", "203.0.113.0/24", T0, 40, 30, 2, Sketch.of([1, 2, 3]).dump())
         (sent,) = source.write(5, Outputs(scopes=[use]))
         assert (sent.topic, sent.key, sent.schema, sent.ts) == ("auth.scopes", b"range:203.0.113.0/24", "scope-use/1", T0)
-        assert msgspec.msgpack.decode(sent.value) == ["range", "203.0.113.0/24", T0, 40, 30, 2, use.familiar]
+        assert msgspec.msgpack.decode(sent.value) == ["range", "203.0.113.0/24", T0, 40, 30, 2, use.familiar, 5, 0.0, {}]
         assert compact_theta_sketch.deserialize(use.familiar).get_estimate() == 3
+        nobody = Sketch.of(()).dump()
+        wide = ScopeUse.of("country", "BR", T0, {"imap": ProtocolUse(9, nobody, nobody, use.familiar)}, T0 - 60)
+        (sent,) = source.write(5, Outputs(scopes=[wide]))
+        assert (sent.key, sent.partition) == (b"country:BR", 5)  # each partition has its own under that key
+        by_protocol = {"imap": [9, nobody, nobody, use.familiar]}
+        assert msgspec.msgpack.decode(sent.value) == ["country", "BR", T0, 9, 0, 0, use.familiar, 5, T0 - 60, by_protocol]
 
 
 def an_alert() -> Alert:
@@ -505,9 +512,9 @@ class TestVerdicts:
     def test_the_fields(self) -> None:
         """As they are written; what is not known is left out."""
         fields = {field.name for field in msgspec.structs.fields(Verdict)}
-        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
         written = json.loads(msgspec.json.encode(a_verdict()))
-        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
         assert (written["account"], written["remote"], written["ts"]) == ("alice@example.org", "203.0.113.9", T0 + 60)
 
     def test_the_words(self) -> None:
@@ -561,7 +568,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "promote"}
+        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "policy", "promote"}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

@@ -58,7 +58,7 @@ def _run(path: Path) -> ReplayFigures:
     calibration_ns = calibrate()
     usage = UsageBook(Groups())
     pipeline = Pipeline(Resolver(AccountDirectory(), Geo()), usage=usage)
-    replay = Replay(pipeline, Ledger(Policy.enforcing(), Groups(), usage=usage.users))
+    replay = Replay(pipeline, Ledger(Policy.enforcing(), Groups(), profiles=pipeline.profile, usage=usage.users))
     events = Sources((str(path),), Settings())
     started = monotonic()
     alerts = sum(1 for _ in replay.run(events))

@@ -18,7 +18,7 @@ from models.by_hand import SCOPES
 from models.decisions import Decision, Impact, go_duration
 from models.errors import CribleError
 from models.policy import Scope
-from streams.cli import print_json, printable, seconds_of, standard_options
+from streams.cli import confirm, print_json, printable, seconds_of, standard_options
 from streams.desk.client import DeskClient
 from streams.desk.cuts import Draft
 from streams.desk.plan import plan
@@ -26,7 +26,7 @@ from streams.desk.restore import waves_table
 from streams.enforcement.express import EXPRESSES, withheld
 from streams.settings import Settings
 
-__all__ = ["command"]
+__all__ = ["command", "wait"]
 
 #: The leader looks twice a second; a new one needs some seconds to take over.
 _CARRIED_OUT_S: Final = 15.0
@@ -99,12 +99,10 @@ def add(  # one parameter for each option
     client = DeskClient(settings)
     if not yes:
         _show_draft(client.draft(asked))
-        click.echo("Make this decision? [y/N] ", nl=False, err=True)  # click's own question writes to stdout too
-        if click.get_text_stream("stdin").readline().strip().lower() not in {"y", "yes"}:
-            raise click.Abort
+        confirm("Make this decision?")
     made = client.decide(asked)
     wanted = {"id": made.decision.decision_id}
-    _wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
+    wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
     if as_json:
         print_json(made)
     else:
@@ -142,7 +140,7 @@ def close_breaker(reason: str, settings: Settings, as_json: bool) -> None:
     """
     client = DeskClient(settings)
     client.order({"breaker": "close", "reason": reason})
-    _wait(lambda: client.decisions({}).breaker is None)
+    wait(lambda: client.decisions({}).breaker is None)
     if as_json:
         print_json({"breaker": "closed"})
     else:
@@ -154,7 +152,7 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
     client = DeskClient(settings)
     meant = {decision.decision_id for decision in client.decisions(filters).decisions}
     number = client.order(order).meant
-    _wait(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
+    wait(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
     if as_json:
         print_json({"lifted": number})
     else:
@@ -164,7 +162,7 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
 command.add_command(plan)
 
 
-def _wait(done: Callable[[], bool]) -> None:
+def wait(done: Callable[[], bool]) -> None:
     """Return when the leader has done what was ordered.
 
     Raises:
@@ -183,7 +181,7 @@ def _show_draft(draft: Draft) -> None:
     over = f" over {' '.join(decision.protocols)}" if decision.protocols else ""
     say(printable(f"refuse {decision.scope} {decision.value}{over}: {decision.reason}"))
     say(f"from {_clock(decision.start)} to {_clock(decision.until)} ({decision.duration})")
-    for line in _impact_in_words(decision.impact):
+    for line in (*_impact_in_words(decision.impact), *_counted_in_words(draft)):
         say(printable(line))
     points = [point for point in EXPRESSES if withheld(point, decision) is None]
     say(f"carried out by: {', '.join(['crible gate', *points])}")
@@ -198,7 +196,19 @@ def _impact_in_words(impact: Impact) -> list[str]:
         return ["customers refused: not known, nobody has counted who uses this"]
     lines = [f"customers refused: {legit.estimate:,} accounts ({legit.low:,} to {legit.high:,})"]
     lines += [f"  of group {group}: {counted:,}" for group, counted in sorted(impact.by_group.items())]
-    return [*lines, f"attack stopped: {impact.attack_attempts:,} attempts on {impact.attack_accounts:,} accounts"]
+    lines += [f"  over {protocol}: {counted:,}" for protocol, counted in sorted(impact.by_protocol.items())]
+    if not impact.attack_attempts:  # the failures of an account are in its alerts
+        return lines
+    return [*lines, f"attack stopped: {impact.attack_attempts:,} attempts on {impact.attack_accounts:,} accounts in an hour or two"]
+
+
+def _counted_in_words(draft: Draft) -> list[str]:
+    """How old the figures are."""
+    if draft.counted_ts is None:
+        return []
+    ago = go_duration(time.time() - draft.counted_ts)
+    since = "" if draft.counted_since is None else f", counted only since {_clock(draft.counted_since)}"
+    return [f"as of {_clock(draft.counted_ts)}, {ago} ago; log-ins of about a day{since}"]
 
 
 def _clock(ts: float) -> str:

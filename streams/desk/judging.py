@@ -8,8 +8,7 @@ Nothing that decides reads the topic: it orders an analyst's list.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.errors import CribleError
 from models.feedback import SCHEMA, Judgement
 from models.orders import AUDIT_SCHEMA, Audit
-from streams.serve import bounded_body, find_key
-from streams.settings import ApiKey, Settings
+from streams.desk.admission import Admission, answer, give
+from streams.serve import bounded_body
+from streams.settings import Settings
 from streams.writing import TopicWriter, Written
 
 __all__ = ["FeedbackTopic", "judging_routes"]
@@ -57,28 +56,14 @@ class FeedbackTopic:
 
 
 class _Judging:
-    def __init__(self, keys: Sequence[ApiKey], clock: Callable[[], float], send: Callable[[Judgement], None]) -> None:
-        self._keys, self._clock, self._send = keys, clock, send
+    def __init__(self, admission: Admission, send: Callable[[Judgement], None]) -> None:
+        self._admission, self._send = admission, send
 
     async def judge(self, request: Request) -> Response:
-        by = self._analyst(request)
-        judgement = _judgement(await bounded_body(request), {"ts": self._clock(), "by": by})
-        try:
-            await asyncio.to_thread(self._send, judgement)
-        except CribleError as error:
-            raise HTTPException(503, error.what) from None
-        return Response(msgspec.json.encode(judgement), 201, media_type="application/json")
-
-    def _analyst(self, request: Request) -> str:
-        """The name of the key.
-
-        Raises:
-            HTTPException: 403, it is unknown, not for this, or for some realms only: an id does not say whose alert it is.
-        """
-        key = find_key(self._keys, request.headers.get("x-api-key", ""))
-        if not (key.operator or (key.support and not key.realms)):
-            raise HTTPException(403, "access forbidden")
-        return key.name
+        by = self._admission.analyst(request)
+        judgement = _judgement(await bounded_body(request), {"ts": self._admission.clock(), "by": by})
+        await give(self._send, judgement)
+        return answer(judgement, 201)
 
 
 def _judgement(body: bytes, known: dict[str, Any]) -> Judgement:
@@ -96,12 +81,11 @@ def _judgement(body: bytes, known: dict[str, Any]) -> Judgement:
         raise HTTPException(400, str(error)) from None
 
 
-def judging_routes(keys: Sequence[ApiKey], clock: Callable[[], float], send: Callable[[Judgement], None]) -> list[Route]:
+def judging_routes(admission: Admission, send: Callable[[Judgement], None]) -> list[Route]:
     """The route of the module's text.
 
     Args:
-        keys: Those with ``operator``, or ``support`` for all realms, may judge.
-        clock: The present, UTC seconds.
+        admission: Keys with ``operator``, or ``support`` for all realms, may judge.
         send: Returns when a judgement is kept; it runs in a thread and raises ``CribleError``.
     """
-    return [Route("/v1/desk/feedback", _Judging(keys, clock, send).judge, methods=["POST"])]
+    return [Route("/v1/desk/feedback", _Judging(admission, send).judge, methods=["POST"])]

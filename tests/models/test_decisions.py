@@ -28,12 +28,23 @@ from models.decisions import (
     refuses,
     split_value,
 )
+from models.ids import hash32
 from models.policy import Budget, Limits, Policy
+from models.profiles import Profile, network_number
 from models.usage import Exact, Users, UsersOf
 
 T0 = 1_699_999_200.0  # a full UTC hour
 ALICE = "alice@example.org"
 HOME = Except(networks=("192.0.2.0/24",), accounts=(ALICE,))
+TODAY = int(T0) // 86_400
+PHONE, LAPTOP = hash32("ua:Phone/1"), hash32("ua:Mail/1")
+#: Her network since a month, one since today; her provider, and her devices, one of them since today.
+AT_HOME = Profile(
+    networks={network_number("192.0.2.0/24"): TODAY - 30, network_number("203.0.113.0/24"): TODAY},
+    asns={64500: TODAY - 30, 64511: TODAY},
+    countries={"FR": TODAY - 30},
+    devices={PHONE: TODAY - 9, LAPTOP: TODAY - 1, hash32("ua:New/1"): TODAY},
+)
 ALWAYS = Policy.enforcing()
 
 
@@ -97,8 +108,8 @@ def make_attempt(**fields: Any) -> Attempt:
     return Attempt(**(values | fields))
 
 
-def ledger(policy: Policy = ALWAYS, groups: dict[str, list[str]] | None = None, open_for: tuple[Except, ...] = (HOME,)) -> Ledger:
-    return Ledger(policy, Groups(groups), lambda account: open_for if account == ALICE else ())
+def ledger(policy: Policy = ALWAYS, groups: dict[str, list[str]] | None = None, profile: Profile | None = AT_HOME) -> Ledger:
+    return Ledger(policy, Groups(groups), lambda account: profile if account == ALICE else None)
 
 
 def apply(book: Ledger, alert: Alert) -> list[Decision]:
@@ -154,9 +165,29 @@ def test_guessing_from_many_addresses_never_does_more_than_guard() -> None:
     """Failures alone guard an account, with its owner excepted and webmail left open."""
     (made,) = apply(ledger(), guessing(["203.0.113.7"], listed=79))
     assert summary([made]) == [("guard", "account", ALICE, "enforce")]
-    assert made.except_ == (HOME,)
+    assert made.except_[0] == HOME
     assert "http" not in made.protocols
     assert made.protocols
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"address": "192.0.2.9", "asn": 0, "device": ""}, False),
+        ({"address": "2001:db8:9:1::/64", "device": "ua:Phone/1"}, False),
+        ({"address": "198.51.100.9", "device": "ua:Mail/1"}, True),
+        ({"address": "198.51.100.9", "device": "ua:Phone/1", "asn": 64511}, True),
+        ({"address": "198.51.100.9", "device": "ua:New/1"}, True),
+        ({"address": "203.0.113.9", "device": "ua:Tool/1", "asn": 64511}, True),
+        ({"address": "198.51.100.9", "protocol": "http"}, False),
+    ],
+)
+def test_guard_lets_the_owner_in_and_nobody_else(fields: dict[str, Any], refused: bool) -> None:
+    """From a known network; from a known provider with a known device that the attack does not use; and by webmail."""
+    alert = guessing(["203.0.113.7"], listed=10)
+    (made,) = apply(ledger(), replace(alert, evidence=replace(alert.evidence, copied=[LAPTOP])))
+    assert made.mode == "enforce"
+    assert refuses(made, make_attempt(ts=T0 + 100, **fields)) is refused
 
 
 def test_guard_that_would_lock_the_owner_out_is_only_proposed() -> None:
@@ -435,7 +466,7 @@ def test_stale_password_exempts_its_pair() -> None:
     assert [d.value for d in made] == [f"198.51.100.9|{ALICE}"]
     (guard,) = apply(book, guessing(["203.0.113.7"], listed=10, ts=T0 + 3600))
     assert not refuses(guard, make_attempt(ts=T0 + 3700))
-    assert refuses(guard, make_attempt(ts=T0 + 3700, address="198.51.100.9"))
+    assert refuses(guard, make_attempt(ts=T0 + 3700, address="198.51.100.9", device="ua:Tool/1"))
 
 
 def test_stale_password_lifts_a_ban_on_its_pair() -> None:
@@ -751,5 +782,5 @@ def test_record_has_the_contracts_fields() -> None:
         *("decision_id", "uuid", "origin", "type", "scope", "value", "protocols", "except", "start", "until", "duration"),
         *("scenario", "mode", "campaign_id", "alert_ids", "reason", "policy_version", "impact", "lifted", "lifted_by"),
     }
-    assert record["except"] == [{"networks": ["192.0.2.0/24"], "accounts": [ALICE]}]
+    assert record["except"][:1] == [{"networks": ["192.0.2.0/24"], "accounts": [ALICE]}]
     assert set(record["impact"]) == {"attack_attempts", "attack_accounts", "legit_accounts", "by_group", "by_protocol"}

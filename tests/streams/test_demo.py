@@ -27,13 +27,14 @@ from streams import demo
 from streams.demo import Block, Result, command, run
 
 ACCOUNTS = 300
+SCENARIO = "week-and-demo"
 ROOT = Path(__file__).resolve().parents[2]
 #: The command as a process of its own, on the smaller provider.
 PROCESS = f"""
 import sys
 from dataclasses import replace
 from simulator import SCENARIOS
-SCENARIOS["demo"] = replace(SCENARIOS["demo"], accounts={ACCOUNTS})
+SCENARIOS["week-and-demo"] = replace(SCENARIOS["week-and-demo"], accounts={ACCOUNTS})
 from streams.cli import main
 sys.exit(main(["demo", *sys.argv[1:]]))
 """
@@ -42,14 +43,14 @@ LIMIT_S = 60
 
 @pytest.fixture(autouse=True)
 def few_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SCENARIOS, "demo", replace(SCENARIOS["demo"], accounts=ACCOUNTS))
+    monkeypatch.setitem(SCENARIOS, SCENARIO, replace(SCENARIOS[SCENARIO], accounts=ACCOUNTS))
 
 
 @pytest.fixture(scope="module")
 def result() -> Result:
     """Seed 1, played once for all tests here that only read it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SCENARIOS, "demo", replace(SCENARIOS["demo"], accounts=ACCOUNTS))
+        patch.setitem(SCENARIOS, SCENARIO, replace(SCENARIOS[SCENARIO], accounts=ACCOUNTS))
         return run(1)[0]
 
 
@@ -83,7 +84,7 @@ def test_the_served_list_holds_the_enforced_decisions(serving: subprocess.Popen[
     served = httpx.get(f"{url}?{query}", headers={"X-Api-Key": key}).json()
     bans = [block.decision for block in result.blocks if block.decision.type == "ban"]
     expected = {(ban.scope, ban.value, ban.uuid) for ban in bans if ban.until > result.end_ts + LIMIT_S}
-    assert len(expected) > 5
+    assert len(expected) > 3
     assert {(each["scope"].lower(), each["value"], each["uuid"]) for each in served} == expected
     serving.send_signal(signal.SIGINT)
     assert serving.wait(LIMIT_S) == 0
@@ -104,13 +105,14 @@ def test_the_same_seed_gives_the_same_result(result: Result) -> None:
 
 def test_what_was_attacked_is_what_the_labels_say(result: Result) -> None:
     """Attempts, addresses and accounts by kind, in the order in which the attacks began."""
-    steps = [(event, label) for event, label in simulate("demo", 1) if label.label != "benign"]
-    assert list(result.attacks) == list(dict.fromkeys(label.label for _, label in steps))
+    steps = [(event, label) for event, label in simulate(SCENARIO, 1) if label.label != "benign"]
+    begun = dict.fromkeys(label.label for _, label in steps if label.label != "account_takeover")
+    assert list(result.attacks) == list(begun)  # who does not get in takes nothing over
     for kind, attack in result.attacks.items():
         made = [event for event, label in steps if label.label == kind]
         assert attack.began == made[0].ts
-        assert attack.attempts == len(made) == result.evaluation.measures["crible"].attempts[kind].attempts
-        assert (attack.addresses, attack.accounts) == (len({e.remote for e in made}), len({e.login for e in made}))
+        assert attack.attempts == result.evaluation.measures["crible"].attempts[kind].attempts > 0
+        assert 0 < attack.accounts <= attack.attempts
 
 
 def test_the_figures_belong_together(result: Result) -> None:
@@ -123,6 +125,33 @@ def test_the_figures_belong_together(result: Result) -> None:
     crude = [result.evaluation.measures["cut_foreign"], result.evaluation.measures["cut_pop_imap"]]
     assert all(figures.legit_accounts_touched > crible.legit_accounts_touched for figures in crude)
     assert [block.effect.stopped for block in result.blocks] == sorted((b.effect.stopped for b in result.blocks), reverse=True)
+
+
+def test_customers_and_attackers_react_and_nobody_protected_is_refused(result: Result) -> None:
+    """A week of history, a closed loop: what is exposed is saved."""
+    crible = result.evaluation.measures["crible"]
+    assert crible.accounts["all"].accounts_saved == 1.0
+    assert (crible.protected_touched, result.history_h) == (0, 168)
+    assert crible.attempts["credential_stuffing"].stopped > 0.9 * crible.attempts["credential_stuffing"].attempts
+
+
+def test_the_demo_ends_with_a_cut_that_is_opened_again(result: Result) -> None:
+    """With its impact, protected customers let in from the start, wave after wave, and lifted when all are in."""
+    cut = result.cut
+    legit = cut.decision.impact.legit_accounts
+    assert legit is not None
+    assert sum(wave.customers for wave in cut.waves) == legit.estimate > 10
+    protected, stable, _, rest = cut.waves
+    assert protected.opened == [(0, 100, protected.customers)]
+    assert protected.customers == cut.decision.impact.by_group["health"]
+    assert stable.customers > rest.customers
+    steps = [step for wave in cut.waves for step in wave.opened]
+    assert [percent for _, percent, _ in stable.opened] == [1, 10, 50, 100]
+    assert [let_in for _, _, let_in in steps] == sorted(let_in for _, _, let_in in steps)
+    assert steps[-1][2] == legit.estimate
+    assert cut.lifted_s == steps[-1][0] + 900
+    lines = shown(result).splitlines()
+    assert any(line.startswith("1 protected groups") for line in lines)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -159,7 +188,7 @@ def test_text_of_attackers_is_shown_escaped(result: Result) -> None:
 
 def test_a_quiet_morning_divides_nothing_by_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without attacks there is nothing to refuse or to save, and the summary says so with dashes."""
-    monkeypatch.setitem(SCENARIOS, "demo", replace(SCENARIOS["quiet"], accounts=50, hours=0.1))
+    monkeypatch.setitem(SCENARIOS, SCENARIO, replace(SCENARIOS["quiet"], accounts=50, hours=0.1))
     lines = shown(run(1)[0]).splitlines()
     assert [line.split()[0] for line in lines if "of attack attempts" in line or "of exposed accounts" in line] == ["-", "-"]
 

@@ -8,12 +8,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.accounts import Groups
 from models.alerts import Evidence
 from models.ids import hash32
+from models.pipeline import Pipeline
+from models.policy import Scope
+from models.scope_book import ScopeBook
 from models.sketches import SCOPE_USE_SCHEMA, ScopeUse, Sketch
+from models.usage import UsageBook
+from simulator import simulate
 from streams import topics
 from streams.local_kafka import free_port
+from streams.scopes import ScopeUses
 from tests.block_service import Topics, block_service, spray, wait_for
+from tests.worker_runs import PARTITIONS, Run
 
 ENFORCE = """version = "1"
 protected_groups = ["health"]
@@ -25,6 +33,30 @@ scopes = ["ip", "range"]
 
 def use_of(value: str, *accounts: str, ts: float) -> ScopeUse:
     return ScopeUse("range" if "/" in value else "ip", value, ts, 40, 30, 0, Sketch.of(map(hash32, accounts)).dump())
+
+
+@pytest.mark.kafka
+def test_what_workers_tell_of_a_simulated_day_is_what_a_replay_knows(kafka_broker: str, topic_prefix: str, tmp_path: Path) -> None:
+    """Through the topics: of every country, provider and protocol, within the sketches' error, five minutes late at most."""
+    run = Run(kafka_broker, topic_prefix, tmp_path)
+    events = [event for event, _ in simulate("demo", 7, accounts=400)]
+    exact, now = UsageBook(Groups()), events[-1].ts
+    Pipeline(run.resolver, None, PARTITIONS, usage=exact).apply(events)
+    with run.worker() as worker:
+        worker.wait_ready()
+        run.produce(events)
+        run.wait_drained()
+    live = ScopeBook(Groups())
+    ScopeUses(run.settings, live).close()
+    asked: set[tuple[Scope, str]] = {("country", event.country) for event in events if event.country}
+    asked |= {("asn", str(event.asn)) for event in events if event.asn} | {("protocol", event.protocol) for event in events}
+    assert len(asked) > 20
+    for scope, value in asked:
+        users = live.users(scope, value, now)
+        assert users is not None
+        told = users.familiar.interval()
+        assert told.low <= exact.users(scope, value, now).familiar.interval().estimate
+        assert exact.users(scope, value, now - 301).familiar.interval().estimate <= told.high
 
 
 @pytest.mark.kafka

@@ -7,14 +7,19 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from models.accounts import AccountDirectory, Groups
-from models.by_hand import UNCOUNTED, Asked, made_by_hand, reopening_of
-from models.decisions import Decision, Impact, Interval
+from models.by_hand import Asked, made_by_hand, reopening_of
+from models.decisions import Decision
 from models.errors import CribleError
+from models.ids import hash32
 from models.orders import Order
-from models.policy import Policy
+from models.policy import Policy, Scope
 from models.reopening import Register, Reopening, Step
+from models.scope_book import ScopeBook
+from models.sketches import ProtocolUse, ScopeUse, Sketch
+from streams.desk.admission import Admission
 from streams.desk.cuts import Known, cut_routes
 from streams.serve import create_app
 from streams.store import DecisionStore
@@ -22,6 +27,7 @@ from tests.streams.desk.test_routes import ADDRESS, KEYS, NOW
 
 POLICY = Policy(version="1", protected_groups=frozenset({"health"}))
 ACCOUNTS = AccountDirectory("example.org")
+GROUPS = Groups({"doctor@example.org": ["health"]})
 COUNTRY = {"scope": "country", "value": "BR", "for_s": 3600, "reason": "a botnet"}
 
 
@@ -31,23 +37,24 @@ class Service:
     def __init__(self) -> None:
         self.ordered: list[Order] = []
         self.failure: CribleError | None = None
-        self.is_ready, self.impact = True, UNCOUNTED
+        self.is_ready, self.book = True, ScopeBook(GROUPS)
         self.store, self.cut = DecisionStore(POLICY), made_by_hand(Asked(**COUNTRY), "ops", NOW, POLICY, ACCOUNTS)
         self.store.put(self.cut)
         reopening = reopening_of(self.cut, POLICY, NOW)
         assert reopening is not None
         self.reopenings: dict[str, Reopening] = {self.cut.decision_id: reopening}
         known = Known(
-            policy=POLICY,
+            policy=lambda: POLICY,
             accounts=ACCOUNTS,
-            register=Register(Groups({"doctor@example.org": ["health"]})),
-            impact=lambda _scope, _value, _now: self.impact,
+            groups=GROUPS,
+            register=Register(GROUPS),
+            counted=self.book.counted,
             spared=lambda _scope, value, _now: value == "198.51.100.7",
             reopenings=lambda: self.reopenings,
             detecting=lambda _now: True,
         )
-        routes = cut_routes(self.store, KEYS, lambda: NOW, lambda: self.is_ready, known, self._order)
-        self.app = create_app(self.store, KEYS, lambda: NOW, lambda: self.is_ready, more_routes=routes)
+        common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
+        self.app = create_app(*common, more_routes=cut_routes(common, known, self._order))
 
     def ask(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
         async def send() -> httpx.Response:
@@ -88,11 +95,40 @@ def test_a_draft_shows_and_makes_nothing(service: Service) -> None:
     draft = service.ask("POST", "drafts", COUNTRY).json()
     assert (draft["decision"]["value"], draft["decision"]["impact"]["legit_accounts"]) == ("BR", None)
     assert (draft["accounts"], draft["reopening"]["protected_groups"]) == ([1, None, 0, None], ["health"])
-    service.impact = Impact(attack_attempts=9, attack_accounts=8, legit_accounts=Interval(7, 6, 8))
-    narrow = service.ask("POST", "drafts", COUNTRY | {"scope": "account", "value": "Bob"}).json()
-    assert (narrow["decision"]["value"], narrow["reopening"], narrow["accounts"]) == ("bob@example.org", None, [])
-    assert narrow["decision"]["impact"]["legit_accounts"]["estimate"] == 7
+    narrow = service.ask("POST", "drafts", COUNTRY | {"scope": "account", "value": "Doctor"}).json()
+    assert (narrow["decision"]["value"], narrow["reopening"], narrow["accounts"]) == ("doctor@example.org", None, [])
+    assert narrow["decision"]["impact"]["legit_accounts"] == {"estimate": 1, "low": 0, "high": 1}
+    assert narrow["decision"]["impact"]["by_group"] == {"health": 1}
     assert service.ordered == []
+
+
+def use_of(scope: Scope, value: str, source: int, failed: int, **familiar: list[str]) -> ScopeUse:
+    """What a partition tells, by protocol; ``failed`` accounts failed twice over each."""
+    attacked = Sketch.of(range(failed)).dump()
+    by_protocol = {
+        name: ProtocolUse(2 * failed, attacked, Sketch.of(()).dump(), Sketch.of(map(hash32, accounts)).dump())
+        for name, accounts in familiar.items()
+    }
+    return replace(ScopeUse.of(scope, value, NOW - 60, by_protocol, NOW - 7200), source=source)
+
+
+def test_a_draft_says_whom_it_touches_and_when_that_was_counted(service: Service) -> None:
+    """Of all partitions, over the protocols that it cuts; zero where nobody came from there; nothing where nobody counts."""
+    doctor = "doctor@example.org"
+    service.book.take(use_of("country", "BR", 0, 30, imap=[doctor, "anne"], http=["carl"]))
+    service.book.take(use_of("country", "BR", 1, 30, imap=["bob", "anne"]))
+    draft = service.ask("POST", "drafts", COUNTRY).json()
+    impact = draft["decision"]["impact"]
+    assert (impact["attack_attempts"], impact["attack_accounts"]) == (180, 30)
+    assert impact["legit_accounts"] == {"estimate": 4, "low": 4, "high": 4}
+    assert (impact["by_group"], impact["by_protocol"]) == ({"health": 1}, {"http": 1, "imap": 3})
+    assert (draft["counted_ts"], draft["counted_since"]) == (NOW - 60, NOW - 7200)
+    over_http = service.ask("POST", "drafts", COUNTRY | {"protocols": ["http"]}).json()["decision"]["impact"]
+    assert (over_http["legit_accounts"]["high"], over_http["by_group"], over_http["by_protocol"]) == (1, {}, {"http": 1})
+    unused = COUNTRY | {"value": "KP"}
+    assert service.ask("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"] is None
+    service.book.take(use_of("protocol", "imap", 0, 0, imap=["anne"]))
+    assert service.ask("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"]["estimate"] == 0
 
 
 def test_a_decision_is_ordered_whole(service: Service) -> None:

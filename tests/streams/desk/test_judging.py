@@ -12,6 +12,7 @@ import pytest
 from models.errors import CribleError
 from models.feedback import Judgement
 from models.policy import Policy
+from streams.desk.admission import Admission
 from streams.desk.judging import judging_routes
 from streams.serve import create_app
 from streams.settings import ApiKey
@@ -33,8 +34,8 @@ class Service:
     def __init__(self) -> None:
         self.kept: list[Judgement] = []
         self.failure: CribleError | None = None
-        common = (DecisionStore(Policy.default()), KEYS, lambda: T0, lambda: True)
-        self.app = create_app(*common, more_routes=judging_routes(KEYS, lambda: T0, self._keep))
+        admission = Admission(DecisionStore(Policy.default()), KEYS, lambda: T0, lambda: True)
+        self.app = create_app(*admission, more_routes=judging_routes(admission, self._keep))
 
     def judge(self, key: str = "ops", **body: Any) -> httpx.Response:
         async def send() -> httpx.Response:
