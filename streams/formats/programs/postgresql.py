@@ -13,7 +13,7 @@ _ADDRESS: Final = rf"(?P<remote>{ADDRESS})(?:\(\d+\))?"
 _PREFIXES: Final = (
     rf"{_ADDRESS} (?P<time>\d{{4}}-\d\d-\d\d [\d:.]{{8,15}}(?: UTC| GMT)?) "
     r"(?>.*?(?=(?:FATAL|LOG):  ))",
-    rf"(?:\[\d+\] )?{_ADDRESS}[ :](?>.*?(?=(?:FATAL|LOG):  ))",
+    rf"(?:\[\d+\] )?{_ADDRESS}[ :](?!:)(?>.*?(?=(?:FATAL|LOG):  ))",
     rf"\[\d+\]: \[\d+-1\] (?>.*?[ ,]client=){_ADDRESS} ",
 )
 _OUTCOMES: Final[tuple[tuple[str, dict[str, object]], ...]] = (
