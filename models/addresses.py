@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from models.memo import Memo
 
-__all__ = ["Proxies", "Source", "host_of", "locate", "normalise"]
+__all__ = ["Proxies", "Source", "host_of", "locate", "located", "normalise"]
 
 _REMEMBERED: Final = 1 << 17
 #: Longest address with a zone that is taken; an interface name has at most 15 characters on Linux.
@@ -71,7 +71,7 @@ def locate(remote: str) -> Source:
     >>> locate("::ffff:192.0.2.7").address
     '192.0.2.7'
     """
-    return _located[remote]
+    return located[remote]
 
 
 def _locate(remote: str) -> Source:
@@ -86,7 +86,8 @@ def _locate(remote: str) -> Source:
 
 
 _normalised: Final = Memo(_normalise, _REMEMBERED)
-_located: Final = Memo(_locate, _REMEMBERED)
+#: ``located[remote]`` is ``locate(remote)`` without a call, for each attempt.
+located: Final = Memo(_locate, _REMEMBERED)
 
 
 def host_of(hop: str) -> str:

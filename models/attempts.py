@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from models.accounts import AccountDirectory
-from models.addresses import locate
+from models.addresses import located
 from models.events import ADDRESS_UNKNOWN, AuthEvent, device_of
 from models.geo import UNKNOWN, Geo
 from models.ids import hash32, stable_id
@@ -96,7 +96,7 @@ class Resolver:
 
     def attempt(self, event: AuthEvent) -> Attempt:
         """The attempt behind ``event``, whose fields have been validated."""
-        address, network = locate(event.remote)
+        address, network = located[event.remote]
         account = self._account_of(event)
         country, asn, latitude, longitude = self._place_of(event)
         if event.attrs is not None and event.attrs.get(ADDRESS_UNKNOWN):

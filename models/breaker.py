@@ -1,9 +1,10 @@
 """The budget on customers, and the breaker that opens when it is spent (design section 5).
 
 Every decision may be small and their sum still be a disaster: a geo file that is wrong, an attacker who plays with our rules. So
-what counts is the union of the legitimate accounts that all enforced decisions touch, at the high end of what is known, within an
-hour and within a day, overall and by group. Over it the breaker opens: nothing new is enforced, what the last ten minutes brought
-goes back to shadow, and a person has to close it. What was decided before that has been seen by then, and counts no more.
+what counts is the union of the legitimate accounts that all enforced decisions and verdicts touch, at the high end of what is
+known, within an hour and within a day, overall and by group. Over it the breaker opens: nothing new is enforced, what the last ten
+minutes brought goes back to shadow, there are no verdicts, and a person has to close it. What was decided before that has been seen
+by then, and counts no more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from models.accounts import Groups
 from models.policy import Budget, Limits
+from models.refused import RefusedBook
 from models.usage import Distinct, Exact, Users
 
 __all__ = ["BREAKER_KEY", "SCHEMA", "SHADOWED_S", "Breaker", "Spending", "Touch", "touch_of"]
@@ -36,9 +38,9 @@ _WINDOWS: Final[tuple[tuple[str, int, Callable[[Limits], int]], ...]] = (
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Open since ``opened`` because of ``decision_id`` and ``reason``, or closed; times are UTC seconds.
+    """Open since ``opened`` because of ``decision_id``, or ``verdicts``, and ``reason``, or closed; times are UTC seconds.
 
-    Decisions that start before ``counts_from`` do not count.
+    Decisions and verdicts that start before ``counts_from`` do not count.
     """
 
     counts_from: float = 0.0
@@ -76,10 +78,10 @@ def touch_of(start: float, end: float, account: str | None, users: Users | None,
 
 
 class Spending:
-    """Whom the enforced decisions touch, against the budget.
+    """Whom the enforced decisions touch, and whom verdicts refuse, against the budget.
 
     Args:
-        budget: The policy's.
+        budget: The policy's; may be replaced.
         groups: Which groups an account belongs to.
 
     >>> spent = Spending(Budget(hour=1, day=2), Groups())
@@ -89,8 +91,9 @@ class Spending:
     """
 
     def __init__(self, budget: Budget, groups: Groups) -> None:
-        self._budget, self._groups = budget, groups
+        self.budget, self._groups = budget, groups
         self._touches: dict[str, Touch] = {}
+        self.refused = RefusedBook()
 
     def put(self, decision_id: str, touch: Touch) -> None:
         """Take the newest state of a decision."""
@@ -104,24 +107,27 @@ class Spending:
         self._touches.pop(decision_id, None)
 
     def over(self, now: float, counts_from: float) -> str | None:
-        """How the budget is exceeded at ``now`` by decisions that start after ``counts_from``; ``None`` where it is not."""
+        """How the budget is exceeded at ``now`` by what starts after ``counts_from``; ``None`` where it is not."""
+        self.refused.keep(now - _DAY_S, counts_from)
         self._touches = {known: touch for known, touch in self._touches.items() if touch.end > now - _DAY_S}
         for text, length_s, allowed in _WINDOWS:
             touches = [touch for touch in self._touches.values() if touch.end > now - length_s and touch.start >= counts_from]
-            for group, limits in (("", self._budget), *self._budget.by_group.items()):
-                accounts = self._accounts(touches, group)
+            for group, limits in (("", self.budget), *self.budget.by_group.items()):
+                accounts = self._accounts(touches, now - length_s, group, allowed(limits))
                 if accounts > allowed(limits):
                     whose = f" of the group {group}" if group else ""
                     return f"{accounts:,} accounts{whose} within {text}, {allowed(limits):,} allowed"
         return None
 
-    def _accounts(self, touches: Sequence[Touch], group: str) -> int:
-        """How many accounts may be touched at most; those of a group where one is named."""
+    def _accounts(self, touches: Sequence[Touch], since: float, group: str, allowed: int) -> int:
+        """How many accounts may be touched at most, or any number that is allowed; those of a group where one is named."""
         names = frozenset[str]().union(*(touch.names for touch in touches))
         if group:
             members = sum(group in self._groups.of(account) for account in names)
-            return members + _most(touch.others_by_group.get(group) for touch in touches)
-        return len(names) + _most(touch.others for touch in touches) + sum(touch.more for touch in touches)
+            decided = members + _most(touch.others_by_group.get(group) for touch in touches)
+        else:
+            decided = len(names) + _most(touch.others for touch in touches) + sum(touch.more for touch in touches)
+        return decided + self.refused.at_most(since, group, names, max(0, allowed - decided))
 
 
 def _most(counted: Iterable[Distinct | None]) -> int:

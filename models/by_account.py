@@ -27,12 +27,12 @@ from models.addresses import locate
 from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
-from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, REFUSED, TODAY, carried_by, is_newcomer, is_stranger
+from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, NOT_TOLD, REFUSED, TODAY, carried_by, fits_owner
 from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32
-from models.profiles import Profile, network_number, protocol_bit
+from models.profiles import Profile, device_number, network_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
@@ -191,13 +191,12 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     def _fold(self, item: Attempt | AccountChange, offset: int, outputs: Outputs) -> None:
         if isinstance(item, AccountChange):
             self._change(item, outputs)
+        elif item.policy_reject:
+            self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
         else:
             self._attempt(item, offset, outputs)
 
     def _attempt(self, attempt: Attempt, offset: int, outputs: Outputs) -> None:
-        if attempt.policy_reject:
-            self._count_in_pulse(self.peek(attempt.account) or AccountRow(), attempt, offset, outputs)
-            return
         row = self.hot.get(attempt.account) or self.row(attempt.account)
         if attempt.ts > row.newest_ts:
             row.newest_ts = attempt.ts
@@ -209,7 +208,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
             if row.tokens:
-                row.tokens.pop(hash32(attempt.device), None)
+                row.tokens.pop(device_number(attempt.device), None)
             if _learn(row, attempt):
                 outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
@@ -254,7 +253,10 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     # -- counting ----------------------------------------------------------------------------------------------------
 
     def _count_in_pulse(self, row: AccountRow, attempt: Attempt, offset: int, outputs: Outputs) -> None:
-        """Count an attempt for the service-wide stage, and pass on what does not look like the owner's."""
+        """Count an attempt for the service-wide stage, and pass on what does not look like the owner's.
+
+        Of what does, only its outcome matters there.
+        """
         second = int(attempt.ts)
         pulse = self.pulse
         if second // _PULSE_SLOT_S > pulse.second // _PULSE_SLOT_S or self.pulse_attempts >= _PULSE_LARGE:
@@ -264,14 +266,17 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             pulse = self.pulse = Pulse(max(second, pulse.second), {})
             self.pulse_attempts = 0
         self.pulse_attempts += 1
-        known, carried = familiarity(row, attempt), carried_by(attempt)
+        known = familiarity(row, attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
-        if not known & NETWORK and outcome != REFUSED and (is_stranger(known) or is_newcomer(known)):
-            outputs.strangers.append((attempt, known))
-            if outcome in _RIGHT_PASSWORD and attempt.network not in row.networks:
-                pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
-        if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
-            known |= FIRST
+        carried = NOT_TOLD
+        if not fits_owner(known):
+            carried = carried_by(attempt)
+            if outcome != REFUSED:
+                outputs.strangers.append((attempt, known))
+                if outcome in _RIGHT_PASSWORD and attempt.network not in row.networks:
+                    pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
+            if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
+                known |= FIRST
         seen_as = (*carried, outcome, known)
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
 
@@ -373,7 +378,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         return [self._alert("stale_password", "low", row, attempt, subject, hour, [reason], window, cold=cold)]
 
     def _judge_token(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
-        second, device = int(attempt.ts), hash32(attempt.device)
+        second, device = int(attempt.ts), device_number(attempt.device)
         habit = row.devices.get(device)
         if not attempt.device or habit is None or habit.first_day >= second // _DAY_S:
             return []  # anybody can send a token that is none
@@ -492,17 +497,20 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     here = row.networks.get(attempt.network)
     if here is not None and here.first_day < today:
         return HISTORY | NETWORK
-    device = row.devices.get(hash32(attempt.device))
+    device = row.devices.get(device_number(attempt.device))
     since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
     countries = row.countries
-    if not countries or not any(habit.first_day < today for habit in countries.values()):
+    for habit in countries.values():
+        if habit.first_day < today:
+            break
+    else:
         return since_today
     if not attempt.address:  # behind a proxy of ours nobody is a stranger
         return HISTORY | NETWORK
     known = HISTORY | since_today
-    if (habit := row.asns.get(attempt.asn)) is not None and habit.first_day < today:
+    if (asn := row.asns.get(attempt.asn)) is not None and asn.first_day < today:
         known |= ASN
-    if (habit := countries.get(attempt.country)) is not None and habit.first_day < today:
+    if (country := countries.get(attempt.country)) is not None and country.first_day < today:
         known |= COUNTRY
     if device is not None and device.first_day < today:
         known |= DEVICE
@@ -560,7 +568,7 @@ def _is_familiar(row: AccountRow, attempt: Attempt) -> bool:
     """Whether the account knew the network before today, and the device too if it is told: who got in today earns nothing by it."""
     if not familiarity(row, attempt) & NETWORK:
         return False
-    device = row.devices.get(hash32(attempt.device))
+    device = row.devices.get(device_number(attempt.device))
     return not attempt.device or (device is not None and device.first_day < int(attempt.ts) // _DAY_S)
 
 
@@ -570,7 +578,7 @@ def _addresses(count: int) -> str:
 
 def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """Why a success is perhaps not its owner's; none from a network, or an access provider and a device, that the owner uses."""
-    knows_asn, knows_device = attempt.asn in row.asns, hash32(attempt.device) in row.devices
+    knows_asn, knows_device = attempt.asn in row.asns, device_number(attempt.device) in row.devices
     if attempt.network in row.networks or (knows_asn and knows_device):
         return []
     reasons = []
@@ -587,7 +595,7 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
 
 def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """A new network and device right after guessing."""
-    if hash32(attempt.device) in row.devices and attempt.asn in row.asns:
+    if device_number(attempt.device) in row.devices and attempt.asn in row.asns:
         return []
     guesses = count_distinct([cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S])
     if guesses < _TAKEOVER_GUESSES:
@@ -641,12 +649,13 @@ def _learn(row: AccountRow, attempt: Attempt) -> bool:
     """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
         return False
-    ts, network, device, last = attempt.ts, attempt.network, hash32(attempt.device), row.last_success
+    ts, network, device, last = attempt.ts, attempt.network, device_number(attempt.device), row.last_success
     day = int(ts) // _DAY_S
     is_new = not row.protocols & (bit := protocol_bit(attempt.protocol))
     row.protocols |= bit
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
-        last.ts = max(last.ts, ts)
+        if ts > last.ts:
+            last.ts = ts
         return is_new
     is_new |= _practise(row.countries, attempt.country, day)
     if attempt.asn:
@@ -690,7 +699,7 @@ def _features(row: AccountRow, attempt: Attempt) -> list[float | None]:
         float(attempt.network not in row.networks),
         float(attempt.asn not in row.asns) if attempt.asn else None,
         float(attempt.country not in row.countries) if attempt.country else None,
-        float(hash32(attempt.device) not in row.devices) if attempt.device else None,
+        float(device_number(attempt.device) not in row.devices) if attempt.device else None,
         log1p(max(attempt.ts - last.ts, 0.0) / HOUR_S) if last else 0.0,
         log1p(count_distinct([cell.guesses for cell in window])),
         log1p(count_distinct([cell.addresses for cell in window])),

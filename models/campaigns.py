@@ -30,12 +30,14 @@ __all__ = [
     "FIRST",
     "HISTORY",
     "NETWORK",
+    "NOT_TOLD",
     "REFUSED",
     "TODAY",
     "Campaign",
     "Carried",
     "Mix",
     "carried_by",
+    "fits_owner",
     "is_newcomer",
     "is_stranger",
 ]
@@ -48,6 +50,8 @@ REFUSED: Final = -1
 #: What an attempt carries, as it is counted service-wide.
 Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
+#: Where it does not matter.
+NOT_TOLD: Final[Carried] = ("", "", 0, "")
 #: What of it can be new to an account.
 NOVELTY: Final = COUNTRY | ASN | DEVICE
 #: A client can name itself at length, and what is kept of all clients has to fit into one record.
@@ -62,7 +66,7 @@ _UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
 _PLACES: Final = (10.0, 50.0)
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
-_HIT_SHARE: Final = 0.01
+HIT_SHARE: Final = 0.01
 #: Fewer than this a minute are not told from none.
 _SMALLEST_RATE: Final = 1e-3
 
@@ -81,6 +85,19 @@ def is_stranger(known: int) -> bool:
     (True, False, False, False)
     """
     return bool(known & HISTORY) and not known & (NETWORK | TODAY) and known & (ASN | DEVICE) != ASN | DEVICE
+
+
+def fits_owner(known: int) -> bool:
+    """Whether an attempt is neither a stranger's nor a newcomer's.
+
+    >>> fits_owner(HISTORY | NETWORK), fits_owner(HISTORY | ASN), fits_owner(0)
+    (True, False, False)
+    """
+    return _FITS_OWNER[known]
+
+
+#: By all that an account can know: it is asked for each attempt.
+_FITS_OWNER: Final = tuple(not is_stranger(known) and not is_newcomer(known) for known in range(2 * TODAY))
 
 
 def carried_by(attempt: Attempt) -> Carried:
@@ -198,7 +215,7 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
     def log_odds(self, carried: Carried, known: int) -> float:
         """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
         owners = self.newcomers if is_newcomer(known) else self.strangers
-        hits_per_min = _HIT_SHARE * self.tries_per_min
+        hits_per_min = HIT_SHARE * self.tries_per_min
         owners_per_min = owners.total / max(self.quiet_minutes, 1.0)
         odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
         return odds + self.failing.log_share(carried, known) - owners.log_share(carried, known)

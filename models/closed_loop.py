@@ -17,6 +17,7 @@ from models.events import AuthEvent
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
+from models.verdict_budget import VerdictBudget
 from models.verdicts import DELAY_S, Verdict
 
 __all__ = ["ClosedLoop"]
@@ -57,6 +58,7 @@ class ClosedLoop:
         self.pipeline, self.ledger = pipeline, Ledger(policy, groups, profiles=pipeline.profile, usage=pipeline.usage.users)
         self._index, self._on_alert = DecisionIndex(policy), on_alert
         self._delay_s = min(policy.enforce_delay_s, DELAY_S)
+        self._budget = VerdictBudget(self.ledger)
         self._waiting: list[AuthEvent] = []
         self.verdicts: list[Verdict] = []
 
@@ -73,9 +75,11 @@ class ClosedLoop:
         if self._index.refusing(attempt) is not None:
             return True
         verdict = self.pipeline.verdict(attempt)
-        if verdict is None:
+        if verdict is None or not self._budget.stands(verdict.ts):
             return False
         self.verdicts.append(verdict)
+        for decision in self._budget.count(verdict):
+            self._index.put(decision)
         return verdict.action == "refuse"
 
     def take_verdicts(self) -> list[Verdict]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from heapq import heappop, heappush
 from math import ceil, floor, sqrt
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, Literal
@@ -21,12 +20,15 @@ import msgspec
 from models.accounts import Groups
 from models.addresses import locate
 from models.alerts import KINDS, Alert, Kind
+from models.applied_policy import AppliedPolicy
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
+from models.ends import Ends
 from models.ids import hash32, stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
 from models.profiles import Profile, network_of_number
+from models.refused import Refused
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
 from models.usage import Distinct, Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
@@ -85,6 +87,8 @@ GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
 
 #: Who lifts what goes back to shadow.
 _BREAKER: Final = "breaker"
+#: What opened it where no decision did.
+_VERDICTS: Final = "verdicts"
 
 Type = Literal["ban", "guard", "tarpit", "challenge", "reset_password", "end_sessions", "notify"]
 #: What refuses an attempt; the other types say something or slow it down.
@@ -302,6 +306,7 @@ class Ledger:
 
     Attributes:
         breaker: Open where the policy's budget is spent; kept by the caller, with the decisions.
+        applied: Who put the policy in force that it goes by; ``None`` where it is still the first. Kept by the caller too.
     """
 
     def __init__(
@@ -315,19 +320,25 @@ class Ledger:
         self.policy, self.groups, self.profiles, self.spared = policy, groups, profiles, spared
         self.usage = usage
         self.breaker = Breaker()
+        self.applied: AppliedPolicy | None = None
         self._spending = Spending(policy.budget, groups)
         self.not_made = 0  # decisions that did not fit in
         self._decisions: dict[str, Decision] = {}
         self._latest: dict[tuple[str, ...], str] = {}  # (origin, scenario, type, scope, value) -> decision_id
         self._pairs: dict[str, set[str]] = {}  # account -> ids of its account_ip decisions
         self._applied: Counter[str] = Counter()  # alert_id -> decisions that name it
-        self._ends: list[tuple[float, str]] = []  # heap; entries of changed decisions are skipped
+        self._ends = Ends()
 
     def __len__(self) -> int:
         return len(self._decisions)
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self._decisions.values())
+
+    def go_by(self, applied: AppliedPolicy) -> None:
+        """Decide by another policy from the next alert on; what has been decided stays as it is."""
+        self.applied, self.policy = applied, applied.policy
+        self._spending.budget = applied.policy.budget
 
     def active(self, now: float) -> list[Decision]:
         """The decisions, of any mode, that have not ended at ``now``."""
@@ -374,7 +385,7 @@ class Ledger:
             if latest is None or latest.end <= decision.end:
                 self._latest[_slot(decision)] = decision_id
             self._applied.update(decision.alert_ids)
-            heappush(self._ends, (decision.end, decision_id))
+            self._ends.put(decision_id, decision.end)
             if decision.scope == "account_ip":
                 self._pairs.setdefault(split_value(decision.value)[1], set()).add(decision_id)
             self._spend(decision)
@@ -384,16 +395,13 @@ class Ledger:
     def expired(self, now: float) -> list[str]:
         """The ids whose records become tombstones at ``now``; the ledger forgets them."""
         gone: list[str] = []
-        while self._ends:
-            end, identifier = self._ends[0]
-            decision = self._decisions.get(identifier)
-            if decision is not None and decision.end == end:
-                make_room = len(self) >= MAX_DECISIONS and end <= now
-                if end + KEEP_S > now and not make_room:
-                    break
-                self.load(identifier, None)
-                gone.append(identifier)
-            heappop(self._ends)
+        while (first := self._ends.first()) is not None:
+            end, identifier = first
+            make_room = len(self) >= MAX_DECISIONS and end <= now
+            if end + KEEP_S > now and not make_room:
+                break
+            self.load(identifier, None)
+            gone.append(identifier)
         return gone
 
     def _spend(self, decision: Decision) -> None:
@@ -411,6 +419,7 @@ class Ledger:
 
     def _forget(self, decision: Decision) -> None:
         self._spending.remove(decision.decision_id)
+        self._ends.remove(decision.decision_id)
         if self._latest.get(_slot(decision)) == decision.decision_id:
             del self._latest[_slot(decision)]
         if decision.scope == "account_ip":
@@ -529,7 +538,7 @@ class Ledger:
         hit_groups = {group for group, accounts in draft.impact.by_group.items() if accounts}
         if draft.scope not in PAIR_SCOPES and not hit_groups.isdisjoint(self.policy.protected_groups):
             return "proposed"
-        return self.policy.mode(alert.kind, draft.scope)
+        return self.policy.mode(alert.kind, draft.scope, draft.value)
 
     def _decide(self, draft: _Draft, alert: Alert, now: float, *, stale: bool) -> list[Decision]:
         """Extend what already holds, or put a new decision in its place."""
@@ -558,10 +567,20 @@ class Ledger:
         """Open the breaker if ``decision`` spends more than there is: what the last ten minutes brought goes to shadow."""
         if self.breaker.opened is not None or decision.mode != "enforce" or decision.type not in REFUSING:
             return []
+        return self._open_if_over(decision.decision_id, now)
+
+    def count_refused(self, told: Mapping[str, Refused | None], now: float) -> list[Decision]:
+        """Count whom verdicts have refused, by the keys of the gates' records; what changes where that opens the breaker."""
+        for key, refused in told.items():
+            self._spending.refused.put(key, refused)
+        return self._open_if_over(_VERDICTS, now) if self.breaker.opened is None else []
+
+    def _open_if_over(self, cause: str, now: float) -> list[Decision]:
+        """Open the breaker because of a decision's id, or of verdicts, if more is spent than there is."""
         reason = self._spending.over(now, self.breaker.counts_from)
         if reason is None:
             return []
-        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=decision.decision_id, reason=reason)
+        self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=cause, reason=reason)
         since = now - SHADOWED_S + self.policy.enforce_delay_s
         lately = [
             each

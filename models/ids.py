@@ -43,7 +43,10 @@ def hash32(text: str) -> int:
     Not cryptographic: 32 bits can be made to collide whatever the function, and what is hashed here is an account, an address
     or a keyed password hash, which an attacker does not choose freely.
     """
-    return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & 0xFFFFFFFF
+    try:
+        return xxh3_64_intdigest(text.encode()) & 0xFFFFFFFF
+    except UnicodeEncodeError:  # half of a surrogate pair, from a JSON escape
+        return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & 0xFFFFFFFF
 
 
 def hash64(text: str) -> int:

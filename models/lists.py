@@ -7,7 +7,7 @@ reads whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -18,14 +18,14 @@ from models.decisions import enclosing, join_value, parts_of
 from models.ids import reference, stable_id
 from models.policy import Scope, network_of
 
-__all__ = ["LIST_PREFIX", "MAX_ENTRIES", "SCHEMA", "ListEntry", "ListName", "Lists", "key_of", "listed_address"]
+__all__ = ["LIST_PREFIX", "MAX_ENTRIES", "SCHEMA", "ListEntry", "ListName", "Lists", "has_room", "key_of", "listed_address"]
 
 SCHEMA: Final = "list-entry/1"
 #: Begins the keys of entries on ``auth.control``.
 LIST_PREFIX: Final = "list/"
 #: Of each list.
 MAX_ENTRIES: Final = 10_000
-#: Of both, with as many again that have ended and are not removed yet; beyond it entries are not taken.
+#: Of both, with as many again that have ended and are not removed yet; beyond it entries are not taken (:func:`has_room`).
 _MAX_HELD: Final = 4 * MAX_ENTRIES
 
 #: Prefix lengths from which on a network is one address, as attempts are counted.
@@ -94,6 +94,19 @@ def listed_address(text: str) -> str:
     network = network_of(text)
     is_one = network.prefixlen >= _ONE_ADDRESS[network.version]
     return locate(text.partition("/")[0]).address if is_one else str(network)
+
+
+def has_room(entry: ListEntry, held: Collection[ListEntry], now: float) -> bool:
+    """Whether ``entry`` is taken beside the ``held`` ones of both lists, of which some may have ended by ``now`` (UTC seconds).
+
+    >>> entry = ListEntry(list="allow", account="a@example.org", ts=0, until=60, reason="", by="anne")
+    >>> has_room(entry, [], now=0)
+    True
+    """
+    if any(each.key == entry.key for each in held):  # it takes its place
+        return True
+    in_force = sum(each.list == entry.list and now < each.until for each in held)
+    return in_force < MAX_ENTRIES and len(held) < _MAX_HELD
 
 
 class Lists:

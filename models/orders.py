@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from models import applied_policy
+from models.applied_policy import POLICY_KEY, AppliedPolicy, PolicyChange, policy_hash
 from models.by_hand import objection
 from models.decisions import MAX_DECISIONS, Decision, Ledger
 from models.ids import stable_id
@@ -27,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Lift the decision ``decision_id``, or all of ``campaign_id`` that hold; make ``decision``, with its ``reopening`` where it is a
     wide one; take a ``step`` of a re-opening; note how long the servers behind take, ``latency_ms``; close
-    the ``breaker``.
+    the ``breaker``; put a ``policy`` in force.
 
     Raises:
         ValueError: It asks for none of that, or for several.
@@ -47,9 +49,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: Step | None = None
     latency_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     breaker: Literal["close"] | None = None
+    policy: PolicyChange | None = None
 
     def __post_init__(self) -> None:
-        asked = (self.decision_id, self.campaign_id, self.decision, self.step, self.latency_ms, self.breaker)
+        asked = (self.decision_id, self.campaign_id, self.decision, self.step, self.latency_ms, self.breaker, self.policy)
         if len(asked) - asked.count(None) != 1:
             raise ValueError("an order asks for one thing")
 
@@ -69,7 +72,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
-    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered.
+    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered. Where a policy
+    was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``. An analyst's judgement, ``true_positive`` or
+    ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
     """
 
     ts: float
@@ -87,10 +92,9 @@ def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) 
         reopenings.note_latency(order.latency_ms, now)
         return [], []
     if order.step is not None:
-        try:
-            return [], note_moves([reopenings.step(order.step, order.by, order.reason, now)], now)
-        except ValueError as error:
-            return [], [_refusal(order, order.step.decision_id, str(error), now)]
+        return [], [_take_step(order, order.step, reopenings, now)]
+    if order.policy is not None:
+        return [], [_put_in_force(order, order.policy, ledger, now)]
     if order.breaker is not None:  # noted on the decision that opened it
         closed = ledger.close_breaker(now)
         return [], [Audit(ts=now, decision_id=closed.decision_id, action="close_breaker", by=order.by, reason=order.reason)]
@@ -126,6 +130,27 @@ def _make(
     if order.reopening is not None:
         reopenings.begin(order.reopening)
     return [decision], [Audit(ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason)]
+
+
+def _take_step(order: Order, step: Step, reopenings: Reopenings, now: float) -> Audit:
+    try:
+        (note,) = note_moves([reopenings.step(step, order.by, order.reason, now)], now)
+    except ValueError as error:
+        return _refusal(order, step.decision_id, str(error), now)
+    return note
+
+
+def _put_in_force(order: Order, change: PolicyChange, ledger: Ledger, now: float) -> Audit:
+    """Let ``ledger`` go by another policy, unless something speaks against it."""
+    try:
+        hashed, why = policy_hash(change.policy), applied_policy.objection(change, ledger.applied, ledger.policy)
+    except ValueError as error:
+        hashed, why = "", str(error)
+    if why is not None:
+        return _refusal(order, POLICY_KEY, why, now)
+    ledger.go_by(AppliedPolicy(ts=now, by=order.by, reason=order.reason, policy=change.policy, hash=hashed))
+    said = f"{change.policy.version} ({hashed}): {order.reason}"
+    return Audit(ts=now, decision_id=POLICY_KEY, action="apply", by=order.by, reason=said)
 
 
 def _refusal(order: Order, decision_id: str, why: str, now: float) -> Audit:

@@ -1,4 +1,4 @@
-"""What the operator lets the service decide by itself: a TOML file, read once and never guessed at.
+"""What the operator lets the service decide by itself: a TOML file, never guessed at, or what was put in force in its place.
 
 Without a file every decision is ``shadow``: written down, never served (contract section 4). Whatever the file says, the
 addresses of :data:`NEVER_BLOCK` and ranges wider than :data:`WIDEST_PREFIX` are never blocked.
@@ -6,6 +6,7 @@ addresses of :data:`NEVER_BLOCK` and ranges wider than :data:`WIDEST_PREFIX` are
 
 from __future__ import annotations
 
+import hmac
 from bisect import bisect_right
 from functools import lru_cache
 from importlib.resources import files
@@ -60,6 +61,8 @@ WIDEST_PREFIX: Final = {4: 16, 6: 32}
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_ALL: Final = 100
+Percent = Annotated[int, msgspec.Meta(ge=0, le=_ALL)]
 
 
 def _means(text: str) -> msgspec.Meta:
@@ -67,10 +70,37 @@ def _means(text: str) -> msgspec.Meta:
 
 
 class Enforce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A decision is enforced where both its alert kind and its scope are named; empty enforces nothing."""
+    """A decision is enforced where both its alert kind and its scope are named; empty enforces nothing.
+
+    Where ``share_percent`` names the two, only on that share of the values: the others stay in shadow. A hash of the value, keyed
+    with ``share_key``, says which: the same address stays in or out, and a greater share has the same and more.
+    """
 
     kinds: frozenset[Kind] = frozenset()
     scopes: frozenset[Scope] = frozenset()
+    share_percent: Annotated[
+        dict[Kind, dict[Scope, Percent]], _means("On what part of the values, by alert kind and scope; 100 where nothing is said.")
+    ] = {}
+    share_key: Annotated[
+        str, msgspec.Meta(max_length=64, description="Own to the site, so that nobody else can tell who is in a share.")
+    ] = ""
+
+    def share(self, kind: Kind, scope: Scope) -> int:
+        """On what percent of the values decisions of ``kind`` on ``scope`` are enforced.
+
+        >>> enforce = Enforce(kinds={"login_flood"}, scopes={"ip", "range"}, share_percent={"login_flood": {"ip": 10}})
+        >>> [enforce.share(kind, scope) for kind in ("login_flood", "brute_force") for scope in ("ip", "range")]
+        [10, 100, 0, 0]
+        """
+        return self.share_percent.get(kind, {}).get(scope, _ALL) if kind in self.kinds and scope in self.scopes else 0
+
+    def has_in_share(self, kind: Kind, scope: Scope, value: str) -> bool:
+        """Whether ``value`` is in the share of ``kind`` on ``scope``, where the two are named."""
+        share = self.share_percent.get(kind, {}).get(scope, _ALL)
+        if share in {0, _ALL}:
+            return share == _ALL
+        drawn = hmac.digest(self.share_key.encode(), value.encode("utf-8", "surrogatepass"), "sha256")
+        return int.from_bytes(drawn[:8]) * _ALL < share << 64
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +125,7 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many legitimate accounts all enforced decisions together may touch, at the high end of what is known."""
+    """How many legitimate accounts all enforced decisions and verdicts together may touch, at the high end of what is known."""
 
     hour: NotNegative
     day: NotNegative
@@ -112,13 +142,15 @@ class Budget(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of deciding; what each field means is said with it, and in the JSON Schema beside the example for operators.
 
-    >>> Policy.default().mode("brute_force", "account_ip")
+    >>> Policy.default().mode("login_flood", "ip", "192.0.2.7")
     'shadow'
-    >>> Policy.enforcing().mode("brute_force", "account_ip")
+    >>> Policy.enforcing().mode("login_flood", "ip", "192.0.2.7")
     'enforce'
     """
 
-    version: Annotated[str, _means("Names the policy in every decision: change it with the file.")]
+    version: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=128, description="Names the policy in every decision: change it with the file.")
+    ]
     enforce: Annotated[Enforce, _means("What is enforced; everything else is decided in shadow.")] = Enforce()
     enforce_delay_s: Annotated[
         int, msgspec.Meta(ge=0, description="From alert to start of a decision: what a polling bouncer needs to fetch it.")
@@ -141,7 +173,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int, msgspec.Meta(ge=1, description="An alert that is older when it is processed only proposes.")
     ] = 300
     budget: Annotated[
-        Budget, _means("Legitimate accounts that all enforced decisions together may touch; over it the breaker opens.")
+        Budget,
+        _means("Legitimate accounts that all enforced decisions and verdicts together may touch; over it the breaker opens."),
     ] = Budget()
     reopening: Annotated[Ramp, _means("How what a person cut widely is opened again.")] = Ramp()
     verdict_protocols: Annotated[
@@ -215,9 +248,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 field["default"].sort()  # of sets
         return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
-    def mode(self, kind: Kind, scope: Scope) -> Mode:
-        """How far a decision of ``kind`` on ``scope`` may go by itself."""
-        return "enforce" if kind in self.enforce.kinds and scope in self.enforce.scopes else "shadow"
+    def mode(self, kind: Kind, scope: Scope, value: str) -> Mode:
+        """How far a decision of ``kind`` on a scope's value may go by itself."""
+        enforce = self.enforce
+        named = kind in enforce.kinds and scope in enforce.scopes
+        return "enforce" if named and enforce.has_in_share(kind, scope, value) else "shadow"
 
     def duration(self, kind: Kind, scope: Scope) -> int:
         """Seconds that a decision of ``kind`` on ``scope`` holds, before jitter."""

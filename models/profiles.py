@@ -17,11 +17,13 @@ import msgspec
 from models.attempts import Attempt
 from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY
 from models.ids import hash32, hash64
+from models.memo import Memo
 
 __all__ = [
     "SCHEMA",
     "Profile",
     "Profiles",
+    "device_number",
     "encode_profile",
     "familiarity_of",
     "network_number",
@@ -40,6 +42,8 @@ _BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
 _MAX_BYTES: Final = 512
 #: Thirty accounts in each where there are a million of them; in more and shorter arrays half as much again is lost between them.
 _BUCKETS: Final = 1 << 15
+#: Far fewer programs than people are in use.
+_REMEMBERED: Final = 1 << 14
 #: Before each profile: hash of its account, and its length.
 _HEAD: Final = Struct("<QH")
 
@@ -84,6 +88,18 @@ def network_number(network: str) -> int:
     return int.from_bytes(packed)
 
 
+def device_number(device: str) -> int:
+    """A device as a number.
+
+    >>> device_number("ua:Thunderbird") == device_number("ua:K-9"), 0 <= device_number("") < 2**32
+    (False, True)
+    """
+    return _numbers[device]
+
+
+_numbers: Final = Memo(hash32, _REMEMBERED)
+
+
 def network_of_number(number: int) -> str:
     """The network that :func:`network_number` gave the number of.
 
@@ -112,7 +128,7 @@ def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
     here = profile.networks.get(network_number(attempt.network)) if attempt.network else None
     if here is not None and here < today:
         return HISTORY | NETWORK
-    device = profile.devices.get(hash32(attempt.device))
+    device = profile.devices.get(device_number(attempt.device))
     since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
     if not any(day < today for day in profile.countries.values()):
         return since_today

@@ -1,4 +1,6 @@
-"""From shadow to enforcement: what decisions of a kind and scope would have done, and what speaks against enforcing them."""
+"""From shadow to enforcement, 1, 10 and 100 % of the values: what decisions of a kind and scope would have done, and what speaks
+against enforcing more of them.
+"""
 
 from __future__ import annotations
 
@@ -7,67 +9,98 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from models.alerts import Kind
 from models.decisions import DAY_S, Decision
-from models.policy import Enforce, Policy, Scope
+from models.policy import Policy, Scope
 
-__all__ = ["LEAST_DAYS", "Pair", "Shadow", "newly_enforced", "shadow_of", "with_pair"]
+__all__ = ["LEAST_DAYS", "SHARES", "Pair", "Shadow", "next_share", "shadow_of", "with_share"]
 
 #: So long has to be known what decisions would have done: two weeks have each day of the week twice.
 LEAST_DAYS: Final = 14
+#: Percent of the values that are enforced, one after the other.
+SHARES: Final = (1, 10, 100)
+_LONGEST_NAME: Final = 64
 
 Pair = tuple[Kind, Scope]
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
-    """What decisions of ``kind`` on ``scope`` would have done since the first of them.
+    """What decisions of ``kind`` on ``scope`` would have done since the first of them, and on what share they are enforced.
 
-    ``customers`` are the legitimate accounts hit by all of them, at the high end, each decision counted by itself; ``most`` those
-    hit by the worst one. ``objections`` say what speaks against enforcing.
+    ``enforced`` are those that were, and are in no other figure. ``customers`` are the legitimate accounts hit by all of them, at
+    the high end, each decision counted by itself; ``most`` those hit by the worst one. ``objections`` say what speaks against
+    enforcing. ``share`` is percent of the values.
     """
 
     kind: Kind
     scope: Scope
+    share: int
     days: float
     decisions: int
+    enforced: int
     attempts: int
     customers: int
     most: int
     objections: list[str]
 
 
-def with_pair(enforce: Enforce, kind: Kind, scope: Scope) -> Enforce:
-    """``enforce`` with a kind and a scope more."""
-    return Enforce(kinds=enforce.kinds | {kind}, scopes=enforce.scopes | {scope})
+def next_share(share: int) -> int | None:
+    """What comes after ``share`` percent; ``None`` where everything is enforced.
 
-
-def newly_enforced(policy: Policy, kind: Kind, scope: Scope) -> list[Pair]:
-    """What is enforced once both are named: every kind named, on every scope named, is, so it may be more than this one pair.
-
-    >>> newly_enforced(Policy(version="1", enforce=Enforce(kinds={"login_flood"}, scopes={"range"})), "password_spray", "ip")
-    [('login_flood', 'ip'), ('password_spray', 'ip'), ('password_spray', 'range')]
+    >>> [next_share(share) for share in (0, 1, 5, 10, 100)]
+    [1, 10, 10, 100, None]
     """
-    wanted = with_pair(policy.enforce, kind, scope)
-    pairs = ((each_kind, each_scope) for each_kind in sorted(wanted.kinds) for each_scope in sorted(wanted.scopes))
-    return [pair for pair in pairs if policy.mode(*pair) != "enforce"]
+    return next((step for step in SHARES if step > share), None)
+
+
+def with_share(policy: Policy, kind: Kind, scope: Scope, share: int) -> Policy:
+    """``policy`` with decisions of ``kind`` on ``scope`` enforced on ``share`` percent of the values, and a version of its own.
+
+    Every kind that is named is enforced on every scope that is; what would be newly so beside the two gets a share of 0.
+
+    >>> from models.policy import Enforce
+    >>> policy = Policy(version="1", enforce=Enforce(kinds={"login_flood"}, scopes={"range"}))
+    >>> more = with_share(policy, "password_spray", "ip", 10)
+    >>> more.version, sorted(more.enforce.kinds), sorted(more.enforce.scopes)
+    ('1+password_spray.ip.10', ['login_flood', 'password_spray'], ['ip', 'range'])
+    >>> more.enforce.share_percent
+    {'login_flood': {'ip': 0}, 'password_spray': {'ip': 10, 'range': 0}}
+    """
+    old = policy.enforce
+    kinds, scopes = old.kinds | {kind}, old.scopes | {scope}
+    shares: dict[Kind, dict[Scope, int]] = {}
+    for each_kind in sorted(kinds):
+        for each_scope in sorted(scopes):
+            # Of a campaign only verdicts are enforced, and those by its kind alone.
+            named = each_kind in old.kinds and (each_scope in old.scopes or each_kind == "campaign")
+            kept = old.share_percent.get(each_kind, {}).get(each_scope, SHARES[-1]) if named else 0
+            percent = share if (each_kind, each_scope) == (kind, scope) else kept
+            if percent != SHARES[-1]:
+                shares.setdefault(each_kind, {})[each_scope] = percent
+    name = f"{policy.version.partition('+')[0][:_LONGEST_NAME]}+{kind}.{scope}.{share}"
+    return replace(policy, version=name, enforce=replace(old, kinds=kinds, scopes=scopes, share_percent=shares))
 
 
 def shadow_of(pair: Pair, decisions: Iterable[Decision], policy: Policy, now: float) -> Shadow:
     """What the shadow decisions among ``decisions`` would have done by ``now``, UTC seconds."""
     kind, scope = pair
-    meant = [each for each in decisions if each.mode == "shadow" and (each.scenario, each.scope) == pair]
+    of_pair = [each for each in decisions if (each.scenario, each.scope) == pair]
+    meant, enforced = ([each for each in of_pair if each.mode == mode] for mode in ("shadow", "enforce"))
     days = max((now - each.start for each in meant), default=0.0) / DAY_S
     known = [each.impact.legit_accounts.high for each in meant if each.impact.legit_accounts is not None]
     return Shadow(
         kind=kind,
         scope=scope,
+        share=policy.enforce.share(kind, scope),
         days=days,
         decisions=len(meant),
+        enforced=len(enforced),
         attempts=sum(each.impact.attack_attempts for each in meant),
         customers=sum(known),
         most=max(known, default=0),
-        objections=_objections(meant, days, len(meant) - len(known), policy),
+        objections=_objections(meant, days, len(meant) - len(known), policy) + _regrets(enforced),
     )
 
 
@@ -82,7 +115,18 @@ def _objections(meant: Sequence[Decision], days: float, unknown: int, policy: Po
     hit = Counter(group for each in meant for group, accounts in each.impact.by_group.items() if accounts)
     protected = sorted(policy.protected_groups & set(hit))
     found += [f"{hit[group]} would have hit the protected group {group}" for group in protected]
-    by_people = sum(each.lifted_by is not None and not each.lifted_by.startswith("alert:") for each in meant)
+    by_people = _lifted_by_others(meant)
     if by_people:
         found.append(f"{by_people} were lifted by people, who thought them wrong")
     return found
+
+
+def _regrets(enforced: Sequence[Decision]) -> list[str]:
+    """What became of those that were enforced."""
+    regretted = _lifted_by_others(enforced)
+    return [f"{regretted} that were enforced were lifted by people or the breaker"] if regretted else []
+
+
+def _lifted_by_others(decisions: Iterable[Decision]) -> int:
+    """How many were lifted by somebody else than an alert, which puts another decision in their place."""
+    return sum(each.lifted_by is not None and not each.lifted_by.startswith("alert:") for each in decisions)

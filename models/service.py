@@ -26,7 +26,7 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Fail
 from models.by_source import GUESSES
-from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Carried, Mix, is_newcomer, is_stranger
+from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Carried, Mix, fits_owner, is_newcomer, is_stranger
 from models.causes import FEW_TRIES, UNKNOWN_SHARE, kind_of, told
 from models.detectors import RateBaseline
 from models.stage import Hit, Note, Outputs, Pulse, SeenAs, Stage
@@ -109,6 +109,13 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
         self.unknown += other.unknown
         self.first += other.first
 
+    def subtract(self, other: Tally) -> None:
+        """Take ``other`` away, which was added before."""
+        self.attempts -= other.attempts
+        self.failures -= other.failures
+        self.unknown -= other.unknown
+        self.first -= other.first
+
 
 class Suspect(msgspec.Struct, array_like=True):
     """The last right passwords of strangers on an account, and the campaign that the newest of its was found to be of, if any."""
@@ -168,6 +175,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
     def __init__(self, max_rows: int = _MAX_SUSPECTS) -> None:
         self.extra = Extra()
         self.baseline = RateBaseline()
+        self._summed: dict[_Value, Tally] | None = None  #: the window's tallies in all; ``None``: not summed up yet
         self._evident: tuple[Tally, float, list[Reason]] | None = None  #: what stands out in the minute that is being judged
         super().__init__(max_rows)
 
@@ -199,14 +207,12 @@ class ServiceStage(Stage[Suspect, Pulse]):
             extra.closed_minute = closing
 
     def _count(self, counts: dict[SeenAs, int], more: dict[SeenAs, int]) -> None:
-        """Add to the counts of a minute: of strangers what they carry as long as there is room, of owners how it ended."""
+        """Add to the counts of a minute what strangers and newcomers carry, as long as there is room."""
         room = _MAX_KEYS - sum(map(len, self.extra.open.values()))
         for key, attempts in more.items():
             outcome, known = key[4], key[5]
             kept = key
-            if not (is_stranger(known) or is_newcomer(known)):
-                kept = ("", "", 0, "", outcome, known)
-            elif key not in counts and room <= _KEYS_WITHOUT_DEVICE:
+            if key not in counts and room <= _KEYS_WITHOUT_DEVICE and not fits_owner(known):
                 kept = (*key[:3], _SOME_DEVICE, outcome, known)
                 if kept not in counts and room <= 0:
                     kept = ("", "", 0, _SOME_DEVICE, outcome, known)
@@ -246,14 +252,22 @@ class ServiceStage(Stage[Suspect, Pulse]):
         self._forget_suspects(outputs)
 
     def _tallies_of_window(self, minute: int, counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
-        window = self.extra.window
-        window[minute] = _tallies(counts)
-        for old in [old for old in window if old <= minute - _WINDOW_MIN]:
-            del window[old]
-        summed: dict[_Value, Tally] = {}
-        for tallies in window.values():
+        """What strangers did in the last minutes; kept up minute by minute, as most of them are counted in the next window too."""
+        window, summed = self.extra.window, self._summed
+        new = window[minute] = _tallies(counts)
+        past = [window.pop(old) for old in list(window) if old <= minute - _WINDOW_MIN]
+        added = [new]
+        if summed is None:
+            summed = self._summed = {}
+            added, past = list(window.values()), []
+        for tallies in added:
             for value, tally in tallies.items():
                 (summed.get(value) or summed.setdefault(value, Tally())).add(tally)
+        for tallies in past:
+            for value, tally in tallies.items():
+                summed[value].subtract(tally)
+                if not summed[value].attempts:
+                    del summed[value]
         return dict(sorted(summed.items(), key=lambda item: (-item[1].failures, item[0]))[:_MAX_VALUES])
 
     def _unusual(self, value: _Value, tally: Tally) -> float | None:
@@ -319,7 +333,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
 
     def _judge_outage(self, minute: int, counts: dict[SeenAs, int]) -> list[Alert] | None:
         """The alerts of a minute in which we ourselves fail; ``None`` for any other minute."""
-        owners = [(key[4], attempts) for key, attempts in counts.items() if not (is_stranger(key[5]) or is_newcomer(key[5]))]
+        owners = [(key[4], attempts) for key, attempts in counts.items() if fits_owner(key[5])]
         failures = sum(attempts for outcome, attempts in owners if outcome not in {Fail.NONE, REFUSED})
         attempts = sum(attempts for outcome, attempts in owners if outcome != REFUSED)
         share = failures / max(attempts, 1)
@@ -528,6 +542,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
 
     def _load_extra(self, packed: bytes) -> None:
         self.extra = msgspec.msgpack.decode(packed, type=Extra) if packed else Extra()
+        self._summed = None
         self.baseline = RateBaseline.load("service", self.extra.baseline) if packed else RateBaseline()
 
 
@@ -536,7 +551,7 @@ def _tallies(counts: dict[SeenAs, int]) -> dict[_Value, Tally]:
     tallies: dict[_Value, Tally] = {}
     for key, attempts in counts.items():
         outcome, known = key[4], key[5]
-        if outcome == REFUSED or not (is_stranger(known) or is_newcomer(known)):
+        if outcome == REFUSED or fits_owner(known):
             continue
         failures = attempts if outcome in GUESSES else 0
         tally = Tally(attempts, failures, attempts if outcome == Fail.ACCOUNT else 0, failures if known & FIRST else 0)
@@ -557,13 +572,13 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
     tries = [
         (key, attempts)
         for key, attempts in counts.items()
-        if (key[4] == REFUSED or (key[4] in GUESSES and key[5] & FIRST)) and (is_stranger(key[5]) or is_newcomer(key[5]))
+        if (key[4] == REFUSED or (key[4] in GUESSES and key[5] & FIRST)) and not fits_owner(key[5])
     ]
     refused = sum(attempts for key, attempts in tries if key[4] == REFUSED)
     if refused >= _MIN_FAILURES / _WINDOW_MIN and ts - running.evident_ts < _PRESENCE_S:
         running.last_ts = ts
     for key, attempts in counts.items():
-        if key[4] in GUESSES and (is_stranger(key[5]) or is_newcomer(key[5])):
+        if key[4] in GUESSES and not fits_owner(key[5]):
             unknown, first = key[4] == Fail.ACCOUNT, bool(key[5] & FIRST)
             running.seen.add(Tally(attempts, attempts, attempts * unknown, attempts * first))
     running.most_per_min = max(running.most_per_min, running.tries_per_min)

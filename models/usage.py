@@ -134,19 +134,21 @@ class UsageBook:
 
     def note_all(self, attempts: Iterable[Attempt]) -> None:
         """Count attempts, in order of time, on which the source stage has put its mark; all but good log-ins are left out."""
+        index, seen = -1, set[tuple[str, str, str, str]]()
         for attempt in attempts:
             if attempt.success:
-                seen = self._seen.get(int(attempt.ts) // USAGE_S)
-                if seen is None or (attempt.address, attempt.account, attempt.device, attempt.protocol) not in seen:
-                    self._note(attempt)
+                if attempt.ts // USAGE_S != index:
+                    index = int(attempt.ts) // USAGE_S
+                    if index not in self._cells:
+                        self._begin(index)
+                    seen = self._seen[index]
+                if (attempt.address, attempt.account, attempt.device, attempt.protocol) not in seen:
+                    self._note(attempt, index)
 
-    def _note(self, attempt: Attempt) -> None:
-        """The first log-in of its kind in six hours."""
+    def _note(self, attempt: Attempt, index: int) -> None:
+        """The first log-in of its kind in these six hours."""
         if attempt.policy_reject or not attempt.address or not attempt.account:
             return
-        index = int(attempt.ts) // USAGE_S
-        if index not in self._cells:
-            self._begin(index)
         pair = attempt.address, attempt.account
         is_familiar = not attempt.attack or self._seen_at.get(pair, -USAGE_CELLS) > index - USAGE_CELLS
         if is_familiar:

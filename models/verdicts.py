@@ -24,11 +24,13 @@ from typing import Final, Literal
 import msgspec
 
 from models.accounts import Groups
+from models.alerts import Kind
 from models.attempts import Attempt
-from models.campaigns import Campaign, carried_by, is_newcomer, is_stranger
-from models.policy import Policy
+from models.campaigns import HIT_SHARE, Campaign, carried_by, is_newcomer, is_stranger
+from models.policy import Policy, Scope
+from models.scopes import join_value
 
-__all__ = ["DELAY_S", "Action", "Phase", "Verdict", "Verdicts", "log_odds"]
+__all__ = ["DELAY_S", "SUBJECT", "Action", "Phase", "Verdict", "Verdicts", "log_odds"]
 
 Action = Literal["accept", "tarpit", "challenge", "refuse"]
 #: Before or after the password was checked.
@@ -36,10 +38,18 @@ Phase = Literal["before", "after"]
 
 #: What was concluded is used from this long after on, by when it has reached everybody who judges: live and in a replay alike.
 DELAY_S: Final = 5.0
+#: Nobody is surer than this that it is not the owner: the odds are only as good as what the accounts and the campaign tell.
+_SUREST: Final = 1e-5
+_MOST_LOG_ODDS: Final = 700.0
+#: A verdict is about one account at one address, and enforced, stopped and shared out like such a decision on a campaign.
+SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's."""
+    """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's.
+
+    ``owner`` is the probability that it met the owner.
+    """
 
     session_id: str = ""
     account: str
@@ -50,6 +60,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reasons: tuple[str, ...]
     alert_id: str
     event_id: str | None = None
+    owner: float = 0.0
 
 
 class Verdicts:
@@ -61,11 +72,16 @@ class Verdicts:
     """
 
     def __init__(self, policy: Policy, groups: Groups) -> None:
-        self._policy, self._groups = policy, groups
-        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
-        self._min_log_odds = log(policy.verdict_min_odds)
+        self._groups = groups
+        self.go_by(policy)
         self._campaign: Campaign | None = None
         self._concluded: deque[Campaign] = deque()
+
+    def go_by(self, policy: Policy) -> None:
+        """Judge by another policy from the next attempt on."""
+        self._policy = policy
+        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
+        self._min_log_odds = log(policy.verdict_min_odds)
 
     def conclude(self, campaign: Campaign) -> None:
         """Take over what is known of the running campaign; it is used from ``DELAY_S`` after ``campaign.ts`` on."""
@@ -91,15 +107,18 @@ class Verdicts:
             return None
         if not (attempt.address and self._policy.may_block(attempt.address)):
             return None
+        if not self._policy.enforce.has_in_share(*SUBJECT, join_value(attempt.address, attempt.account)):
+            return None
         return Verdict(
             account=attempt.account,
             remote=attempt.address,
             phase=phase,
             ts=attempt.ts,
             action=self._policy.verdict_action,
-            reasons=(f"{exp(min(odds, 700.0)):.1e} times as likely the campaign's as the owner's",),
+            reasons=(f"{exp(min(odds, _MOST_LOG_ODDS)):.1e} times as likely the campaign's as the owner's",),
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,
+            owner=_owner(odds, phase),
         )
 
     def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:
@@ -107,6 +126,12 @@ class Verdicts:
         self._concluded.extend(conclusions)
         in_order = sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id))
         return [verdict for attempt, known in in_order if (verdict := self.judge(attempt, known)) is not None]
+
+
+def _owner(odds: float, phase: Phase) -> float:
+    """How probably one with these logarithmic odds is its owner's; before the password is looked at, most tries are wrong."""
+    of_this_phase = odds if phase == "after" else odds - log(HIT_SHARE)
+    return max(1 / (1 + exp(min(of_this_phase, _MOST_LOG_ODDS))), _SUREST)
 
 
 def log_odds(campaign: Campaign, attempt: Attempt, known: int) -> float:

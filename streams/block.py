@@ -23,12 +23,13 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, decisions, forgetting, lists
+from models import alerts, applied_policy, decisions, forgetting, lists, refused
 from models.accounts import Groups
 from models.alerts import Alert
+from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.decisions import Decision, Ledger
+from models.decisions import DAY_S, Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
@@ -41,10 +42,14 @@ from streams import telemetry, topics
 from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
 from streams.compacted import CompactedReader, Record
+from streams.desk.admission import Admission
+from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
 from streams.desk.forgetting import forgetting_routes
+from streams.desk.judging import FeedbackTopic, judging_routes
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.orders import ControlTopic, ControlView, Orders
+from streams.desk.policies import policy_routes
 from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
 from streams.enforcement.feeder import feeders
@@ -144,10 +149,12 @@ class _DecisionReader(CompactedReader):
 class _Follower:
     """Keeps the stores equal to ``auth.decisions``, ``view`` to ``auth.control``, and ``register`` to account changes."""
 
-    def __init__(self, settings: Settings, stores: Sequence[DecisionStore], register: Register, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, stores: Sequence[DecisionStore], policy: Policy, register: Register, clock: Clock
+    ) -> None:
         self._settings, self._stores, self._register, self._clock = settings, stores, register, clock
         self.ready = threading.Event()
-        self.view = ControlView(settings)
+        self.view = ControlView(settings, CurrentPolicy(policy, [store.go_by for store in stores]))
 
     def lets_in(self, decision: Decision, account: str) -> bool:
         """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
@@ -243,6 +250,9 @@ class _Leader:
                 consumer.seek(partition, committed)
             self._orders = Orders(settings)  # last: nothing that fails after it would leave it open
             self._ledger.breaker = self._breaker = self._orders.breaker
+            if self._orders.policy is not None:
+                self._ledger.go_by(self._orders.policy)
+            self._applied = self._ledger.applied
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
             self._scopes.close()
@@ -269,13 +279,14 @@ class _Leader:
         """
         orders = self._orders
         orders.look()
-        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings
+        waiting = records or orders.waiting or orders.allowed or orders.forgets or orders.reopenings or orders.refused_anew
         if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
             self._scopes.look()
         self._producer.begin_transaction()
         made = self._carry_out(orders)
+        self._keep_policy()
         intact = True
         for record in records:
             next_offset = OffsetAndMetadata(record.offset + 1, "", -1)
@@ -311,8 +322,10 @@ class _Leader:
             self._write(self._control, ORDER_SCHEMA, key, None, now)
         for order in orders.forgets.values():
             self._forget(order, now)
+        to_shadow = self._ledger.count_refused(orders.refused_anew, now) if orders.refused_anew else []
+        self._write_down(to_shadow, [], now)
         orders.carried_out()
-        return changed
+        return changed + to_shadow
 
     def _reopen(self, made: Iterable[Decision]) -> list[Decision]:
         """Let re-openings go on, or a step back, after what has just been decided; what is open to everybody is lifted."""
@@ -341,6 +354,14 @@ class _Leader:
             self._send(decision.decision_id, msgspec.json.encode(decision), now)
         for note in notes:
             self._write(self._audit, AUDIT_SCHEMA, note.decision_id, msgspec.json.encode(note), now)
+
+    def _keep_policy(self) -> None:
+        """Write down that another policy is in force; the alerts that follow are decided by it."""
+        applied = self._ledger.applied
+        if applied is None or applied == self._applied:
+            return
+        self._applied = applied
+        self._write(self._control, applied_policy.SCHEMA, POLICY_KEY, encode_applied(applied), applied.ts)
 
     def _keep_breaker(self) -> None:
         """Write down that the breaker has opened or been closed; what it did is among the decisions."""
@@ -390,6 +411,8 @@ class _Leader:
             self._send(identifier, None, now)
         for key in self._orders.lists.ended(now - _KEEP_ENTRIES_S):
             self._write(self._control, lists.SCHEMA, key, None, now)
+        for key in self._orders.ended_refused(now - DAY_S):
+            self._write(self._control, refused.SCHEMA, key, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:
         self._write(self._decisions, decisions.SCHEMA, identifier, value, ts)
@@ -510,31 +533,38 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     addresses = AddressStore(policy) if any(key.addresses_only for key in settings.block.api_keys) else None
     knowledge = _Knowledge(settings, groups)
     register = Register(groups, knowledge.profiles)
-    follower = _Follower(settings, [store] if addresses is None else [store, addresses], register, clock)
+    follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
     member = _Member(settings, policy, groups, knowledge.profiles, clock)
-    changes, control = ChangeTopic(settings), ControlTopic(settings)
+    changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
-    keys, ready = settings.block.api_keys, follower.ready.is_set
-    desk = desk_routes(store, keys, clock, ready, switch, control.order, lambda: follower.view.breaker)
-    desk += support_routes(store, keys, clock, ready, resolver, lambda: follower.view.block_list, control.list, follower.lets_in)
-    desk += forgetting_routes(store, keys, clock, ready, resolver.accounts, lambda: follower.view.block_list, control.forget)
+    view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
+    admission = Admission(store, keys, clock, ready)
     known = Known(
-        policy=policy,
+        policy=lambda: view.policy.value,
         accounts=resolver.accounts,
         groups=groups,
         register=register,
         counted=knowledge.scopes.counted,
-        spared=follower.view.spares,
-        reopenings=lambda: follower.view.reopenings,
-        detecting=follower.view.heartbeats.all_beat,
+        spared=view.spares,
+        reopenings=lambda: view.reopenings,
+        detecting=view.heartbeats.all_beat,
     )
-    desk += cut_routes(store, keys, clock, ready, known, control.order)
+    desk = [
+        *desk_routes(admission, switch, control.order, lambda: view.breaker),
+        *support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in),
+        *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
+        *policy_routes(admission, view.policy, control.order),
+        *cut_routes(admission, known, control.order),
+        *judging_routes(admission, feedback.judge),
+    ]
 
     def take_changes(body: bytes) -> None:
         changes.send(read_changes(body, resolver.accounts, clock()))
 
-    server = server_of(create_app(store, keys, clock, ready, addresses, take_changes, desk), tls=settings.block.tls)
-    points = feeders(settings.block.points, store, policy, resolver, clock, follower.ready)
+    server = server_of(
+        create_app(store, keys, clock, ready, addresses, take_changes, desk, lambda: view.policy.described), tls=settings.block.tls
+    )
+    points = feeders(settings.block.points, store, lambda: view.policy.value, resolver, clock, follower.ready)
 
     def ending_all(work: Callable[[threading.Event], None]) -> None:
         try:
@@ -567,6 +597,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
         thread.join(2 * _JOIN_LIMIT_S)
     changes.close()
     control.close()
+    feedback.close()
     telemetry.info("service.stopped", service=_STAGE)
     if failures:
         raise _as_crible_error(failures[0], settings)

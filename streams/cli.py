@@ -24,7 +24,7 @@ from models.errors import CribleError
 from models.events import parse_time
 from streams import __version__, settings, telemetry
 
-__all__ = ["COMMANDS", "Time", "main", "print_json", "printable", "seconds_of", "standard_options"]
+__all__ = ["COMMANDS", "Time", "confirm", "main", "print_json", "printable", "seconds_of", "standard_options"]
 
 _EXIT_FAILED: Final = 1
 _EXIT_USAGE: Final = 2
@@ -57,6 +57,8 @@ COMMANDS: Final = {
     "explain": _Entry("streams.explain", "Say why an alert was raised, and what would have made it not fire."),
     "why": _Entry("streams.desk.why", "Say who is refused and until when: for support and for the customer."),
     "appeal": _Entry("streams.desk.appeal", "Let a refused customer in for a while."),
+    "policy": _Entry("streams.desk.policy", "Show the policy in force, or put another one in force without a restart."),
+    "feedback": _Entry("streams.desk.feedback", "Say whether an alert was true; teaches the order of 'alerts --order'."),
     "promote": _Entry("streams.desk.promote", "Show what decisions in shadow would have done, and how to enforce them."),
     "forget": _Entry("streams.desk.forget", "Remove what is kept about an account, and say what stays until when."),
     "alerts": _Entry("streams.alerts", "Show the alerts, or hand them on to a webhook or syslog server."),
@@ -145,6 +147,17 @@ def print_json(result: object) -> None:
     """
     text = msgspec.json.encode(result).decode()
     click.echo("".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text))
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr, as stdout is for the result.
+
+    Raises:
+        click.Abort: The answer is not yes.
+    """
+    click.echo(f"{question} [y/N] ", nl=False, err=True)  # click's own question writes to stdout too
+    if click.get_text_stream("stdin").readline().strip().lower() not in {"y", "yes"}:
+        raise click.Abort
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

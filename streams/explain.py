@@ -5,7 +5,6 @@ It reads what a replay wrote, or the alerts that are on Kafka; the timeline need
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from models.attempts import Attempt
 from models.cases import Case, cases, margin, nearest
 from models.decisions import Decision
 from models.errors import CribleError, InputError
-from streams.alerts import show
+from streams.alerts import kept
 from streams.cli import print_json, standard_options
 from streams.knowledge import load_resolver
 from streams.lines import Lines
@@ -154,18 +153,10 @@ def _records(path: Path, type_: type[Record]) -> Iterator[Record]:
 
 
 def _alerts_on_kafka(settings: Settings) -> list[Alert]:
-    found: list[Alert] = []
     try:
-        show(
-            settings,
-            "json",
-            follow=False,
-            stop=threading.Event(),
-            out=lambda text: found.append(msgspec.json.decode(text, type=Alert)),
-        )
+        return kept(settings)
     except KafkaError as error:
         raise CribleError(f"the broker refused: {error}", where=settings.kafka.bootstrap) from error
-    return found
 
 
 def _attempts(events: Sequence[str], settings: Settings, alert_id: str, alerts: list[Alert]) -> Iterator[Attempt]:

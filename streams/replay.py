@@ -7,9 +7,10 @@ byte-identical.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import IO, Final
 
@@ -20,9 +21,11 @@ from rich.console import Console
 from models.accounts import Groups
 from models.alerts import KINDS, Alert
 from models.decisions import Decision, Ledger
+from models.events import AuthEvent
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
+from models.verdict_budget import VerdictBudget
 from models.verdicts import Verdict, Verdicts
 from streams.cli import Time, print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
@@ -38,7 +41,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Replay:
-    """Alerts and decisions of past events.
+    """Alerts, decisions and verdicts of past events.
 
     Args:
         pipeline: All stages.
@@ -48,18 +51,34 @@ class Replay:
     def __init__(self, pipeline: Pipeline, ledger: Ledger) -> None:
         self.pipeline, self.ledger = pipeline, ledger
         self.decisions: dict[str, Decision] = {}
+        self._budget, self._verdicts = VerdictBudget(ledger), list[Verdict]()
 
-    def run(self, sources: Sources) -> Iterator[Alert]:
+    def run(self, events: Iterable[AuthEvent]) -> Iterator[Alert]:
         """Yields each alert once its decisions are in ``decisions``."""
-        for alert in self.pipeline.run(progress("replaying", iter(sources), unit="events")):
-            for decision in self.ledger.apply(alert, alert.ts):
-                self.decisions[decision.decision_id] = decision
+        for alert in self.pipeline.run(events):
+            self._count_verdicts(alert.ts)
+            self._take(self.ledger.apply(alert, alert.ts))
             yield alert
+        self._count_verdicts(inf)
 
     def take_verdicts(self) -> list[Verdict]:
-        """The verdicts since the last call."""
-        taken, self.pipeline.verdicts = self.pipeline.verdicts, []
+        """The verdicts since the last call, those that the breaker let stand."""
+        taken, self._verdicts = self._verdicts, []
         return taken
+
+    def _count_verdicts(self, until: float) -> None:
+        """Let verdicts stand, or not, in order of time with the alerts."""
+        judged = self.pipeline.verdicts
+        number = next((number for number, verdict in enumerate(judged) if verdict.ts > until), len(judged))
+        for verdict in judged[:number]:
+            if self._budget.stands(verdict.ts):
+                self._verdicts.append(verdict)
+                self._take(self._budget.count(verdict))
+        del judged[:number]
+
+    def _take(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            self.decisions[decision.decision_id] = decision
 
 
 @click.command()
@@ -112,7 +131,7 @@ def command(
     with ExitStack() as files:
         alerts_file, decisions_file = (files.enter_context(create(path, sources)) for path in (alerts, decisions))
         verdicts_file = files.enter_context(create(verdicts, sources)) if verdicts else None
-        for alert in replay.run(events):
+        for alert in replay.run(progress("replaying", iter(events), unit="events")):
             kinds[alert.kind] += 1
             cold[alert.kind] += alert.cold
             alerts_file.write(_encode(alert) + b"\n")

@@ -186,9 +186,10 @@ class _Lapi:
         ready: Callable[[], bool],
         addresses: AddressStore | None,
         take_changes: Callable[[bytes], None] | None,
+        policy: Callable[[], Mapping[str, str]],
     ) -> None:
         self._store, self._keys, self._clock, self._ready, self._addresses = store, keys, clock, ready, addresses
-        self._take_changes = take_changes
+        self._take_changes, self._policy = take_changes, policy
         self._cursors: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._instance = token_hex(4)
         self._lists = asyncio.Semaphore(_LISTS_AT_ONCE)
@@ -256,8 +257,8 @@ class _Lapi:
         return _json({"status": "up", "stopped": self._store.stops.targets})
 
     async def ready(self, _request: Request) -> Response:
-        """GET ``/ready``: 503 until the decisions have been read."""
-        return _json({"status": "ready"}) if self._ready() else _json({"status": "starting"}, 503)
+        """GET ``/ready``: 503 until the decisions have been read; and which policy is in force."""
+        return _json({"status": "ready", **self._policy()}) if self._ready() else _json({"status": "starting"}, 503)
 
     async def metrics(self, _request: Request) -> Response:
         """GET ``/metrics``: for Prometheus."""
@@ -369,6 +370,7 @@ def create_app(
     addresses: AddressStore | None = None,
     take_changes: Callable[[bytes], None] | None = None,
     more_routes: Sequence[Route] = (),
+    policy: Callable[[], Mapping[str, str]] = dict,
 ) -> ASGIApp:
     """The HTTP side of the blocking service.
 
@@ -381,13 +383,14 @@ def create_app(
         take_changes: Takes a body of account changes from keys that may send some, and returns when they are kept; it runs in a
             thread and raises ``CribleError``.
         more_routes: What is answered besides.
+        policy: Describes the policy in force, for ``/ready``.
 
     Raises:
         ValueError: There is such a key and no such list.
     """
     if addresses is None and any(key.addresses_only for key in keys or ()):
         raise ValueError("a key with addresses_only needs an AddressStore")
-    lapi = _Lapi(store, keys, clock, ready, addresses, take_changes)
+    lapi = _Lapi(store, keys, clock, ready, addresses, take_changes, policy)
     routes = [
         Route("/v1/decisions", lapi.decisions, methods=["GET"]),
         Route("/v1/decisions/stream", lapi.stream, methods=["GET"]),
@@ -445,6 +448,7 @@ def server_of(app: ASGIApp, max_connections: int = _MAX_CONNECTIONS, tls: Tls | 
         uvicorn.Config(
             app,
             ssl_context_factory=None if context is None else lambda _config, _default: context,
+            loop="uvloop",
             http=BoundedConnection,
             log_config=None,
             access_log=False,

@@ -292,7 +292,7 @@ class Gate(_Section, frozen=True):
 
 
 class Desk(_Section, frozen=True):
-    """Where ``crible stop``, ``resume``, ``decisions``, ``why`` and ``appeal`` ask: the URLs of every ``crible block``
+    """Where ``crible stop``, ``resume``, ``decisions``, ``policy``, ``why`` and ``appeal`` ask: the URLs of every ``crible block``
     and of every ``crible gate``.
 
     ``key_file`` holds an operator's key alone, which all of them know; one of support's is enough for ``why`` and ``appeal``.

@@ -10,6 +10,7 @@ import heapq
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from time import monotonic
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ _POLL_MS: Final = 500
 _POLL_RECORDS: Final = 5_000
 _SILENT_S: Final = 30.0
 _MS_PER_S: Final = 1000
+_order: Final = itemgetter(0, 1)
 
 
 class Sources:
@@ -175,7 +177,3 @@ class Sources:
                 del waiting[:ready]
         waiting.sort(key=_order)
         yield from waiting
-
-
-def _order(item: tuple[float, str, AuthEvent]) -> tuple[float, str]:
-    return item[0], item[1]

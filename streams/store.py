@@ -10,12 +10,12 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Final
 
 import msgspec
 
 from models.decisions import MAX_DECISIONS, Decision, address_of, uuid_of
+from models.ends import Ends
 from models.ids import stable_id
 from models.policy import Policy, Scope, network_of
 from models.stops import NO_STOPS, Stops
@@ -49,7 +49,10 @@ class Delta:
 
 @dataclass(slots=True)
 class _Entry:
-    """``scope`` is that of the decision which it stands for; readers see one that is ``suspended`` as one that has ended."""
+    """``scope`` is that of the decision which it stands for.
+
+    Readers see what is ``suspended`` as ended, and what is ``spared``: the never-block set has come to speak against it.
+    """
 
     decision: Decision
     scope: Scope
@@ -58,10 +61,11 @@ class _Entry:
     changed: int
     ended: bool
     suspended: bool
+    spared: bool = False
 
     @property
     def over(self) -> bool:
-        return self.ended or self.suspended
+        return self.ended or self.suspended or self.spared
 
 
 class DecisionStore:
@@ -80,7 +84,7 @@ class DecisionStore:
         self._changes = 0
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the latest change last
         self._by_target: dict[tuple[str, str, str], set[str]] = {}
-        self._due: list[tuple[float, str]] = []
+        self._due = Ends()  # when a decision ends, and then when it is forgotten
         self._stops = NO_STOPS
 
     @property
@@ -98,6 +102,20 @@ class DecisionStore:
                     entry.suspended = suspended
                     if not entry.ended:
                         self._change(entry)
+
+    def go_by(self, policy: Policy) -> None:
+        """Keep to the never-block set of another policy: readers are told of what that ends and what it lets hold again."""
+        with self._lock:
+            self._policy = policy
+            for entry in list(self._entries.values()):
+                acts = self._acts(entry.decision)
+                if acts and not entry.acts:
+                    entry.acts, entry.first = True, self._changes + 1
+                elif entry.spared == (entry.acts and not acts):
+                    continue
+                entry.spared = not acts
+                if not entry.ended:
+                    self._change(entry)
 
     def put(self, decision: Decision) -> None:
         """Take the newest state of a decision."""
@@ -125,14 +143,15 @@ class DecisionStore:
         """How many decisions hold at ``now``, by scope, type and mode; those that are not enforced too, the suspended not."""
         with self._lock:
             self._sweep(now)
-            held = (entry.decision for entry in self._entries.values() if not entry.over)
+            held = (entry.decision for entry in self._entries.values() if not (entry.ended or entry.suspended))
             return Counter((decision.scope, decision.type, decision.mode) for decision in held)
 
     def suspended(self, now: float) -> int:
         """How many enforced bans would hold at ``now`` if they were not stopped."""
         with self._lock:
             self._sweep(now)
-            return sum(entry.acts and entry.suspended and not entry.ended for entry in self._entries.values())
+            held = (entry for entry in self._entries.values() if not (entry.ended or entry.spared))
+            return sum(entry.acts and entry.suspended for entry in held)
 
     def all(self, now: float, wanted: Wanted) -> list[Decision]:
         """What was decided and has not ended at ``now``, of any mode and type, suspended or not; the latest change last."""
@@ -178,9 +197,10 @@ class DecisionStore:
         if old is None and len(self._entries) >= _MAX_DECISIONS and not self._make_room():
             return
         first, suspended = old.first if old else self._changes + 1, self._stops.suspend(decision.scenario, scope)
-        self._change(_Entry(decision, scope, acts, first, 0, lifted, suspended))
+        spared = old is not None and old.acts and not acts
+        self._change(_Entry(decision, scope, acts or spared, first, 0, lifted, suspended, spared))
         self._by_target.setdefault(_target(decision), set()).add(decision.decision_id)
-        heappush(self._due, (decision.until, decision.decision_id))
+        self._due.put(decision.decision_id, decision.until)
 
     def _make_room(self) -> bool:
         """Forget what ended longest ago; whether there was such a one."""
@@ -211,20 +231,18 @@ class DecisionStore:
 
     def _sweep(self, now: float) -> None:
         """End what has passed, and forget what ended long ago."""
-        while self._due and self._due[0][0] <= now:
-            _, identifier = heappop(self._due)
-            entry = self._entries.get(identifier)
-            if entry is None or entry.decision.until > now:
-                continue
+        while (identifier := self._due.pop(now)) is not None:
+            entry = self._entries[identifier]
             forget_at = entry.decision.until + _REMEMBER_ENDED_S
             if forget_at <= now:
                 self._forget(entry.decision)
                 continue
             self._end(identifier)
-            heappush(self._due, (forget_at, identifier))
+            self._due.put(identifier, forget_at)
 
     def _forget(self, decision: Decision) -> None:
         del self._entries[decision.decision_id]
+        self._due.remove(decision.decision_id)
         target = _target(decision)
         self._by_target[target].discard(decision.decision_id)
         if not self._by_target[target]:

@@ -30,6 +30,7 @@ __all__ = [
     "LEADER",
     "POINT_FAILURES",
     "POINT_TIMESTAMP_SECONDS",
+    "POLICY",
     "SERVICE_ALERT_TIMESTAMP_SECONDS",
     "SPOOL_BYTES",
     "SPOOL_LOST",
@@ -53,6 +54,8 @@ Event = Literal[
     "service.stopped",
     # Settings, policy, groups or accounts were read: name, version.
     "config.loaded",
+    # The policy in force is another one: version, name of the key, reason.
+    "policy.changed",
     # No broker answered; tried again until `connect_timeout_s`.
     "kafka.unreachable",
     # Topics were created: topics.
@@ -172,6 +175,11 @@ ALERTS_UNDELIVERED: Final = Counter("crible_alerts_undelivered", "Alerts that a 
 POINT_FAILURES: Final = Counter("crible_point_failures", "Times that an enforcement point could not be told.", ["point"])
 POINT_TIMESTAMP_SECONDS: Final = Gauge(
     "crible_point_timestamp_seconds", "When an enforcement point was last told, UTC seconds.", ["point"]
+)
+POLICY: Final = Gauge(
+    "crible_policy",
+    "1 for the policy in force, by where it is from: file or auth.control.",
+    ["version", "hash", "source"],
 )
 LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")
 VERDICTS: Final = Counter("crible_verdicts", "Answers to log-in servers that asked, by action; failed is accept.", ["action"])

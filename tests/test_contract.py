@@ -74,6 +74,7 @@ OPTIONS = {
     "block": "--policy",
     "gate": "--policy",
     "stop": "--all --kind --scope --reason",
+    "feedback": "",
     "explain": "--alerts --decisions --events",
     "resume": "",
     "why": "--login --ip --ref",
@@ -82,10 +83,10 @@ OPTIONS = {
     "topics": "--prefix --retention",
 }
 GROUPS = {
+    "policy": {"apply", "show"},
     "decisions": {"list", "add", "lift", "undo-campaign"},
     "restore": {"plan", "apply", "status", "latency"},
 }
-LATER = {"feedback"}
 
 
 def decoded(**fields: Any) -> AuthEvent:
@@ -511,9 +512,9 @@ class TestVerdicts:
     def test_the_fields(self) -> None:
         """As they are written; what is not known is left out."""
         fields = {field.name for field in msgspec.structs.fields(Verdict)}
-        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
         written = json.loads(msgspec.json.encode(a_verdict()))
-        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id"}
+        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
         assert (written["account"], written["remote"], written["ts"]) == ("alice@example.org", "203.0.113.9", T0 + 60)
 
     def test_the_words(self) -> None:
@@ -567,7 +568,7 @@ class TestCommands:
 
     def test_the_names(self) -> None:
         """There are no others, and the main job's are there."""
-        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "promote", *LATER}
+        assert set(COMMANDS) <= {*OPTIONS, *GROUPS, "kafka", "bench", "forget", "policy", "promote"}
         assert set(COMMANDS) >= {*OPTIONS, "kafka", "bench"}
         assert all(entry.summary for entry in COMMANDS.values())
 

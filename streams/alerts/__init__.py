@@ -5,6 +5,8 @@
 With ``alerts.pseudonym_key_file`` what is handed on has pseudonyms instead of accounts, addresses and devices; here, where people
 refuse and let in, ``--who`` says whom one stands for.
 
+With ``--order`` what nobody has judged yet (``crible feedback``), most worth a look first (:mod:`models.triage`).
+
 On stdout everything that is kept, and with ``--follow`` what is raised from now on. To a webhook or syslog it goes on where it was
 when it ended: the place is committed once an alert was taken, so none is left out and one may come twice, with the same id.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ import click
 import msgspec
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+from rich.console import Console
 
 from models import alerts
 from models.alerts import Alert
@@ -31,16 +35,18 @@ from streams import telemetry, topics
 from streams.alerts.formats import FORMATS, FormatName
 from streams.alerts.syslog import SyslogSender
 from streams.alerts.webhook import WebhookSender
-from streams.cli import standard_options
+from streams.cli import print_json, standard_options
 from streams.compacted import Record, is_of
 from streams.settings import Settings
 
-__all__ = ["command", "deliver", "show"]
+__all__ = ["command", "deliver", "kept", "show"]
 
 Destination = Literal["stdout", "webhook", "syslog"]
 
 _POLL_MS: Final = 500
 _BATCH: Final = 100
+#: So many alerts are held at once.
+_MOST_KEPT: Final = 100_000
 
 
 class _Sender(Protocol):
@@ -75,6 +81,21 @@ def show(
                 alert = None if alert is None else shown(alert)
                 if alert is not None:
                     out(FORMATS[form](alert))
+
+
+def kept(settings: Settings) -> list[Alert]:
+    """The alerts that are kept, the newest hundred thousand.
+
+    Raises:
+        KafkaError: The broker refused.
+    """
+    found: deque[Alert] = deque(maxlen=_MOST_KEPT)
+
+    def take(alert: Alert) -> None:
+        found.append(alert)
+
+    show(settings, "json", False, threading.Event(), lambda _line: None, take)
+    return list(found)
 
 
 def deliver(settings: Settings, sender: _Sender, name: str, stop: threading.Event, pseudonyms: Pseudonyms | None = None) -> None:
@@ -162,6 +183,18 @@ def _pseudonyms(settings: Settings) -> Pseudonyms | None:
         raise InputError(f"holds no secret of at least {LEAST_KEY_BYTES} bytes", where=file, hint=hint) from None
 
 
+def _show_in_order(
+    settings: Settings, pseudonyms: Pseudonyms | None, shown: Callable[[Alert], Alert | None], as_json: bool
+) -> None:
+    from streams.alerts import order  # noqa: PLC0415 - River's linear models take two seconds to import
+
+    found = order.order(kept(settings), order.judgements(settings), pseudonyms, shown)
+    if as_json:
+        print_json(found)
+    else:
+        order.show_listing(found, Console())
+
+
 @click.command()
 @click.option("--follow", is_flag=True, help="Show what is raised from now on, until interrupted.")
 @click.option("--format", "form", type=click.Choice(get_args(FormatName)), default="json", help="How an alert is written.")
@@ -175,9 +208,17 @@ def _pseudonyms(settings: Settings) -> Pseudonyms | None:
     "--pseudonyms", "with_pseudonyms", is_flag=True, help="Show them as they are handed on: accounts and addresses hidden."
 )
 @click.option("--who", metavar="PSEUDONYM", help="Show, in clear, only the alerts that have this pseudonym or pseudonymous id.")
+@click.option("--order", "in_order", is_flag=True, help="Show what 'crible feedback' has not judged yet, most worth a look first.")
 @standard_options
 def command(
-    follow: bool, form: FormatName, to: Destination, with_pseudonyms: bool, who: str | None, settings: Settings, as_json: bool
+    follow: bool,
+    form: FormatName,
+    to: Destination,
+    with_pseudonyms: bool,
+    who: str | None,
+    in_order: bool,
+    settings: Settings,
+    as_json: bool,
 ) -> None:
     """Show the alerts, one a line, or hand each on to a webhook or syslog server."""
     stop, pseudonyms = threading.Event(), _pseudonyms(settings)
@@ -185,6 +226,8 @@ def command(
         raise InputError("alerts.pseudonym_key_file is not set", where="settings", hint="name a file with 32 random bytes")
     if who and (with_pseudonyms or to != "stdout"):
         raise InputError("shows alerts in clear, on stdout only", where="--who")
+    if in_order and (follow or to != "stdout"):
+        raise InputError("is a list of what is kept, on stdout only", where="--order")
     sender = None if to == "stdout" else _sender(settings, to, form)
 
     def shown(alert: Alert) -> Alert | None:
@@ -195,6 +238,9 @@ def command(
         return pseudonyms.alert(alert)
 
     try:
+        if in_order:
+            _show_in_order(settings, pseudonyms, shown, as_json)
+            return
         if sender is None:
             show(settings, "json" if as_json else form, follow, stop, click.echo, shown)
             return

@@ -13,15 +13,17 @@ import httpx
 import msgspec
 
 from models.errors import CribleError, InputError
+from models.feedback import Judgement
 from models.lists import ListEntry
 from streams.desk.cuts import Draft, Reopened
 from streams.desk.forgetting import Remembered
 from streams.desk.kill_switch import Stopped
+from streams.desk.policies import Accepted, InForce
 from streams.desk.routes import Listed, Ordered
 from streams.desk.support import Why
 from streams.settings import Settings
 
-__all__ = ["DeskClient"]
+__all__ = ["DeskClient", "GoesBy"]
 
 #: All services are to have stopped within 15 s; their enforcement points need up to 5.5 s of that.
 _STOP_LIMIT_S: Final = 9.0
@@ -31,6 +33,14 @@ _ERROR_STATUS: Final = 400
 _SERVER_ERROR_STATUS: Final = 500
 
 Form = TypeVar("Form")
+
+
+class GoesBy(msgspec.Struct):
+    """What ``/ready`` of a service or gate says of its policy."""
+
+    policy: str
+    policy_hash: str
+    policy_from: str
 
 
 class DeskClient:
@@ -113,6 +123,26 @@ class DeskClient:
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/reopenings", Ordered, json=order))
 
+    def policy(self) -> InForce:
+        """The policy in force, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("GET", url, "/v1/desk/policy", InForce))
+
+    def policies(self) -> dict[str, GoesBy | CribleError]:
+        """By which policy each service and gate goes, or why it does not say."""
+        return self._everywhere(lambda url: self._ask("GET", url, "/ready", GoesBy))
+
+    def apply_policy(self, asked: Mapping[str, Any]) -> Accepted:
+        """Order a policy, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/policy", Accepted, json=asked))
+
     def why(self, asked: Mapping[str, str]) -> Why:
         """Why somebody is refused, by the first service that answers.
 
@@ -128,6 +158,14 @@ class DeskClient:
             CribleError: None does, or it refuses.
         """
         return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/appeals", ListEntry, json=appeal))
+
+    def judge(self, asked: Mapping[str, str]) -> Judgement:
+        """Say whether an alert was true, by the first service that answers.
+
+        Raises:
+            CribleError: None does, or it refuses.
+        """
+        return self._anywhere(lambda url: self._ask("POST", url, "/v1/desk/feedback", Judgement, json=asked))
 
     def forget(self, login: str) -> Remembered:
         """Have an account forgotten, by the first service that answers.

@@ -22,16 +22,13 @@ from starlette.routing import Route
 from models.accounts import AccountDirectory, Groups
 from models.by_hand import Asked, impact_of, made_by_hand, objection, reopening_of
 from models.decisions import DAY_S, Decision
-from models.errors import CribleError
 from models.orders import Order
 from models.policy import Policy, Scope
 from models.reopening import Register, Reopening, Step
 from models.sketches import Counted
 from models.stops import Reason
-from streams.desk.routes import Ordered, operator_of
-from streams.serve import bounded_body
-from streams.settings import ApiKey
-from streams.store import DecisionStore
+from streams.desk.admission import Admission, answer, body_as, give
+from streams.desk.routes import Ordered
 
 __all__ = ["Draft", "Known", "Opened", "Reopened", "cut_routes"]
 
@@ -71,7 +68,7 @@ class Known(NamedTuple):
     ``reopenings`` are by decision, ``detecting`` says whether workers count.
     """
 
-    policy: Policy
+    policy: Callable[[], Policy]
     accounts: AccountDirectory
     groups: Groups
     register: Register
@@ -90,42 +87,38 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
 class _Cuts:
     def __init__(
         self,
-        store: DecisionStore,
-        keys: Sequence[ApiKey],
-        clock: Callable[[], float],
-        ready: Callable[[], bool],
+        admission: Admission,
         known: Known,
         send_order: Callable[[Order], None],
     ) -> None:
-        self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
+        self._admission, self._store, self._clock = admission, admission.store, admission.clock
         self._known, self._send_order = known, send_order
 
     async def draft(self, request: Request) -> Response:
         _, draft = await self._drafted(request)
-        return Response(msgspec.json.encode(draft), media_type="application/json")
+        return answer(draft)
 
     async def decide(self, request: Request) -> Response:
         order, draft = await self._drafted(request)
-        await self._give(order)
-        return Response(msgspec.json.encode(draft), 202, media_type="application/json")
+        await give(self._send_order, order)
+        return answer(draft, 202)
 
     async def reopenings(self, request: Request) -> Response:
-        self._admit(request)
+        self._admission.operator_once_read(request)
         found = await asyncio.to_thread(self._opened, request.query_params.get("id"))
-        return Response(msgspec.json.encode(Reopened(found)), media_type="application/json")
+        return answer(Reopened(found))
 
     async def reopen(self, request: Request) -> Response:
-        by = self._admit(request)
-        body = await bounded_body(request)
+        by = self._admission.operator_once_read(request)
+        asked = await body_as(request, _Asked)
         try:
-            asked = msgspec.json.decode(body, type=_Asked)
             order = Order(ts=self._clock(), by=by, **msgspec.structs.asdict(asked))
             if asked.step is not None:
                 self._check(asked.step)
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        await self._give(order)
-        return Response(msgspec.json.encode(Ordered(1)), 202, media_type="application/json")
+        await give(self._send_order, order)
+        return answer(Ordered(1), 202)
 
     async def _drafted(self, request: Request) -> tuple[Order, Draft]:
         """What a request asks for, as an order and as it is shown.
@@ -133,23 +126,22 @@ class _Cuts:
         Raises:
             HTTPException: It cannot be decided so.
         """
-        by = self._admit(request)
-        body = await bounded_body(request)
+        by = self._admission.operator_once_read(request)
+        asked = await body_as(request, Asked)
         try:
-            asked = msgspec.json.decode(body, type=Asked)
             return await asyncio.to_thread(self._make, asked, by)
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        except ValueError as error:
             raise HTTPException(400, str(error)) from None
 
     def _make(self, asked: Asked, by: str) -> tuple[Order, Draft]:
-        now, known = self._clock(), self._known
-        bare = made_by_hand(asked, by, now, known.policy, known.accounts)
-        why = objection(bare, known.policy, now, spared=known.spared(bare.scope, bare.value, now))
+        now, known, policy = self._clock(), self._known, self._known.policy()
+        bare = made_by_hand(asked, by, now, policy, known.accounts)
+        why = objection(bare, policy, now, spared=known.spared(bare.scope, bare.value, now))
         if why is not None:
             raise ValueError(why)
         counted = known.counted(bare.scope, bare.value, now, bare.protocols)
         decision = msgspec.structs.replace(bare, impact=impact_of(bare, counted, known.groups))
-        reopening = reopening_of(decision, known.policy, now - asked.attack_s)
+        reopening = reopening_of(decision, policy, now - asked.attack_s)
         accounts = known.register.count(reopening) if reopening else ()
         order = Order(ts=now, by=by, reason=asked.reason, decision=decision, reopening=reopening)
         if counted is None:
@@ -183,43 +175,20 @@ class _Cuts:
             if decision_id in {None, decision.decision_id}
         ]
 
-    async def _give(self, order: Order) -> None:
-        try:
-            await asyncio.to_thread(self._send_order, order)
-        except CribleError as error:
-            raise HTTPException(503, error.what) from None
-
-    def _admit(self, request: Request) -> str:
-        """The name of the operator's key.
-
-        Raises:
-            HTTPException: 403, it is none; 503, the decisions are still being read.
-        """
-        by = operator_of(self._keys, request)
-        if not self._ready():
-            raise HTTPException(503, "the decisions are still being read")
-        return by
-
 
 def cut_routes(
-    store: DecisionStore,
-    keys: Sequence[ApiKey],
-    clock: Callable[[], float],
-    ready: Callable[[], bool],
+    admission: Admission,
     known: Known,
     send_order: Callable[[Order], None],
 ) -> list[Route]:
     """The routes of the module's text.
 
     Args:
-        store: The decisions.
-        keys: Those with ``operator`` may ask.
-        clock: The present, UTC seconds.
-        ready: Whether the store is complete.
+        admission: Keys with ``operator`` may ask.
         known: What there is to know about accounts and re-openings.
         send_order: Returns when the order is kept; it runs in a thread and raises ``CribleError``.
     """
-    cuts = _Cuts(store, keys, clock, ready, known, send_order)
+    cuts = _Cuts(admission, known, send_order)
     return [
         Route("/v1/desk/drafts", cuts.draft, methods=["POST"]),
         Route("/v1/desk/decisions", cuts.decide, methods=["POST"]),

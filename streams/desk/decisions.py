@@ -18,7 +18,7 @@ from models.by_hand import SCOPES
 from models.decisions import Decision, Impact, go_duration
 from models.errors import CribleError
 from models.policy import Scope
-from streams.cli import print_json, printable, seconds_of, standard_options
+from streams.cli import confirm, print_json, printable, seconds_of, standard_options
 from streams.desk.client import DeskClient
 from streams.desk.cuts import Draft
 from streams.desk.plan import plan
@@ -26,7 +26,7 @@ from streams.desk.restore import waves_table
 from streams.enforcement.express import EXPRESSES, withheld
 from streams.settings import Settings
 
-__all__ = ["command"]
+__all__ = ["command", "wait"]
 
 #: The leader looks twice a second; a new one needs some seconds to take over.
 _CARRIED_OUT_S: Final = 15.0
@@ -99,12 +99,10 @@ def add(  # one parameter for each option
     client = DeskClient(settings)
     if not yes:
         _show_draft(client.draft(asked))
-        click.echo("Make this decision? [y/N] ", nl=False, err=True)  # click's own question writes to stdout too
-        if click.get_text_stream("stdin").readline().strip().lower() not in {"y", "yes"}:
-            raise click.Abort
+        confirm("Make this decision?")
     made = client.decide(asked)
     wanted = {"id": made.decision.decision_id}
-    _wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
+    wait(lambda: bool(client.decisions(wanted).decisions and (made.reopening is None or client.reopenings(wanted).reopenings)))
     if as_json:
         print_json(made)
     else:
@@ -142,7 +140,7 @@ def close_breaker(reason: str, settings: Settings, as_json: bool) -> None:
     """
     client = DeskClient(settings)
     client.order({"breaker": "close", "reason": reason})
-    _wait(lambda: client.decisions({}).breaker is None)
+    wait(lambda: client.decisions({}).breaker is None)
     if as_json:
         print_json({"breaker": "closed"})
     else:
@@ -154,7 +152,7 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
     client = DeskClient(settings)
     meant = {decision.decision_id for decision in client.decisions(filters).decisions}
     number = client.order(order).meant
-    _wait(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
+    wait(lambda: not meant & {decision.decision_id for decision in client.decisions(filters).decisions})
     if as_json:
         print_json({"lifted": number})
     else:
@@ -164,7 +162,7 @@ def _order(order: Mapping[str, str], filters: Mapping[str, str], settings: Setti
 command.add_command(plan)
 
 
-def _wait(done: Callable[[], bool]) -> None:
+def wait(done: Callable[[], bool]) -> None:
     """Return when the leader has done what was ordered.
 
     Raises:

@@ -18,13 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.accounts import AccountDirectory
-from models.errors import CribleError
 from models.forgetting import Forget, names
 from models.lists import ListEntry
-from streams.desk.routes import operator_of
-from streams.serve import bounded_body
-from streams.settings import ApiKey
-from streams.store import DecisionStore
+from streams.desk.admission import Admission, answer, body_as, give
 
 __all__ = ["Remembered", "forgetting_routes"]
 
@@ -43,42 +39,30 @@ class _Forget(msgspec.Struct, forbid_unknown_fields=True):
 class _Forgetting:
     def __init__(
         self,
-        store: DecisionStore,
-        keys: Sequence[ApiKey],
-        clock: Callable[[], float],
-        ready: Callable[[], bool],
+        admission: Admission,
         accounts: AccountDirectory,
         entries: Callable[[], Sequence[ListEntry]],
         send: Callable[[Forget], None],
     ) -> None:
-        self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
+        self._admission, self._store, self._clock = admission, admission.store, admission.clock
         self._accounts, self._entries, self._send = accounts, entries, send
 
     async def remembered(self, request: Request) -> Response:
-        self._operator(request)
+        self._admission.operator_once_read(request)
         return await self._answer(self._account(request.query_params.get("login", "")), 200)
 
     async def forget(self, request: Request) -> Response:
-        by = self._operator(request)
-        body = await bounded_body(request)
-        try:
-            asked = msgspec.json.decode(body, type=_Forget)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise HTTPException(400, str(error)) from None
-        account = self._account(asked.login)
-        answer = await self._answer(account, 202)
-        try:
-            await asyncio.to_thread(self._send, Forget(ts=self._clock(), by=by, account=account))
-        except CribleError as error:
-            raise HTTPException(503, error.what) from None
-        return answer
+        by = self._admission.operator_once_read(request)
+        account = self._account((await body_as(request, _Forget)).login)
+        remembered = await self._answer(account, 202)
+        await give(self._send, Forget(ts=self._clock(), by=by, account=account))
+        return remembered
 
     async def _answer(self, account: str, status: int) -> Response:
         now = self._clock()
         held = await asyncio.to_thread(self._store.all, now, lambda decision: names(decision, account))
         entries = [entry for entry in self._entries() if entry.account == account and now < entry.until]
-        content = msgspec.json.encode(Remembered(account, len(held) + len(entries)))
-        return Response(content, status, media_type="application/json")
+        return answer(Remembered(account, len(held) + len(entries)), status)
 
     def _account(self, login: str) -> str:
         account = self._accounts.resolve(login) if login else None
@@ -86,23 +70,9 @@ class _Forgetting:
             raise HTTPException(400, "a login is needed")
         return account
 
-    def _operator(self, request: Request) -> str:
-        """The name of the key.
-
-        Raises:
-            HTTPException: 403, it is unknown or no operator's; 503, the decisions are still being read.
-        """
-        by = operator_of(self._keys, request)
-        if not self._ready():
-            raise HTTPException(503, "the decisions are still being read")
-        return by
-
 
 def forgetting_routes(
-    store: DecisionStore,
-    keys: Sequence[ApiKey],
-    clock: Callable[[], float],
-    ready: Callable[[], bool],
+    admission: Admission,
     accounts: AccountDirectory,
     entries: Callable[[], Sequence[ListEntry]],
     send: Callable[[Forget], None],
@@ -110,15 +80,12 @@ def forgetting_routes(
     """The routes of the module's text.
 
     Args:
-        store: The decisions.
-        keys: Those with ``operator`` may ask.
-        clock: The present, UTC seconds.
-        ready: Whether the store is complete.
+        admission: Keys with ``operator`` may ask.
         accounts: Knows which account a login opens.
         entries: Those of people's block list.
         send: Returns when the order is kept; it runs in a thread and raises ``CribleError``.
     """
-    forgetting = _Forgetting(store, keys, clock, ready, accounts, entries, send)
+    forgetting = _Forgetting(admission, accounts, entries, send)
     return [
         Route("/v1/desk/forgotten", forgetting.remembered, methods=["GET"]),
         Route("/v1/desk/forgotten", forgetting.forget, methods=["POST"]),

@@ -1,7 +1,8 @@
 """Orders on ``auth.control``: a service writes one for a person, the leader reads it, carries it out and removes it.
 
-Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account;
-re-openings, which only the leader writes; and how far the workers are, which tells that somebody counts.
+Entries of the allow list are there too; a new one lifts what refuses whom it names. So are orders to forget an account; the policy,
+the breaker and re-openings, which only the leader writes; whom the gates refuse by verdict, which counts in the budget; and how far
+the workers are, which tells that somebody counts.
 
 The leader writes what it lifted, the note for ``auth.audit`` and the order's tombstone in one transaction, so that an order is
 carried out once, whoever leads, and none is carried out anew on what was decided after it.
@@ -15,16 +16,20 @@ from typing import Final
 import msgspec
 
 from models import forgetting, lists
+from models.applied_policy import POLICY_KEY, AppliedPolicy
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.forgetting import FORGET_PREFIX, Forget
-from models.lists import LIST_PREFIX, ListEntry, Lists
+from models.lists import LIST_PREFIX, ListEntry, Lists, has_room
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from models.policy import Scope
+from models.refused import REFUSED_PREFIX, Refused
+from models.refused import SCHEMA as REFUSED_SCHEMA
 from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
 from models.reopening import SCHEMA as REOPENING_SCHEMA
-from streams import topics
-from streams.compacted import CompactedReader, Record, decoded
+from streams import telemetry, topics
+from streams.compacted import CompactedReader, Record, decoded, is_of
+from streams.desk.current_policy import CurrentPolicy, applied_in
 from streams.settings import Settings
 from streams.watermarks import CONTROL_PREFIX
 from streams.writing import TopicWriter, Written
@@ -101,10 +106,11 @@ class Heartbeats:
 
 
 class ControlView:
-    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, and whether workers count.
+    """What every service shows of ``auth.control``: people's lists, re-openings, the breaker, the policy, whether workers count.
 
     Args:
         settings: How many partitions there are.
+        policy: Is told of each record of the policy.
 
     Attributes:
         block_list: Its entries, those that have ended too. This and ``reopenings`` are other objects after each change: other
@@ -112,7 +118,8 @@ class ControlView:
         reopenings: By decision.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, policy: CurrentPolicy) -> None:
+        self.policy = policy
         self._lists, self.heartbeats = Lists(), Heartbeats(settings)
         self.block_list: list[ListEntry] = []
         self._allow_list: list[ListEntry] = []
@@ -122,6 +129,10 @@ class ControlView:
     def spares(self, scope: Scope, value: str, now: float) -> bool:
         """Whether the allow list speaks against a decision on ``value``."""
         return any(now < entry.until and entry.spares(scope, value) for entry in self._allow_list)
+
+    def has_room(self, entry: ListEntry, now: float) -> bool:
+        """Whether its list takes ``entry``."""
+        return has_room(entry, [*self.block_list, *self._allow_list], now)
 
     def take(self, records: Iterable[Record]) -> None:
         """Take over records of the topic."""
@@ -137,10 +148,12 @@ class ControlView:
                 self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
             elif key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+            elif key == POLICY_KEY:
+                self.policy.take(record)
 
 
 class Orders:
-    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, re-openings, the breaker.
+    """What the leader has to know after it fenced the last: orders that wait, the earliest first, lists, and what that one wrote.
 
     Args:
         settings: Where the broker is.
@@ -155,8 +168,11 @@ class Orders:
         self.heartbeats = Heartbeats(settings)
         self.lists = Lists()
         self.breaker = Breaker()
+        self.policy: AppliedPolicy | None = None
         self.allowed: list[ListEntry] = []
         self.forgets: dict[str, Forget] = {}
+        self.refused: dict[str, Refused] = {}
+        self.refused_anew: dict[str, Refused | None] = {}
         self._reader = CompactedReader(settings, "auth.control")
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
@@ -175,10 +191,15 @@ class Orders:
         self._reader.close()
 
     def carried_out(self) -> None:
-        """Everything that waited has been done."""
+        """Everything that waited has been done, and what was told anew taken in."""
         self.waiting.clear()
         self.allowed.clear()
         self.forgets.clear()
+        self.refused_anew.clear()
+
+    def ended_refused(self, before: float) -> list[str]:
+        """The keys of the gates' records of whom verdicts refused last before a time."""
+        return [key for key, refused in self.refused.items() if refused.last_ts < before]
 
     def _take(self, records: Iterable[Record], *, starting: bool = False) -> None:
         for record in records:
@@ -197,6 +218,13 @@ class Orders:
             if key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
                 continue
+            if key.startswith(REFUSED_PREFIX):
+                self._take_refused(key, record)
+                continue
+            if key == POLICY_KEY:
+                if starting:
+                    self.policy = applied_in(record) or self.policy
+                continue
             if key.startswith(FORGET_PREFIX):
                 self.forgets.pop(key, None)
                 forget = decoded(record, forgetting.SCHEMA, Forget)
@@ -207,6 +235,12 @@ class Orders:
             if entry is not None and entry.list == "allow":
                 self.allowed.append(entry)
 
+    def _take_refused(self, key: str, record: Record) -> None:
+        self.refused.pop(key, None)
+        refused = self.refused_anew[key] = refused_in(record)
+        if refused is not None:
+            self.refused[key] = refused
+
 
 def _key(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "replace")
@@ -215,6 +249,20 @@ def _key(record: Record) -> str:
 def _breaker_in(record: Record) -> Breaker:
     """The breaker that a record tells of; closed where it cannot be read."""
     return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
+
+
+def refused_in(record: Record) -> Refused | None:
+    """Whom a gate refused by verdict; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
+    if record.value is None:
+        return None
+    reason = "another_schema"
+    if is_of(record, REFUSED_SCHEMA):
+        try:
+            return msgspec.msgpack.decode(record.value, type=Refused)
+        except msgspec.DecodeError:
+            reason = "not_refused"
+    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
+    return None
 
 
 def _decision_id(key: str) -> str:

@@ -1,10 +1,11 @@
-"""``crible promote``: what decisions in shadow would have done, and the lines of the policy that enforce them."""
+"""``crible promote``: what decisions in shadow would have done, and the share of them that the policy is to enforce next."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from json import dumps
 from pathlib import Path
 from typing import get_args
 
@@ -15,11 +16,13 @@ from models import decisions
 from models.alerts import Kind
 from models.decisions import Decision
 from models.errors import CribleError, InputError
-from models.policy import Policy, Scope
-from models.promotion import Shadow, newly_enforced, shadow_of, with_pair
+from models.policy import Enforce, Policy, Scope
+from models.promotion import Shadow, next_share, shadow_of, with_share
 from streams import topics
-from streams.cli import print_json, standard_options
+from streams.cli import confirm, print_json, printable, standard_options
 from streams.compacted import CompactedReader, decoded
+from streams.desk.client import DeskClient
+from streams.desk.policy import put_in_force
 from streams.settings import Settings
 
 __all__ = ["command"]
@@ -35,30 +38,56 @@ __all__ = ["command"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Go by this file of a replay instead of auth.decisions; now is the last start in it.",
 )
+@click.option("--apply", "reason", metavar="REASON", help="Put the next share in force, in the services' policy.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @standard_options
-def command(kind: Kind, scope: Scope, policy_file: Path | None, file: Path | None, settings: Settings, as_json: bool) -> None:
-    """Show what would have been done in shadow, and how to enforce it; refuse, with reasons, where less than 14 days are known."""
-    path = policy_file or (Path(settings.block.policy) if settings.block.policy else None)
-    policy = Policy.load(path) if path else Policy.default()
-    pairs = newly_enforced(policy, kind, scope)
-    if not pairs:
-        raise InputError(f"{kind} on {scope} is enforced already", where=str(path or "the default policy"))
+def command(
+    kind: Kind,
+    scope: Scope,
+    policy_file: Path | None,
+    file: Path | None,
+    reason: str | None,
+    yes: bool,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Show what would have been done in shadow, and how to enforce it on 1, then 10, then 100 % of the values.
+
+    Refuses, with reasons, where less than 14 days are known, or something speaks against it.
+    """
+    if reason is not None and policy_file is not None:
+        raise InputError("--apply changes the policy in force, --policy looks at a file", hint="say one of them")
+    client = DeskClient(settings) if reason is not None else None
+    in_force = client.policy() if client else None
+    policy, whose = (in_force.policy, "the policy in force") if in_force else _of_settings(policy_file, settings)
+    share = next_share(policy.enforce.share(kind, scope))
+    if share is None:
+        raise InputError(f"{kind} on {scope} is enforced already", where=whose)
     known = list(_of_file(file) if file else _of_topic(settings))
     now = max((each.start for each in known), default=0.0) if file else time.time()
-    shadows = [shadow_of(pair, known, policy, now) for pair in pairs]
-    wanted = with_pair(policy.enforce, kind, scope)
-    lines = ["[enforce]", f"kinds = {_toml(wanted.kinds)}", f"scopes = {_toml(wanted.scopes)}"]
-    objections = [f"{each.kind} on {each.scope}: {objection}" for each in shadows for objection in each.objections]
+    shadow, changed = shadow_of((kind, scope), known, policy, now), with_share(policy, kind, scope, share)
+    lines = _toml(changed.enforce)
     if as_json:
-        print_json({"would_have_done": shadows, "policy": [] if objections else lines})
+        print_json({"would_have_done": [shadow], "next_share": share, "policy": [] if shadow.objections else lines})
     else:
-        for each in shadows:
-            click.echo(_sentence(each))
-    if objections:
-        raise CribleError("; ".join(objections), where="not to be enforced yet")
+        click.echo(_sentence(shadow))
+    if shadow.objections:
+        raise CribleError("; ".join(f"{kind} on {scope}: {each}" for each in shadow.objections), where="not to be enforced yet")
     if not as_json:
-        click.echo(f"\nTo enforce, write into {path or 'a policy'}, and start 'crible block' and 'crible gate' with it:\n")
+        click.echo(f"\nTo enforce {share} % of them, write into {whose}, and put that in force with 'crible policy apply':\n")
         click.echo("\n".join(lines))
+    if client is not None and in_force is not None and reason is not None:
+        if not yes:
+            confirm(f"Enforce {share} % of them now?")
+        put_in_force(client, in_force, changed, reason)
+        if not as_json:
+            click.echo(f"\n{printable(changed.version)} is in force; write the lines into its file too")
+
+
+def _of_settings(file: Path | None, settings: Settings) -> tuple[Policy, str]:
+    """The policy of a file, and how it is called."""
+    path = file or (Path(settings.block.policy) if settings.block.policy else None)
+    return (Policy.load(path), str(path)) if path else (Policy.default(), "a policy")
 
 
 def _of_topic(settings: Settings) -> Iterator[Decision]:
@@ -88,10 +117,14 @@ def _of_file(file: Path) -> Iterator[Decision]:
 
 def _sentence(shadow: Shadow) -> str:
     return (
-        f"{shadow.kind} on {shadow.scope}: {shadow.decisions} decisions in {shadow.days:.1f} days would have stopped"
-        f" {shadow.attempts} attempts, and hit at most {shadow.customers} customers, {shadow.most} by the worst one"
+        f"{shadow.kind} on {shadow.scope}, {shadow.share} % enforced:"
+        f" {shadow.decisions} decisions in {shadow.days:.1f} days would have stopped {shadow.attempts} attempts,"
+        f" and hit at most {shadow.customers} customers, {shadow.most} by the worst one"
     )
 
 
-def _toml(names: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in sorted(names)) + "]"
+def _toml(enforce: Enforce) -> list[str]:
+    """The lines that are to stand in a policy's file."""
+    lines = [f"{name} = {dumps(sorted(names))}" for name, names in (("kinds", enforce.kinds), ("scopes", enforce.scopes))]
+    shares = ((kind, scope, share) for kind, scopes in enforce.share_percent.items() for scope, share in scopes.items())
+    return ["[enforce]", *lines, *(f"share_percent.{kind}.{scope} = {share}" for kind, scope, share in shares)]

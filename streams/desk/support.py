@@ -19,15 +19,13 @@ from starlette.routing import Route
 
 from models.attempts import Resolver
 from models.decisions import Decision, parts_of
-from models.errors import CribleError
 from models.events import AuthEvent
 from models.geo import UNKNOWN
 from models.lists import ListEntry, listed_address
 from models.stops import Reason
 from models.why import NOTHING, Answer, Asked, Sentences, answers
-from streams.serve import bounded_body, find_key
+from streams.desk.admission import Admission, answer, body_as, give
 from streams.settings import ApiKey
-from streams.store import DecisionStore
 
 __all__ = ["MAX_GRANT_S", "Why", "support_routes"]
 
@@ -53,39 +51,30 @@ class _Appeal(msgspec.Struct, forbid_unknown_fields=True):
 class _Support:
     def __init__(
         self,
-        store: DecisionStore,
-        keys: Sequence[ApiKey],
-        clock: Callable[[], float],
-        ready: Callable[[], bool],
+        admission: Admission,
         resolver: Resolver,
         block_list: Callable[[], Sequence[ListEntry]],
+        has_room: Callable[[ListEntry, float], bool],
         send_entry: Callable[[ListEntry], None],
         lets_in: Callable[[Decision, str], bool],
     ) -> None:
-        self._store, self._keys, self._clock, self._ready = store, keys, clock, ready
-        self._resolver, self._block_list, self._send_entry, self._lets_in = resolver, block_list, send_entry, lets_in
+        self._admission, self._store, self._clock = admission, admission.store, admission.clock
+        self._resolver, self._block_list, self._has_room = resolver, block_list, has_room
+        self._send_entry, self._lets_in = send_entry, lets_in
 
     async def why(self, request: Request) -> Response:
-        key = self._admit(request)
+        key = self._admission.support_once_read(request)
         asked = self._asked(**{name: request.query_params.get(name, "") for name in ("ref", "ip", "login")})
         if asked == Asked():
             raise HTTPException(400, "one of login, ip and ref is needed")
         found = await asyncio.to_thread(self._answers, asked, key)
-        return Response(msgspec.json.encode(Why(found, None if found else NOTHING)), media_type="application/json")
+        return answer(Why(found, None if found else NOTHING))
 
     async def appeal(self, request: Request) -> Response:
-        key = self._admit(request)
-        body = await bounded_body(request)
-        try:
-            appeal = msgspec.json.decode(body, type=_Appeal)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise HTTPException(400, str(error)) from None
-        entry = await asyncio.to_thread(self._entry, appeal, key)
-        try:
-            await asyncio.to_thread(self._send_entry, entry)
-        except CribleError as error:
-            raise HTTPException(503, error.what) from None
-        return Response(msgspec.json.encode(entry), 202, media_type="application/json")
+        key = self._admission.support_once_read(request)
+        entry = await asyncio.to_thread(self._entry, await body_as(request, _Appeal), key)
+        await give(self._send_entry, entry)
+        return answer(entry, 202)
 
     def _answers(self, asked: Asked, key: ApiKey) -> list[Answer]:
         """What meets whom is asked about, as far as it is for ``key``: accounts of other realms are not."""
@@ -117,9 +106,12 @@ class _Support:
         if not address:
             raise HTTPException(400, "this refuses an account or a provider, not one address: name the customer's ip")
         now = self._clock()
-        return ListEntry(
+        entry = ListEntry(
             list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=key.name
         )
+        if not self._has_room(entry, now):
+            raise HTTPException(409, "the allow list is full: nobody can be let in before an entry has ended or was removed")
+        return entry
 
     def _target(self, ref: str, key: ApiKey) -> tuple[str, str]:
         found = self._answers(Asked(ref=ref), key)
@@ -140,43 +132,26 @@ class _Support:
         account = self._resolver.accounts.resolve(login) if login else ""
         return Asked(ref=ref, address=address, account=account, country=place.country, asn=place.asn)
 
-    def _admit(self, request: Request) -> ApiKey:
-        """The key.
-
-        Raises:
-            HTTPException: 403, it is unknown or not for this; 503, the decisions are still being read.
-        """
-        key = find_key(self._keys, request.headers.get("x-api-key", ""))
-        if not (key.support or key.operator):
-            raise HTTPException(403, "access forbidden")
-        if not self._ready():
-            raise HTTPException(503, "the decisions are still being read")
-        return key
-
 
 def support_routes(
-    store: DecisionStore,
-    keys: Sequence[ApiKey],
-    clock: Callable[[], float],
-    ready: Callable[[], bool],
+    admission: Admission,
     resolver: Resolver,
     block_list: Callable[[], Sequence[ListEntry]],
+    has_room: Callable[[ListEntry, float], bool],
     send_entry: Callable[[ListEntry], None],
     lets_in: Callable[[Decision, str], bool],
 ) -> list[Route]:
     """The routes of the module's text.
 
     Args:
-        store: The decisions.
-        keys: Those with ``support`` or ``operator`` may ask.
-        clock: The present, UTC seconds.
-        ready: Whether the store is complete.
+        admission: Keys with ``support`` or ``operator`` may ask.
         resolver: Knows which account a login opens, and where an address is.
         block_list: The entries of people's block list.
+        has_room: Whether the allow list takes an entry at a time.
         send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
         lets_in: Whether an account passes a decision, because what that cut is being opened again.
     """
-    support = _Support(store, keys, clock, ready, resolver, block_list, send_entry, lets_in)
+    support = _Support(admission, resolver, block_list, has_room, send_entry, lets_in)
     return [
         Route("/v1/why", support.why, methods=["GET"]),
         Route("/v1/desk/appeals", support.appeal, methods=["POST"]),

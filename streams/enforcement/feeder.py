@@ -108,7 +108,7 @@ Work = Callable[[threading.Event], None]
 def feeders(
     points: Sequence[EnforcementPoint],
     store: DecisionStore,
-    policy: Policy,
+    policy: Callable[[], Policy],
     resolver: Resolver,
     clock: Callable[[], float],
     ready: threading.Event,

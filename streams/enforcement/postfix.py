@@ -35,7 +35,7 @@ class PostfixPoint:
     """Answers Postfix; ``apply`` replaces what it answers from.
 
     Args:
-        policy: Its never-block set is checked at every answer.
+        policy: The one in force; its never-block set is checked at every answer.
         resolver: Turns the name that the client has logged in with into an account.
         clock: The present, UTC seconds.
     """
@@ -43,14 +43,14 @@ class PostfixPoint:
     name: Final[Point] = "postfix"
     pause_s: Final = 1.0
 
-    def __init__(self, policy: Policy, resolver: Resolver, clock: Callable[[], float]) -> None:
+    def __init__(self, policy: Callable[[], Policy], resolver: Resolver, clock: Callable[[], float]) -> None:
         self._policy, self._resolver, self._clock = policy, resolver, clock
-        self._index = DecisionIndex(policy)
+        self._index = DecisionIndex(policy())
         self._open = 0
 
     def apply(self, decisions: Sequence[Decision], now: float) -> None:
         """Answer from ``decisions`` from now on."""
-        index = DecisionIndex(self._policy)
+        index = DecisionIndex(self._policy())
         for decision in decisions:
             index.put(decision)
         self._index = index

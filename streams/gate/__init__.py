@@ -2,14 +2,17 @@
 
     Dovecot, weakforced's clients -> app -> answers -> spool -> drain -> auth.events, auth.account-changes, auth.control
                                               ^ standing <- auth.decisions, auth.control, auth.profiles
+                                                  \\-> reports -> auth.control
 
 One module for each step: ``app`` (HTTP), ``answers`` (the commands), ``spool`` (on disk until Kafka has it), ``drain`` (to Kafka),
-``standing`` (whom to refuse). Nothing is kept but the spool, so several gates may run, each with its own.
+``standing`` (whom to refuse), ``reports`` (whom verdicts refused). Nothing is kept but the spool, so several gates may run, each
+with its own.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +29,7 @@ from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import Answers
 from streams.gate.app import App, Stopping
 from streams.gate.drain import Drain
+from streams.gate.reports import Reports
 from streams.gate.spool import Spool, Writer
 from streams.gate.standing import Follower, Standing
 from streams.keys import LimitWrongKeys
@@ -38,6 +42,8 @@ __all__ = ["command", "run"]
 #: Below the 1,024 open files that a process usually may have; Dovecot opens up to 100.
 _MAX_CONNECTIONS: Final = 900
 _JOIN_LIMIT_S: Final = 10
+#: Longest that a log-in waits while another thread computes: reading Kafka takes milliseconds at a time.
+_SWITCH_S: Final = 0.0005
 #: What ``crible stop`` stopped here; in the folder of the spool.
 _STOPS: Final = "stops.json"
 
@@ -54,7 +60,8 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
         resolver = load_resolver(settings)
         standing = Standing(policy, load_groups(settings, resolver))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(resolver, proxies, policy, standing, Writer(spool).append, clock)
+        answers = Answers(resolver, proxies, standing, Writer(spool).append, clock)
+        follower = Follower(settings, standing, clock)
         switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
         app = App(
             answers,
@@ -62,17 +69,21 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
             lambda: standing.is_ready,
             lambda: telemetry.SPOOL_BYTES.set(spool.waiting_bytes),
             Stopping(switch, clock),
+            lambda: follower.policy.described,
         )
         server = server_of(LimitWrongKeys(app, "gate"), _MAX_CONNECTIONS, gate.tls)
-        following = threading.Thread(target=Follower(settings, standing, clock).run, args=(stop,), name="standing", daemon=True)
+        following = threading.Thread(target=follower.run, args=(stop,), name="standing", daemon=True)
+        reporting = threading.Thread(target=Reports(settings, standing).run, args=(stop,), name="reports", daemon=True)
         draining = threading.Thread(target=Drain(settings, spool).run, args=(stop,), name="drain", daemon=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
-        following.start()
-        draining.start()
+        sys.setswitchinterval(_SWITCH_S)
+        for thread in (following, reporting, draining):
+            thread.start()
         server.run(sockets=[listening])
         stop.set()
         draining.join(_JOIN_LIMIT_S)
+        reporting.join(_JOIN_LIMIT_S)
     telemetry.info("service.stopped", service="gate")
 
 

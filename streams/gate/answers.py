@@ -37,7 +37,6 @@ from models.events import (
     set_client,
 )
 from models.lists import MAX_ENTRIES, ListEntry, ListName, listed_address
-from models.policy import Policy
 from streams import telemetry
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Refusal, Standing, expiration
@@ -140,8 +139,7 @@ class Answers:
     Args:
         resolver: Account keys and places.
         proxies: Our own machines that speak for clients.
-        policy: Its never-block set holds for the block list too.
-        standing: Whom to refuse.
+        standing: Whom to refuse; the never-block set of its policy holds for the block list too.
         put: Returns when a record for Kafka is on the disk, or raises :class:`NotSpooled`.
         clock: The present, UTC seconds.
 
@@ -149,10 +147,8 @@ class Answers:
         commands: By method and name: a function of the body and the name of the client's key.
     """
 
-    def __init__(
-        self, resolver: Resolver, proxies: Proxies, policy: Policy, standing: Standing, put: Put, clock: Callable[[], float]
-    ) -> None:
-        self._resolver, self._proxies, self._policy, self._standing, self._clock = resolver, proxies, policy, standing, clock
+    def __init__(self, resolver: Resolver, proxies: Proxies, standing: Standing, put: Put, clock: Callable[[], float]) -> None:
+        self._resolver, self._proxies, self._standing, self._clock = resolver, proxies, standing, clock
         self._put_in_spool = put
         self._spool_refuses = ""
         self._ids, self._sessions = EventIds(), Sessions()
@@ -205,7 +201,7 @@ class Answers:
         now = self._clock()
         while self._tarpits and self._tarpits[0] <= now:
             self._tarpits.popleft()
-        if len(self._tarpits) >= self._policy.max_tarpits:
+        if len(self._tarpits) >= self._standing.policy.max_tarpits:
             return False
         self._tarpits.append(now + delay_s)
         return True
@@ -259,12 +255,10 @@ class Answers:
     async def _add(self, name: ListName, body: bytes, client: str) -> Reply:
         wanted, now = _read(body, _NewEntry), self._clock()
         address, account = self._target(wanted)
-        if name == "block" and address and not self._policy.may_block(address):
+        if name == "block" and address and not self._standing.policy.may_block(address):
             raise Failure(400, "the address is in the never-block set, or the range is too wide")
         for ended in self._standing.ended_entries(now - _FORGOTTEN_S):  # so that the topic does not grow for ever
             await self._order(ended, None)
-        if len(self._standing.entries(name, now)) >= MAX_ENTRIES:
-            raise Failure(400, f"the list has {MAX_ENTRIES} entries already")
         entry = ListEntry(
             list=name,
             address=address,
@@ -274,6 +268,8 @@ class Answers:
             reason=wanted.reason,
             by=client,
         )
+        if not self._standing.has_room(entry, now):
+            raise Failure(400, f"the list has {MAX_ENTRIES} entries already")
         await self._order(entry.key, entry)
         return _OK
 

@@ -8,7 +8,7 @@ does not matter, as in weakforced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -60,6 +60,7 @@ class App:
         is_ready: Whether it is known whom to refuse.
         before_metrics: Called before metrics are written.
         stopping: How operators stop enforcement; ``None`` where nobody can.
+        policy: Describes the policy in force, for ``/ready``.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class App:
         is_ready: Callable[[], bool],
         before_metrics: Callable[[], None],
         stopping: Stopping | None = None,
+        policy: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        self._stopping = stopping
+        self._stopping, self._policy = stopping, policy
         self._commands, self._keys, self._is_ready, self._before_metrics = answers.commands, keys, is_ready, before_metrics
         self._names = {name for _, name in self._commands}
         self._counters: dict[tuple[str, int], Counter] = {}
@@ -144,7 +146,7 @@ class App:
                 stopped = self._stopping.switch.targets if self._stopping else []
                 return Reply(200, msgspec.json.encode({"status": "up", "stopped": stopped})), _JSON
             case "/ready" if self._is_ready():
-                return Reply(200, b'{"status":"ready"}'), _JSON
+                return Reply(200, msgspec.json.encode({"status": "ready", **self._policy()})), _JSON
             case "/ready":
                 return Reply(503, b'{"status":"starting"}'), _JSON
             case "/metrics":

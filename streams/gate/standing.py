@@ -11,11 +11,11 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-from heapq import heappop, heappush
 from typing import Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
@@ -23,20 +23,25 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 from models import decisions, lists, profiles
 from models.accounts import Groups
 from models.attempts import Attempt
+from models.breaker import BREAKER_KEY, Breaker
+from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.campaigns import Campaign
 from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
+from models.ends import Ends
 from models.frames import CAMPAIGN_SCHEMA, decode_campaign
 from models.ids import reference
-from models.lists import LIST_PREFIX, ListEntry, ListName, Lists
+from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
+from models.refused import Refused, Tally
 from models.reopening import REOPENING_PREFIX, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
-from models.verdicts import Phase, Verdict, Verdicts
+from models.verdicts import SUBJECT, Phase, Verdict, Verdicts
 from streams import telemetry, topics
 from streams.changes import ChangeReader
 from streams.compacted import CompactedReader, Record, decoded, is_of
+from streams.desk.current_policy import POLICY_KEY, CurrentPolicy
 from streams.settings import Settings
 from streams.stages import CAMPAIGN_KEY
 
@@ -61,7 +66,7 @@ class Standing:
     """See the module's text; safe to use from several threads.
 
     Args:
-        policy: Its never-block set holds here too; says whether there are verdicts.
+        policy: Its never-block set holds here too; says whether there are verdicts. Another one may come into force.
         groups: Accounts of protected groups get none, and are let in first by what is opened again.
     """
 
@@ -70,6 +75,7 @@ class Standing:
         self.register = Register(self._groups, self)
         self._lock = threading.Lock()
         self._stops = NO_STOPS
+        self._tally = Tally(uuid4().hex)
         self.is_ready = False
         self.clear()
 
@@ -80,17 +86,35 @@ class Standing:
             self._decisions, self._lists = DecisionIndex(self._policy, self._lets_in), Lists()
             self._reopenings: dict[str, Reopening] = {}  # by decision
             self._held: dict[str, Decision] = {}  # the suspended ones too
-            self._ends: list[tuple[float, str]] = []
+            self._ends = Ends()
             self._profiles = Profiles()
             self._verdicts: Verdicts | None = Verdicts(self._policy, self._groups)
+            self._breaker = Breaker()
             self._newest_campaign: Campaign | None = None  # until everything has been read, of which there may be days
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force."""
+        return self._policy
+
+    def go_by(self, policy: Policy) -> None:
+        """Refuse by another policy from now on."""
+        with self._lock:
+            self._policy = policy
+            self._index_anew()
+            if self._verdicts is not None:
+                self._verdicts.go_by(policy)
 
     def stop(self, stops: Stops) -> None:
         """Suspend what ``stops`` say, and nothing else; where that is everything, the lists of people too."""
         with self._lock:
-            self._stops, self._decisions = stops, DecisionIndex(self._policy, self._lets_in)
-            for decision in self._held.values():
-                self._put(decision)
+            self._stops = stops
+            self._index_anew()
+
+    def _index_anew(self) -> None:
+        self._decisions = DecisionIndex(self._policy, self._lets_in)
+        for decision in self._held.values():
+            self._put(decision)
 
     def complete(self) -> None:
         """Everything was read that there was."""
@@ -116,26 +140,47 @@ class Standing:
             if decision is not None:
                 return _by_decision(decision)
             verdict = self._verdict(attempt, phase)
-        return None if verdict is None else _by_verdict(verdict, self._policy)
+            if verdict is None:
+                return None
+            self._count(verdict)
+        return _by_verdict(verdict, self._policy)
 
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
-        """A verdict is about one account at one address, and is stopped like such a decision on a campaign."""
-        if self._verdicts is None or self._stops.suspend("campaign", "account_ip"):
+        if self._verdicts is None or self._breaker.opened is not None or self._stops.suspend(*SUBJECT):
             return None
         return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+
+    def _count(self, verdict: Verdict) -> None:
+        groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
+        self._tally.note(verdict.account, groups, verdict.owner, verdict.ts, self._breaker.counts_from)
+
+    def refused_anew(self) -> dict[str, Refused]:
+        """Whom verdicts refused, as far as it has not been told, by the keys on ``auth.control``."""
+        with self._lock:
+            return self._tally.changed()
+
+    def told(self, refused: Mapping[str, Refused]) -> None:
+        """The leader will read ``refused``."""
+        with self._lock:
+            self._tally.told(refused)
+
+    def put_breaker(self, breaker: Breaker | None) -> None:
+        """Give no verdicts while the breaker is open. Where it cannot be understood it is taken for closed, as the leader does."""
+        with self._lock:
+            self._breaker = breaker or Breaker()
 
     def put_decision(self, decision_id: str, decision: Decision | None, now: float) -> None:
         """Take the newest state of a decision; ``None`` where it is gone. Only what can refuse somebody is kept."""
         with self._lock:
-            while self._ends and self._ends[0][0] <= now:
-                self._remove(heappop(self._ends)[1])
+            while (ended := self._ends.pop(now)) is not None:
+                self._remove(ended)
             self._remove(decision_id)
             if decision is None or decision.mode != "enforce" or decision.type not in {"ban", "guard"}:
                 return
             if decision.holds(now) and len(self._held) < MAX_DECISIONS:  # the leader makes no more
                 self._held[decision_id] = decision
                 self._put(decision)
-                heappush(self._ends, (decision.until, decision_id))
+                self._ends.put(decision_id, decision.until)
 
     def put_campaign(self, campaign: Campaign | None) -> None:
         """Take what is known of the running campaign; ``None`` where that cannot be understood, and is nothing."""
@@ -184,6 +229,11 @@ class Standing:
         with self._lock:
             return self._lists.in_force(name, now)
 
+    def has_room(self, entry: ListEntry, now: float) -> bool:
+        """Whether its list takes ``entry``."""
+        with self._lock:
+            return has_room(entry, self._lists.all(), now)
+
     def ended_entries(self, before: float) -> list[str]:
         """The keys of entries that ended before a time."""
         with self._lock:
@@ -198,6 +248,7 @@ class Standing:
 
     def _remove(self, decision_id: str) -> None:
         self._held.pop(decision_id, None)
+        self._ends.remove(decision_id)
         self._decisions.remove(decision_id)
 
 
@@ -208,10 +259,14 @@ class Follower:
         settings: Where the broker is.
         standing: What to keep equal.
         clock: The present, UTC seconds.
+
+    Attributes:
+        policy: By which ``standing`` goes.
     """
 
     def __init__(self, settings: Settings, standing: Standing, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._standing, self._clock = settings, standing, clock
+        self.policy = CurrentPolicy(standing.policy, [standing.go_by])
         self._control, self._profiles = topics.topic(settings, "auth.control"), topics.topic(settings, "auth.profiles")
 
     def run(self, stop: threading.Event) -> None:
@@ -262,6 +317,10 @@ class Follower:
             self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
         elif key == CAMPAIGN_KEY:
             self._take_campaign(record)
+        elif key == POLICY_KEY:
+            self.policy.take(record)
+        elif key == BREAKER_KEY:
+            self._standing.put_breaker(decoded(record, BREAKER_SCHEMA, Breaker))
 
     def _take_profile(self, account: str, record: Record) -> None:
         reason = "another_schema"

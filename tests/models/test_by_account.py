@@ -410,7 +410,7 @@ class TestPulse:
         closing, _, pulse = pulses[-1]
         assert (closing, pulse.second, pulse.until_ts) == (stage.offset, int(T0 + DAY_S), attempts[-1].ts)
         assert pulse.counts == {
-            ("imap", "FR", 64500, "ua:mail", 0, HISTORY | NETWORK): 3,
+            ("", "", 0, "", 0, HISTORY | NETWORK): 3,
             ("imap", "BR", 64502, "ua:curl", 1, HISTORY | FIRST): 1,
             ("imap", "BR", 64502, "ua:curl", 1, HISTORY): 1,
             ("imap", "", 0, "", 3, FIRST): 1,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from operator import sub
+from random import Random
+from statistics import mean
 from typing import NamedTuple
 
 import pytest
@@ -15,9 +18,11 @@ from models.by_source import SourceRow
 from models.cases import Case, cases
 from models.decisions import Decision, Ledger
 from models.events import AuthEvent
+from models.feedback import Judgement
 from models.geo import Geo
 from models.pipeline import Pipeline
 from models.policy import Policy
+from models.triage import listing
 from simulator import simulate
 from simulator.labels import Label
 from simulator.provider import DOMAIN
@@ -119,6 +124,43 @@ def test_each_campaign_has_its_case_and_the_right_cause(played: Played) -> None:
     told = _causes_told(attacks, cases(played.alerts))
     assert len(told) >= 0.9 * len(wanted)
     assert sum(wanted[name] in causes for name, causes in told.items()) >= 0.95 * len(told), (wanted, told)
+
+
+def test_thirty_judgements_order_the_analysts_list(played: Played) -> None:
+    """Drawn ten times: attacks come before what is none in 98 of 100 pairs; severity and score alone reach 94 of 100."""
+    true = {alert.alert_id: _is_of_an_attack(alert, played.steps) for alert in played.alerts}
+    assert 100 < sum(true.values()) < len(true) - 100
+    by_severity, learnt = [], []
+    for seed in range(10):
+        judged = {
+            alert.alert_id: Judgement(
+                alert_id=alert.alert_id, judgement="true_positive" if true[alert.alert_id] else "false_positive", ts=ts, by="anne"
+            )
+            for ts, alert in enumerate(Random(seed).sample(played.alerts, 30))
+        }
+        learnt.append(_auc([true[each.alert.alert_id] for each in listing(played.alerts, judged).alerts]))
+        unjudged = [alert for alert in played.alerts if alert.alert_id not in judged]
+        by_severity.append(_auc([true[each.alert.alert_id] for each in listing(unjudged, {}).alerts]))
+    assert mean(learnt) >= 0.98
+    assert mean(learnt) >= mean(by_severity) + 0.04
+    assert min(map(sub, learnt, by_severity)) >= 0
+
+
+def _is_of_an_attack(alert: Alert, steps: list[tuple[Attempt, Label]]) -> bool:
+    if alert.kind == "campaign":
+        return True
+    times = [attempt.ts for attempt, _ in steps]
+    window = steps[bisect_left(times, alert.first_ts) : bisect_right(times, alert.last_ts + 1)]
+    return any(label.label != "benign" and _is_about(alert, attempt) for attempt, label in window)
+
+
+def _auc(in_order: list[bool]) -> float:
+    """How often, of a true and a false one, the true one comes first."""
+    before = pairs = 0
+    for is_true in in_order:
+        before += is_true
+        pairs += 0 if is_true else before
+    return pairs / (before * (len(in_order) - before))
 
 
 def _causes_told(attacks: list[tuple[Attempt, Label]], found: list[Case]) -> dict[str, set[str]]:

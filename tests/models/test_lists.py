@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models import lists as lists_module
-from models.lists import ListEntry, ListName, Lists, key_of, listed_address
+from models.lists import ListEntry, ListName, Lists, has_room, key_of, listed_address
 from tests.factories import T0, failure
 
 
@@ -102,3 +102,17 @@ def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     lists.remove(entry(address="203.0.113.2").key)
     lists.put(entry(address="203.0.113.3"))
     assert {each.address for each in lists.all()} == {"203.0.113.1", "203.0.113.3"}
+
+
+def test_there_is_room_for_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many that hold in each list, so many in all; what takes another's place needs none."""
+    monkeypatch.setattr(lists_module, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(lists_module, "_MAX_HELD", 4)
+    block = [entry(address=f"203.0.113.{number}") for number in (1, 2)]
+    third = entry(address="203.0.113.3")
+    assert not has_room(third, block, T0)
+    assert has_room(third, block, T0 + 60)  # they have ended
+    assert has_room(entry(address="203.0.113.2", until=T0 + 600), block, T0)
+    assert has_room(entry("allow", address="203.0.113.3"), block, T0)
+    ended = [entry("allow", address=f"203.0.113.{number}", until=T0) for number in (1, 2)]
+    assert not has_room(entry("allow", address="203.0.113.3"), [*block, *ended], T0 + 1)

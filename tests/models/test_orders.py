@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.accounts import AccountDirectory, Groups
+from models.applied_policy import PolicyChange, policy_hash
 from models.breaker import Breaker
 from models.by_hand import Asked, made_by_hand, reopening_of
 from models.decisions import Decision, Ledger, join_value
@@ -91,6 +92,34 @@ def test_closing_the_breaker_is_noted_on_what_opened_it() -> None:
     lifted, (note,) = carry_out(Order(ts=T0, by="anne", reason="looked at", breaker="close"), ledger, Reopenings(), T0)
     assert (lifted, ledger.breaker) == ([], Breaker(counts_from=T0))
     assert (note.decision_id, note.action, note.by, note.reason) == ("d", "close_breaker", "anne", "looked at")
+
+
+def test_a_policy_holds_from_the_next_alert_on() -> None:
+    """What was decided stays as it is until its next alert; the version is in every decision."""
+    ledger = Ledger(Policy(version="shadow"), Groups())
+    (shadow,) = ledger.apply(spray(ADDRESS, T0), T0)
+    enforcing = msgspec.structs.replace(Policy.enforcing(), version="enforce")
+    order = Order(ts=T0, by="anne", reason="a drill", policy=PolicyChange(policy=enforcing))
+    changed, (note,) = carry_out(order, ledger, Reopenings(), T0 + 1)
+    assert (changed, note.decision_id, note.action, note.by) == ([], "policy/current", "apply", "anne")
+    assert note.reason == f"enforce ({policy_hash(enforcing)}): a drill"
+    assert ledger.active(T0 + 1) == [shadow]
+    (other,) = ledger.apply(spray("203.0.113.8", T0 + 2), T0 + 2)
+    lifted, enforced = ledger.apply(spray(ADDRESS, T0 + 3600, hour=1), T0 + 3600)
+    assert [(each.mode, each.policy_version) for each in (other, lifted, enforced)] == [
+        ("enforce", "enforce"),
+        ("shadow", "shadow"),
+        ("enforce", "enforce"),
+    ]
+
+
+def test_a_policy_that_was_overtaken_is_refused() -> None:
+    """Of two in place of the same one the first is carried out; the note says why the other was not."""
+    ledger = ledger_of()
+    one, other = (Order(ts=T0, by=by, reason="r", policy=PolicyChange(policy=Policy(version=by))) for by in ("anne", "bob"))
+    assert one.key != other.key
+    assert [carry_out(order, ledger, Reopenings(), T0)[1][0].action for order in (one, other)] == ["apply", "refuse"]
+    assert (ledger.policy.version, ledger.applied is not None) == ("anne", True)
 
 
 def test_letting_in_lifts_what_would_refuse() -> None:

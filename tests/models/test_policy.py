@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +15,64 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.policy import NEVER_BLOCK, Policy
+from models.policy import NEVER_BLOCK, Policy, Scope
 
 
 def test_default_policy_enforces_nothing() -> None:
     """Without a policy file every kind and scope is in shadow."""
-    assert Policy.default().mode("credential_stuffing", "ip") == "shadow"
+    assert Policy.default().mode("credential_stuffing", "ip", "203.0.113.7") == "shadow"
 
 
 def test_enforcement_needs_kind_and_scope() -> None:
     """A decision is enforced only where both its kind and its scope are named."""
     policy = Policy.parse(b'version = "1"\n[enforce]\nkinds = ["password_spray"]\nscopes = ["ip"]', where="p.toml")
-    assert policy.mode("password_spray", "ip") == "enforce"
-    assert policy.mode("password_spray", "range") == "shadow"
-    assert policy.mode("brute_force", "ip") == "shadow"
+    assert policy.mode("password_spray", "ip", "203.0.113.7") == "enforce"
+    assert policy.mode("password_spray", "range", "203.0.113.7") == "shadow"
+    assert policy.mode("brute_force", "ip", "203.0.113.7") == "shadow"
+
+
+SHARED = """version = "1"
+[enforce]
+kinds = ["password_spray"]
+scopes = ["ip", "range"]
+share_percent.password_spray.ip = %d
+"""
+
+
+def enforced(percent: int, scope: Scope = "ip", key: str = "") -> set[int]:
+    """Of 20,000 addresses those that a share enforces."""
+    policy = Policy.parse((SHARED % percent + f'share_key = "{key}"').encode(), where="p.toml")
+    return {n for n in range(20_000) if policy.mode("password_spray", scope, f"203.{n >> 8}.{n & 255}.7") == "enforce"}
+
+
+def test_a_share_enforces_some_and_a_greater_one_the_same_and_more() -> None:
+    """1 in 10 in 100 %, each of about its size; what no share names is enforced whole."""
+    shares = [enforced(percent) for percent in (0, 1, 10, 100)]
+    assert all(less < more for less, more in pairwise(shares))
+    assert [len(share) for share in shares] == [0, pytest.approx(200, abs=60), pytest.approx(2000, abs=180), 20_000]
+    assert len(enforced(1, "range")) == 20_000
+    assert enforced(10) == enforced(10) != enforced(10, key="ours")
+
+
+def test_a_share_is_a_percentage() -> None:
+    """From 0 to 100."""
+    with pytest.raises(InputError, match=r"^p\.toml:5: .*share_percent"):
+        Policy.parse((SHARED % 101).encode(), where="p.toml")
 
 
 def test_shipped_policy_enforces_every_automatic_scope_of_a_source() -> None:
     """The shipped enforcing policy acts on sources and pairs for the kinds that may block."""
     policy = Policy.enforcing()
-    assert {policy.mode("credential_stuffing", scope) for scope in ("account_ip", "ip", "range", "account")} == {"enforce"}
-    assert policy.mode("token_failure", "ip") == "shadow"
+    assert {policy.mode("credential_stuffing", scope, "203.0.113.7") for scope in ("account_ip", "ip", "range", "account")} == {
+        "enforce"
+    }
+    assert policy.mode("token_failure", "ip", "203.0.113.7") == "shadow"
 
 
 def test_example_file_is_a_valid_shadow_policy() -> None:
     """The example for operators loads, and begins in shadow."""
     policy = Policy.load(Path(__file__).parents[2] / "deploy" / "policy" / "example.toml")
-    assert policy.mode("password_spray", "ip") == "shadow"
+    assert policy.mode("password_spray", "ip", "203.0.113.7") == "shadow"
 
 
 def test_duration_is_by_kind_and_scope() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from models.decisions import DAY_S, Decision, Impact, Interval
 from models.policy import Enforce, Policy
-from models.promotion import newly_enforced, shadow_of
+from models.promotion import shadow_of, with_share
 from tests.factories import T0, ban
 
 POLICY = Policy(version="1", protected_groups=frozenset({"health"}))
@@ -49,9 +49,29 @@ def test_what_alerts_have_lifted_is_no_objection() -> None:
     assert shadow_of(PAIR, [shadow(lifted=T0, lifted_by="alert:1")], POLICY, T0).objections == []
 
 
-def test_naming_a_kind_and_a_scope_may_enforce_more() -> None:
-    """Every kind that is named is enforced on every scope that is."""
-    policy = Policy(version="1", enforce=Enforce(kinds=frozenset({"login_flood"}), scopes=frozenset({"ip"})))
-    assert newly_enforced(policy, "login_flood", "ip") == []
-    assert newly_enforced(policy, "password_spray", "ip") == [("password_spray", "ip")]
-    assert ("password_spray", "ip") in newly_enforced(policy, "password_spray", "range")
+def test_what_was_enforced_is_told_apart_and_may_be_regretted() -> None:
+    """A share of them was; people or the breaker took some of it back."""
+    enforced = [shadow(mode="enforce"), shadow(mode="enforce", lifted=T0, lifted_by="alert:1")]
+    found = shadow_of(PAIR, [shadow(), *enforced], with_share(POLICY, *PAIR, 1), T0)
+    assert (found.share, found.decisions, found.enforced, found.objections) == (1, 1, 2, [])
+    regretted = [shadow(mode="enforce", lifted=T0, lifted_by=by) for by in ("anne", "breaker")]
+    assert shadow_of(PAIR, [shadow(), *enforced, *regretted], POLICY, T0).objections == [
+        "2 that were enforced were lifted by people or the breaker"
+    ]
+
+
+def test_a_share_is_of_the_two_alone() -> None:
+    """What naming them would enforce beside gets none; what was enforced before stays so, and verdicts do."""
+    kinds, scopes = frozenset({"login_flood", "campaign"}), frozenset({"range"})
+    policy = Policy(version="1", enforce=Enforce(kinds=kinds, scopes=scopes))
+    for share in (1, 10, 100):
+        policy = with_share(policy, "password_spray", "account_ip", share)
+        enforce = policy.enforce
+        pairs = {(kind, scope): enforce.share(kind, scope) for kind in enforce.kinds for scope in enforce.scopes}
+        assert {pair: percent for pair, percent in pairs.items() if percent} == {
+            ("login_flood", "range"): 100,
+            ("campaign", "range"): 100,
+            ("campaign", "account_ip"): 100,
+            ("password_spray", "account_ip"): share,
+        }
+        assert policy.version == f"1+password_spray.account_ip.{share}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +67,16 @@ def test_protected_groups_are_never_refused() -> None:
 def test_a_policy_that_does_not_enforce_campaigns_gives_no_verdicts() -> None:
     """Shadow is the default of the live services."""
     assert judge(policy=Policy.default()).judge(success(T0 + 60, **BOT), HISTORY) is None
+
+
+def test_a_share_of_the_accounts_and_addresses_is_judged() -> None:
+    """As decisions on pairs in a campaign are shared out; the same ones are judged again."""
+    enforce = msgspec.structs.replace(POLICY.enforce, share_percent={"campaign": {"account_ip": 10}})
+    verdicts = judge(policy=msgspec.structs.replace(POLICY, enforce=enforce))
+    asked = [success(T0 + 60, **BOT | {"remote": f"203.0.{n >> 8}.{n & 255}"}) for n in range(1000)]
+    found, again = ([attempt.address for attempt in asked if verdicts.judge(attempt, HISTORY)] for _ in range(2))
+    assert len(found) == pytest.approx(100, abs=40)
+    assert found == again
 
 
 @given(st.floats(1, 1e5), st.floats(1, 1e5))

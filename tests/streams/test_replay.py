@@ -18,6 +18,7 @@ from kafka import KafkaProducer
 from models.addresses import locate
 from models.events import encode_event
 from models.partition import partitions_of
+from models.verdicts import DELAY_S
 from simulator.provider import groups
 from simulator.scenarios import simulate
 from streams import cli, telemetry, topics
@@ -77,6 +78,20 @@ def test_breaker_is_told(run: Run, demo: Path, tmp_path: Path) -> None:
     assert told["breaker"]["reason"] == "1 accounts within an hour, 0 allowed"
     assert "the breaker opened at 2026-" in run(demo, "--policy", policy).stdout
     assert json.loads(run(demo, "--json").stdout)["breaker"] is None
+
+
+def test_verdicts_end_where_they_have_spent_the_budget(run: Run, demo: Path, tmp_path: Path) -> None:
+    """Those until five seconds after are what they would have been; repeated, all of it is the same bytes."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = "1"\n[enforce]\nkinds = ["campaign"]\n')
+    free = run(demo, "--policy", policy)
+    policy.write_text('version = "1"\nbudget = { hour = 0, day = 0 }\n[enforce]\nkinds = ["campaign"]\n')
+    spent, again = run(demo, "--json", "--policy", policy), run(demo, "--json", "--policy", policy)
+    breaker = json.loads(spent.stdout)["breaker"]
+    assert (breaker["decision_id"], breaker["reason"]) == ("verdicts", "1 accounts within an hour, 0 allowed")
+    assert objects(spent.verdicts) == [each for each in objects(free.verdicts) if each["ts"] <= breaker["opened"] + DELAY_S]
+    assert 0 < len(objects(spent.verdicts)) < len(objects(free.verdicts))
+    assert (spent.verdicts, spent.decisions) == (again.verdicts, again.decisions)
 
 
 @pytest.fixture(scope="module")

@@ -291,6 +291,23 @@ def test_extension_is_told_again(lapi: Lapi) -> None:
     assert lapi.stream() == ([], ["203.0.113.7"])
 
 
+def test_another_policy_spares_and_refuses_again(lapi: Lapi) -> None:
+    """What its never-block set spares is told as ended, and as new once that does not; a decision made meanwhile too."""
+    near, far = decision(), decision("198.51.100.7")
+    lapi.put(near, far)
+    lapi.stream("startup=true")
+    lapi.store.go_by(Policy(version="2", never_block=("203.0.113.0/24",)))
+    assert (lapi.stream(), lapi.values()) == (([], ["203.0.113.7"]), ["198.51.100.7"])
+    lapi.store.go_by(Policy(version="3", never_block=("203.0.113.0/24", "192.0.2.0/24")))
+    lapi.put(decision("203.0.113.8"), msgspec.structs.replace(near, until=near.until + 60))
+    assert (lapi.stream(), lapi.values()) == (([], ["203.0.113.7"]), ["198.51.100.7"])  # deleting twice harms nobody
+    assert lapi.stream("startup=true", "secret-2")[0] == ["198.51.100.7"]
+    assert "crible_decisions_suspended 0.0" in lapi.ask("GET", "/metrics").text
+    lapi.store.go_by(Policy(version="4"))
+    assert sorted(lapi.stream()[0]) == ["203.0.113.7", "203.0.113.8"]
+    assert len(lapi.values()) == 3
+
+
 def test_longest_decision_stands_for_its_value(lapi: Lapi) -> None:
     """Of several on one value the longest is told; the value is not deleted while another holds."""
     short, long = decision(until=NOW + 100), decision(until=NOW + 900, scenario="credential_stuffing")

@@ -19,6 +19,7 @@ from models.policy import Policy, Scope
 from models.reopening import Register, Reopening, Step
 from models.scope_book import ScopeBook
 from models.sketches import ProtocolUse, ScopeUse, Sketch
+from streams.desk.admission import Admission
 from streams.desk.cuts import Known, cut_routes
 from streams.serve import create_app
 from streams.store import DecisionStore
@@ -43,7 +44,7 @@ class Service:
         assert reopening is not None
         self.reopenings: dict[str, Reopening] = {self.cut.decision_id: reopening}
         known = Known(
-            policy=POLICY,
+            policy=lambda: POLICY,
             accounts=ACCOUNTS,
             groups=GROUPS,
             register=Register(GROUPS),
@@ -52,8 +53,8 @@ class Service:
             reopenings=lambda: self.reopenings,
             detecting=lambda _now: True,
         )
-        routes = cut_routes(self.store, KEYS, lambda: NOW, lambda: self.is_ready, known, self._order)
-        self.app = create_app(self.store, KEYS, lambda: NOW, lambda: self.is_ready, more_routes=routes)
+        common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
+        self.app = create_app(*common, more_routes=cut_routes(common, known, self._order))
 
     def ask(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
         async def send() -> httpx.Response:

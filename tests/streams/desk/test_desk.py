@@ -10,14 +10,17 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from models.alerts import Alert, Evidence, Subject, alert_id
 from models.orders import ORDER_PREFIX
+from models.triage import NEEDED
 from streams.local_kafka import free_port
 from streams.settings import Kafka, Settings
 from tests.block_service import KEY, LIMIT_S, BlockService, Topics, block_service, spray, wait_for
@@ -32,12 +35,16 @@ ROOT = Path(__file__).resolve().parents[3]
 class Desk:
     """Runs ``crible`` as an operator of some services."""
 
-    def __init__(self, folder: Path, ports: Sequence[int], key: str = KEY) -> None:
+    def __init__(self, folder: Path, ports: Sequence[int], key: str = KEY, settings: Settings | None = None) -> None:
         (folder / "key").write_text(f"{key}\n")
+        kafka = Settings().kafka if settings is None else settings.kafka
         self._environment = {
             "PATH": os.environ["PATH"],
             "CRIBLE_DESK_SERVICES": json.dumps([f"http://127.0.0.1:{port}" for port in ports]),
             "CRIBLE_DESK_KEY_FILE": str(folder / "key"),
+            "CRIBLE_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "CRIBLE_KAFKA_PREFIX": kafka.prefix,
+            "CRIBLE_KAFKA_PARTITIONS": str(kafka.partitions),
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -198,6 +205,42 @@ def test_why_and_appeal(channel: Topics, tmp_path: Path) -> None:
         assert (spoken.returncode, "support" in spoken.stdout, "customer" in spoken.stdout) == (0, True, True)
     notes = [json.loads(record.value) for record in channel.read("auth.audit")]
     assert [(note["action"], note["by"], note["reason"]) for note in notes] == [("lift", "test", "our own office")]
+
+
+@pytest.mark.kafka
+def test_feedback_orders_the_analysts_list(channel: Topics, tmp_path: Path) -> None:
+    """From the command over HTTP and Kafka to the list: what is judged is gone from it, the rest follows; decisions hold."""
+    port, many = free_port(), NEEDED + 4
+    alerts = [spray(f"203.0.113.{n}", time.time() + n) for n in range(many)]
+    quiet = [msgspec.structs.replace(alert, severity="low") for alert in alerts[: many // 2]]
+    channel.send_alerts([*quiet, *alerts[many // 2 :]])
+    desk = Desk(tmp_path, [port], settings=channel.settings)
+    with block_service(channel.settings, tmp_path, port, ENFORCE) as service:
+        wait_for(service.is_ready, f"readiness; it said {service.said()}")
+        wait_for(lambda: desk.told("decisions", "list")["total"] == many, f"the decisions; it said {service.said()}")
+        before = channel.decisions()
+        found = desk.told("alerts", "--order")
+        assert (found["judgements"], found["alerts"][0]["probability"]) == (0, None)
+        assert [each["alert"]["severity"] for each in found["alerts"]] == ["high"] * (many // 2) + ["low"] * (many // 2)
+        assert desk.run("feedback", alerts[0].alert_id, "false").stdout == f"{alerts[0].alert_id} is a false positive\n"
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-Api-Key": KEY}) as client:
+            # Here the quiet ones are the attacks.
+            for alert in chain.from_iterable(zip(quiet[:-2], alerts[many // 2 : -2], strict=True)):
+                judgement = "true_positive" if alert.severity == "low" else "false_positive"
+                body = {"alert_id": alert.alert_id, "judgement": judgement, "reason": "looked at"}
+                assert client.post("/v1/desk/feedback", json=body).status_code == 201
+        found = desk.told("alerts", "--order")
+        assert found["judgements"] == NEEDED
+        assert [each["alert"]["severity"] for each in found["alerts"]] == ["low", "low", "high", "high"]
+        assert found["alerts"][0]["probability"] > found["alerts"][-1]["probability"] > 0
+        assert f"4 of 4 alerts, learnt from {NEEDED} judgements" in desk.run("alerts", "--order").stdout
+        assert channel.decisions() == before
+        unknown = desk.run("feedback", "a562f1", "true")
+        assert (unknown.returncode, "alert_id" in unknown.stderr) == (2, True)
+    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    assert len(notes) == NEEDED + 1
+    assert {note["by"] for note in notes} == {"test"}
+    assert [note["action"] for note in notes if note["decision_id"] == alerts[0].alert_id] == ["false_positive", "true_positive"]
 
 
 @pytest.mark.kafka

@@ -15,6 +15,7 @@ from models.errors import CribleError
 from models.forgetting import Forget
 from models.lists import ListEntry
 from models.policy import Policy
+from streams.desk.admission import Admission
 from streams.desk.forgetting import forgetting_routes
 from streams.serve import create_app
 from streams.settings import ApiKey
@@ -39,8 +40,8 @@ class Service:
         store.put(ban("203.0.113.0/24", scope="range", except_=(Except(accounts=(ALICE,)),)))
         store.put(ban("203.0.113.8"))
         entries = [ListEntry(list="block", account=ALICE, ts=T0, until=T0 + 60, reason="a thief", by="anne")]
-        common = (store, KEYS, lambda: T0, lambda: True)
-        routes = forgetting_routes(*common, AccountDirectory("example.org"), lambda: entries, self._order)
+        common = Admission(store, KEYS, lambda: T0, lambda: True)
+        routes = forgetting_routes(common, AccountDirectory("example.org"), lambda: entries, self._order)
         self.app = create_app(*common, more_routes=routes)
 
     def ask(self, method: str, key: str = "ops", **content: Any) -> httpx.Response:

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from models.lists import ListEntry
-from models.policy import Ramp
+from models.policy import Policy, Ramp
 from models.reopening import Reopening
+from streams.desk.current_policy import CurrentPolicy
 from streams.desk.orders import ControlView, Heartbeats
 from streams.settings import Kafka, Settings
 from tests.factories import HOUR_S, T0
@@ -42,7 +43,7 @@ def test_all_partitions_need_a_worker() -> None:
 @pytest.mark.parametrize("end", [None, b"nonsense"])
 def test_a_service_shows_lists_and_reopenings(end: bytes | None) -> None:
     """The newest of each key; what others are reading stays as it was while they do."""
-    view = ControlView(SETTINGS)
+    view = ControlView(SETTINGS, CurrentPolicy(Policy.default()))
     office = ListEntry(list="allow", address="192.0.2.0/28", ts=T0, until=T0 + 60, reason="our office", by="anne")
     thief = ListEntry(list="block", address="203.0.113.7", ts=T0, until=T0 + 60, reason="a thief", by="anne")
     view.take([record(entry.key, entry, "list-entry/1") for entry in (office, thief)])

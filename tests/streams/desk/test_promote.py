@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from models.applied_policy import policy_hash
 from models.decisions import DAY_S
+from models.policy import Policy
 from streams import cli, topics
+from streams.desk.policies import Accepted, InForce
 from streams.writing import TopicWriter, Written
 from tests.block_service import Topics
 from tests.factories import T0, ban
@@ -38,11 +42,58 @@ def test_two_weeks_are_enough(tmp_path: Path, policy: Path, capsys: pytest.Captu
     call = [*CALL, "--policy", str(policy), "--decisions", str(replayed(tmp_path, 14))]
     assert cli.main(call) == 0
     said = capsys.readouterr().out
-    assert "password_spray on ip: 3 decisions in 14.0 days would have stopped 3 attempts" in said
-    assert said.endswith('[enforce]\nkinds = ["password_spray"]\nscopes = ["account_ip", "ip"]\n')
+    assert "password_spray on ip, 0 % enforced: 3 decisions in 14.0 days would have stopped 3 attempts" in said
+    lines = '[enforce]\nkinds = ["password_spray"]\nscopes = ["account_ip", "ip"]\nshare_percent.password_spray.ip = 1\n'
+    assert said.endswith(lines)
     assert cli.main([*call, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["would_have_done"][0]["decisions"], told["policy"][0]) == (3, "[enforce]")
+    assert (told["would_have_done"][0]["decisions"], told["next_share"], told["policy"][0]) == (3, 1, "[enforce]")
+    policy.write_text(f'version = "1"\n{lines}')  # one after the other, to all of them
+    for share in (10, 100):
+        assert cli.main([*call, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["next_share"] == share
+        policy.write_text("\n".join(['version = "1"', *told["policy"]]))
+    assert cli.main(call) == 2
+    assert "enforced already" in capsys.readouterr().err
+
+
+class Services:
+    """What the services answer about their policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.in_force, self.ordered = InForce(policy, policy_hash(policy)), list[dict[str, Any]]()
+
+    def policy(self) -> InForce:
+        return self.in_force
+
+    def apply_policy(self, asked: dict[str, Any]) -> Accepted:
+        self.ordered.append(asked)
+        policy = msgspec.convert(asked["policy"], Policy)
+        self.in_force = InForce(policy, policy_hash(policy), T0, "ops", asked["reason"])
+        return Accepted(self.in_force.hash)
+
+
+def test_the_next_share_is_put_in_force(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what the services go by, not from a file, one step at a time, and only where nothing speaks against it."""
+    services = Services(Policy.load(policy))
+    monkeypatch.setattr("streams.desk.promote.DeskClient", lambda _settings: services)
+    call = [*CALL, "--decisions", str(replayed(tmp_path, 14)), "--apply", "two weeks", "--yes"]
+    for share in (1, 10, 100):
+        assert cli.main(call) == 0
+        assert services.in_force.policy.enforce.share("password_spray", "ip") == share
+        assert f"1+password_spray.ip.{share} is in force" in capsys.readouterr().out
+    assert [(asked["reason"], bool(asked["replaces"])) for asked in services.ordered] == [
+        ("two weeks", False),
+        ("two weeks", True),
+        ("two weeks", True),
+    ]
+    assert cli.main(call) == 2
+    services = Services(Policy.load(policy))
+    assert cli.main([*CALL, "--decisions", str(replayed(tmp_path, 13)), "--apply", "r", "--yes"]) == 1
+    assert services.ordered == []
 
 
 def test_less_is_refused(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +108,7 @@ def test_less_is_refused(tmp_path: Path, policy: Path, capsys: pytest.CaptureFix
     ("arguments", "said"),
     [
         (["promote", "--kind", "password_spray", "--scope", "account_ip"], "is enforced already"),
+        ([*CALL, "--apply", "r"], "--apply changes the policy in force"),
         ([*CALL, "--decisions", "/nowhere"], "/nowhere: cannot be read: No such file"),
         ([*CALL[:3], "--scope", "moon"], "'moon' is not one of"),
     ],
@@ -84,4 +136,4 @@ def test_it_goes_by_what_was_decided(
     writer.close()
     channel.close()
     assert cli.main([*CALL, "--policy", str(policy)]) == 0
-    assert "password_spray on ip: 1 decisions in 15.0 days" in capsys.readouterr().out
+    assert "password_spray on ip, 0 % enforced: 1 decisions in 15.0 days" in capsys.readouterr().out

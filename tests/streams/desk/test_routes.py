@@ -13,6 +13,7 @@ import pytest
 from models.errors import CribleError
 from models.orders import Order
 from models.policy import Policy
+from streams.desk.admission import Admission
 from streams.desk.kill_switch import KillSwitch
 from streams.desk.routes import desk_routes
 from streams.serve import create_app
@@ -42,8 +43,8 @@ class Service:
         self.store.put(self.held)
         self.store.put(self.shadow)
         switch = KillSwitch(folder / "stops.json", [self.store.stop])
-        routes = desk_routes(self.store, KEYS, lambda: NOW, lambda: self.is_ready, switch, self._order)
-        self.app = create_app(self.store, KEYS, lambda: NOW, lambda: self.is_ready, more_routes=routes)
+        common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
+        self.app = create_app(*common, more_routes=desk_routes(common, switch, self._order))
 
     def ask(self, method: str, path: str, key: str = "ops", **content: Any) -> httpx.Response:
         async def send() -> httpx.Response:

@@ -16,6 +16,7 @@ from models.errors import CribleError
 from models.geo import Geo
 from models.lists import ListEntry
 from models.policy import Policy
+from streams.desk.admission import Admission
 from streams.desk.support import MAX_GRANT_S, support_routes
 from streams.serve import create_app
 from streams.settings import ApiKey
@@ -38,7 +39,7 @@ class Service:
     def __init__(self) -> None:
         self.entries: list[ListEntry] = []
         self.failure: CribleError | None = None
-        self.is_ready = True
+        self.is_ready = self.has_room = True
         self.store = store = DecisionStore(Policy.default())
         self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
         self.guard = ban(ALICE, scope="account", type="guard", until=T0 + 60)
@@ -46,8 +47,9 @@ class Service:
         for decision in (self.pair, self.guard):
             store.put(decision)
         resolver = Resolver(AccountDirectory("example.org"), Geo())
-        common = (store, KEYS, lambda: T0, lambda: self.is_ready)
-        routes = support_routes(*common, resolver, lambda: [self.listed], self._keep, lambda _decision, account: account == DOCTOR)
+        common = Admission(store, KEYS, lambda: T0, lambda: self.is_ready)
+        entries, room = lambda: [self.listed], lambda _entry, _now: self.has_room
+        routes = support_routes(common, resolver, entries, room, self._keep, lambda _decision, account: account == DOCTOR)
         self.app = create_app(*common, more_routes=routes)
 
     def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
@@ -141,6 +143,13 @@ def test_a_wrong_appeal_lets_nobody_in(service: Service, fields: dict[str, Any],
     """Unknown references, no reason, no end within a week."""
     answer = service.appeal(**({"ref": service.pair.decision_id[:12]} | fields))
     assert (answer.status_code, service.entries) == (status, [])
+
+
+def test_a_full_list_is_said(service: Service) -> None:
+    """Nobody would follow an entry that is left out, so none is sent."""
+    service.has_room = False
+    answer = service.appeal(ref=service.pair.decision_id[:12])
+    assert (answer.status_code, "the allow list is full" in answer.json()["message"], service.entries) == (409, True, [])
 
 
 def test_a_broker_that_is_away_is_said(service: Service) -> None:

@@ -139,7 +139,7 @@ def test_nothing_is_told_before_all_is_read(fed: Fed) -> None:
 
 def work_of(*points: EnforcementPoint) -> int:
     policy, resolver = Policy.default(), Resolver(AccountDirectory(), Geo())
-    return len(feeders(points, DecisionStore(policy), policy, resolver, lambda: NOW, threading.Event()))
+    return len(feeders(points, DecisionStore(policy), lambda: policy, resolver, lambda: NOW, threading.Event()))
 
 
 def test_wrong_settings_are_found_at_the_start(tmp_path: Path) -> None:

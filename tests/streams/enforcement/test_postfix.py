@@ -96,7 +96,7 @@ policy_context=
 
 
 def new_point() -> PostfixPoint:
-    return PostfixPoint(Policy.default(), Resolver(AccountDirectory("example.org"), Geo()), time.time)
+    return PostfixPoint(Policy.default, Resolver(AccountDirectory("example.org"), Geo()), time.time)
 
 
 @contextmanager

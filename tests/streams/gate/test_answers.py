@@ -60,7 +60,7 @@ class Gate:
         self.spooled: list[Spooled] = []
         self.refusal: NotSpooled | None = None
         resolver = Resolver(AccountDirectory("example.org"), geo or Geo())
-        self.answers = Answers(resolver, Proxies(trusted), policy, self.standing, self.put, lambda: self.now)
+        self.answers = Answers(resolver, Proxies(trusted), self.standing, self.put, lambda: self.now)
 
     async def put(self, record: Spooled) -> None:
         if self.refusal is not None:
@@ -470,6 +470,7 @@ def test_a_block_list_of_accounts_spares_the_never_block_set() -> None:
 
 def test_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the bound an entry is refused; what ended long ago makes room, on the topic too."""
+    monkeypatch.setattr("models.lists.MAX_ENTRIES", 2)
     monkeypatch.setattr("streams.gate.answers.MAX_ENTRIES", 2)
     gate = Gate()
     entry = {"expire_secs": 60, "reason": "x"}

@@ -48,9 +48,7 @@ class Service:
         self.standing.complete()
         self.spooled: list[Spooled] = []
         self.scrapes = 0
-        self.answers = Answers(
-            Resolver(AccountDirectory("example.org"), Geo()), Proxies(), policy, self.standing, self.put, lambda: T0
-        )
+        self.answers = Answers(Resolver(AccountDirectory("example.org"), Geo()), Proxies(), self.standing, self.put, lambda: T0)
         self.app = App(self.answers, KEYS if keys is None else keys, lambda: self.standing.is_ready, self.scraped)
 
     async def put(self, record: Spooled) -> None:
@@ -242,7 +240,7 @@ def test_a_full_spool_is_503(service: Service) -> None:
         raise NotSpooled("full")
 
     service.put = refuse  # type: ignore[method-assign]
-    fresh = Answers(Resolver(AccountDirectory(), Geo()), Proxies(), Policy.default(), service.standing, refuse, lambda: T0)
+    fresh = Answers(Resolver(AccountDirectory(), Geo()), Proxies(), service.standing, refuse, lambda: T0)
     service.app = App(fresh, KEYS, lambda: True, lambda: None)
     response = service.post("/?command=report", json=ASKED | {"success": True})
     assert response.status_code == 503

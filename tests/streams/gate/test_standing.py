@@ -11,11 +11,13 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from models.accounts import Groups
+from models.applied_policy import AppliedPolicy, encode_applied, policy_hash
+from models.breaker import Breaker
 from models.changes import AccountChange
 from models.decisions import Decision
 from models.frames import encode
 from models.lists import ListEntry
-from models.policy import Policy, Ramp
+from models.policy import Budget, Limits, Policy, Ramp
 from models.profiles import Profile, encode_profile, network_number
 from models.reopening import Register, Reopening
 from models.stops import Stop, Stops
@@ -261,6 +263,23 @@ def test_reading_that_fails_lets_everybody_in_and_begins_anew(
     assert refused[:2] == [False, True]
 
 
+def test_another_policy_takes_effect_where_it_stands(standing: Standing, follower: Follower) -> None:
+    """Its never-block set spares at once; what cannot be understood changes nothing; reading anew goes by it still."""
+    follower.take(decided(ban("203.0.113.7")))
+    assert standing.refusal(ATTEMPT) is not None
+    policy = Policy(version="2", never_block=("203.0.113.0/24",))
+    said = AppliedPolicy(ts=T0, by="anne", reason="r", policy=policy, hash=policy_hash(policy))
+    for value in (encode_applied(said), b"nonsense"):
+        follower.take(record("auth.control", "policy/current", value, "policy/1"))
+        assert (standing.refusal(ATTEMPT), standing.policy, follower.policy.value) == (None, policy, policy)
+    standing.clear()
+    standing.complete()
+    follower.take(decided(ban("203.0.113.7")))
+    follower.take(decided(ban("198.51.100.7")))
+    assert standing.refusal(ATTEMPT) is None
+    assert standing.refusal(failure(T0, remote="198.51.100.7")) is not None
+
+
 # -- verdicts ------------------------------------------------------------------------------------------------------------
 
 BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
@@ -299,6 +318,43 @@ def test_shadow_gives_no_verdicts() -> None:
     """The default of the live services."""
     standing, _ = judging(Policy.default())
     assert standing.refusal(success(T0 + 60, **BOT)) is None
+
+
+def test_an_open_breaker_ends_the_verdicts() -> None:
+    """Until a person closes it; what cannot be understood is taken for closed, as the leader does."""
+    standing, follower = judging()
+    for breaker, refused in ((Breaker(opened=T0, reason="r"), False), (Breaker(counts_from=T0), True), (Breaker(opened=T0), False)):
+        follower.take(record("auth.control", "breaker", breaker, "breaker/1"))
+        assert (standing.refusal(success(T0 + 60, **BOT)) is not None) is refused
+    follower.take(record("auth.control", "breaker", b"nonsense", "breaker/1"))
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+
+
+def test_whom_verdicts_refuse_is_told_once() -> None:
+    """By account, with its groups that have a budget; neither whom a decision refuses nor who is let in."""
+    policy = msgspec.structs.replace(Policy.enforcing(), budget=Budget(by_group={"staff": Limits(hour=1, day=1)}))
+    standing, follower = judging(policy, Groups({"alice@example.org": ["staff", "others"]}))
+    follower.take(record("auth.control", "breaker", Breaker(counts_from=T0 + 2), "breaker/1"))
+    follower.take(decided(ban("198.51.100.7")))
+    for attempt in (success(T0 + 60, **BOT), success(T0 + 61, **BOT), failure(T0 + 62, **BOT, login="bob@example.org")):
+        assert standing.refusal(attempt) is not None
+    assert standing.refusal(failure(T0 + 62, remote="198.51.100.7")) is not None
+    assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
+    ((key, told),) = standing.refused_anew().items()
+    assert (key.startswith("refused/"), told.since, told.last_ts) == (True, T0 + 2, T0 + 62)
+    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_group.items()}) == (2, {"staff": 1})
+    assert all(0 < owner < 0.2 for owner in told.everybody.owners.values())
+    standing.told({key: told})
+    assert standing.refused_anew() == {}
+
+
+def test_another_policy_begins_and_ends_verdicts() -> None:
+    """The campaign and what is known of accounts stay."""
+    standing, _ = judging(Policy.default())
+    standing.go_by(Policy.enforcing())
+    assert standing.refusal(success(T0 + 60, **BOT)) is not None
+    standing.go_by(Policy.default())
+    assert standing.refusal(success(T0 + 61, **BOT)) is None
 
 
 def test_protected_groups_the_never_block_set_and_the_allow_list_get_no_verdicts() -> None:

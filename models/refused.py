@@ -1,0 +1,238 @@
+"""Whom verdicts refuse: how many of the accounts were their owners, counted at the gates and added up by who keeps the budget.
+
+A verdict says how probable it is that it met the owner, so the sum over distinct accounts is the number of owners to expect. A gate
+keeps it in slots of ten minutes, of each a uniform sample of the accounts by hash: bounded, without names, free of order, and
+united over slots and gates without counting an account twice (the theta sketch of Dasgupta et al., "A framework for estimating
+stream expression cardinalities", ICDT 2016, with a weight on each entry).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from math import ceil, fsum, isfinite, sqrt
+from typing import Annotated, Final
+
+import msgspec
+
+from models.ids import hash64
+
+__all__ = ["REFUSED_PREFIX", "REPORT_S", "SCHEMA", "Refused", "RefusedBook", "Sample", "Tally"]
+
+SCHEMA: Final = "refused/1"
+#: Begins the keys of the gates' records on ``auth.control``; a gate's own name and the beginning of the slot follow.
+REFUSED_PREFIX: Final = "refused/"
+#: So often a gate tells what is new.
+REPORT_S: Final = 5.0
+#: Divides an hour.
+_SLOT_S: Final = 600
+_HOUR_S: Final = 3600
+#: A day of them.
+_MOST_SLOTS: Final = 144
+#: Entries of a sample; two standard errors of what is counted from a full one are an eighth.
+_MOST: Final = 256
+_HASHES: Final = 1 << 64
+
+
+class Sample(msgspec.Struct, array_like=True):
+    """Accounts by hash, with the greatest probability that it was the owner; all whose hash is less than ``below``.
+
+    >>> sample = Sample()
+    >>> for account in ("anne", "bob", "anne"):
+    ...     sample.add(account, 0.1)
+    >>> len(sample.owners), sample.at_most()
+    (2, 2)
+    """
+
+    owners: dict[int, float] = {}
+    below: Annotated[int, msgspec.Meta(ge=1)] = _HASHES - 1
+
+    def add(self, account: str, owner: float) -> None:
+        """Count that ``account`` was refused, its owner with the probability ``owner``."""
+        hashed = hash64(account)
+        if hashed < self.below:
+            self.owners[hashed] = max(owner, self.owners.get(hashed, 0.0))
+            self._trim()
+
+    def at_most(self, but: Iterable[str] = ()) -> int:
+        """How many owners at the high end.
+
+        Args:
+            but: Accounts that are counted elsewhere.
+        """
+        elsewhere = {hash64(account) for account in but} if self.owners else set[int]()
+        return _high(self.expected(elsewhere))
+
+    def expected(self, but: Collection[int] = ()) -> float:
+        """How many owners to expect, two standard errors above what the sample says; without those whose hash is in ``but``."""
+        found = fsum(owner for hashed, owner in self.owners.items() if hashed not in but)  # the same in any order
+        return found * _HASHES / self.below * (1 + 2 / sqrt(_MOST)) if self._is_full else found
+
+    @property
+    def _is_full(self) -> bool:
+        return self.below < _HASHES - 1
+
+    def _trim(self) -> None:
+        if len(self.owners) > _MOST:
+            in_order = sorted(self.owners)
+            self.below = in_order[_MOST]
+            self.owners = {hashed: self.owners[hashed] for hashed in in_order[:_MOST]}
+
+    @classmethod
+    def union(cls, samples: Iterable[Sample]) -> Sample:
+        """The sample of all that was counted in one of ``samples``."""
+        united = cls()
+        parts = list(samples)
+        united.below = min((part.below for part in parts), default=united.below)
+        for part in parts:
+            for hashed, owner in part.owners.items():
+                if hashed < united.below:
+                    united.owners[hashed] = max(owner, united.owners.get(hashed, 0.0))
+        united._trim()
+        return united
+
+
+def _high(expected: float) -> int:
+    """A number of rare events at the high end: two standard deviations more than expected."""
+    return ceil(expected + 2 * sqrt(expected))
+
+
+class Refused(msgspec.Struct, array_like=True):
+    """What one gate refused from ``since`` on, at ``last_ts`` last (UTC seconds): everybody, and those of groups with a budget.
+
+    Raises:
+        ValueError: A number is none.
+    """
+
+    since: float
+    last_ts: float
+    everybody: Sample
+    by_group: dict[str, Sample] = {}
+
+    def __post_init__(self) -> None:
+        owners = (owner for sample in (self.everybody, *self.by_group.values()) for owner in sample.owners.values())
+        if not (isfinite(self.since) and isfinite(self.last_ts) and all(0 <= owner <= 1 for owner in owners)):
+            raise ValueError("times are seconds, and probabilities between 0 and 1")
+
+    def of(self, group: str) -> Sample:
+        """Those of a group; everybody where it is ""."""
+        return self.by_group.get(group, Sample()) if group else self.everybody
+
+
+class Tally:
+    """What one gate refuses by verdict, until it has been told.
+
+    Args:
+        name: The gate's, no other's, not even that of the same one after a restart.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._slots: dict[float, Refused] = {}
+        self._changed: set[float] = set()
+
+    def note(self, account: str, groups: Iterable[str], owner: float, ts: float, counts_from: float) -> None:
+        """Count a refusal at ``ts``; a slot begins anew at ``counts_from``, from when on the budget counts.
+
+        Args:
+            account: Whose log-in it was.
+            groups: Those of its groups that have a budget.
+            owner: The probability that it was the owner's.
+            ts: UTC seconds.
+            counts_from: UTC seconds.
+        """
+        since = max(float(ts // _SLOT_S * _SLOT_S), counts_from)
+        slot = self._slots.get(since)
+        if slot is None:
+            slot = self._slots[since] = Refused(since, ts, Sample())
+        slot.last_ts = max(slot.last_ts, ts)
+        slot.everybody.add(account, owner)
+        for group in groups:
+            slot.by_group.setdefault(group, Sample()).add(account, owner)
+        self._changed.add(since)
+        if len(self._slots) > _MOST_SLOTS:  # nobody takes them
+            oldest = min(self._slots)
+            del self._slots[oldest]
+            self._changed.discard(oldest)
+
+    def changed(self) -> dict[str, Refused]:
+        """What has not been told, by its key on ``auth.control``."""
+        return {self._key(since): _copy(self._slots[since]) for since in sorted(self._changed)}
+
+    def told(self, told: Mapping[str, Refused]) -> None:
+        """``told`` is where it should be. What is not the newest slot and needs not be told again is forgotten."""
+        self._changed = {since for since in self._changed if told.get(self._key(since)) != self._slots[since]}
+        kept = {*self._changed, max(self._slots, default=0.0)}
+        self._slots = {since: slot for since, slot in self._slots.items() if since in kept}
+
+    def _key(self, since: float) -> str:
+        return f"{REFUSED_PREFIX}{self._name}/{since:.3f}"
+
+
+def _copy(refused: Refused) -> Refused:
+    """What goes on being counted must not change what is told."""
+    by_group = {group: Sample(dict(sample.owners), sample.below) for group, sample in refused.by_group.items()}
+    everybody = Sample(dict(refused.everybody.owners), refused.everybody.below)
+    return Refused(refused.since, refused.last_ts, everybody, by_group)
+
+
+class RefusedBook:
+    """What all gates have told, for who keeps the budget."""
+
+    def __init__(self) -> None:
+        self._hour_of: dict[str, int] = {}
+        self._hours: dict[int, dict[str, Refused]] = {}  # by when a slot began: none goes over the hour
+        self._united: dict[tuple[int, str], Sample] = {}
+
+    def put(self, key: str, refused: Refused | None) -> None:
+        """Take the newest state of a record; ``None`` where it is gone."""
+        self.remove(key)
+        if refused is not None:
+            hour = self._hour_of[key] = int(refused.since // _HOUR_S)
+            self._hours.setdefault(hour, {})[key] = refused
+            self._forget_union(hour)
+
+    def remove(self, key: str) -> None:
+        """Forget a record, if it is known."""
+        hour = self._hour_of.pop(key, None)
+        if hour is not None:
+            del self._hours[hour][key]
+            if not self._hours[hour]:
+                del self._hours[hour]
+            self._forget_union(hour)
+
+    def keep(self, after_ts: float, counts_from: float) -> None:
+        """Forget what ended by ``after_ts``, and what began before ``counts_from``."""
+        for hour in list(self._hours):
+            if (hour + 1) * _HOUR_S > after_ts and hour * _HOUR_S >= counts_from:
+                continue
+            for key, refused in list(self._hours[hour].items()):
+                if refused.last_ts <= after_ts or refused.since < counts_from:
+                    self.remove(key)
+
+    def at_most(self, after_ts: float, group: str, but: Collection[str], enough: int) -> int:
+        """How many owners were refused after ``after_ts``, give or take a slot, at the high end; of a group where one is named.
+
+        Args:
+            after_ts: UTC seconds.
+            group: "" for everybody.
+            but: Accounts that are counted elsewhere.
+            enough: Where it is surely no more than this, that is found out quickly and said.
+        """
+        told = ((hour, refused) for hour, of_hour in self._hours.items() for refused in of_hour.values())
+        lately = [(hour, refused) for hour, refused in told if refused.last_ts > after_ts]
+        if _high(fsum(refused.of(group).expected() for _, refused in lately)) <= enough:  # who is in several counts several times
+            return enough
+        first = int(after_ts // _HOUR_S)
+        parts = [refused.of(group) for hour, refused in lately if hour <= first]
+        parts += [self._of_hour(hour, group) for hour in self._hours if hour > first]
+        return Sample.union(parts).at_most(but)
+
+    def _of_hour(self, hour: int, group: str) -> Sample:
+        united = self._united.get((hour, group))
+        if united is None:
+            united = self._united[hour, group] = Sample.union(refused.of(group) for refused in self._hours[hour].values())
+        return united
+
+    def _forget_union(self, hour: int) -> None:
+        for known in [known for known in self._united if known[0] == hour]:
+            del self._united[known]
