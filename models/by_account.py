@@ -2,8 +2,6 @@
 
 Rules:
     * ``brute_force`` (instant): many different passwords against one account, from one or many addresses.
-    * ``brute_force`` (scored; ``low`` and ``cold``, so it never decides) by an address: a few passwords within a minute, from a
-      network that is not the owner's.
     * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, or one
       that no traveller could make.
     * ``stale_password`` (scored): a familiar network and device keep trying one old password.
@@ -46,9 +44,6 @@ BRUTE_RULES: Final = (
     InstantRule("brute_force", HOUR_S, 25),
     InstantRule("brute_force", 24 * HOUR_S, 50),
 )
-#: Who forgot a password types slower; this is a program, though it may be the owner's new one.
-_FEW_GUESSES: Final = 5
-_FEW_WITHIN_S: Final = 60
 _KIND_CODES: Final[dict[Kind, int]] = {"brute_force": 1, "account_takeover": 2, "stale_password": 3, "token_failure": 4}
 _MINUTE_S: Final = 60
 _DAY_S: Final = 86400
@@ -77,9 +72,7 @@ _STALE_SPAN_S: Final = 600
 _TOKEN_TRIES: Final = 4
 _TOKEN_SPAN_S: Final = HOUR_S
 _TOKEN_DEVICES: Final = 4
-#: The model learns from every success from a new network, and of every so many others; while it is cold, of more.
 _LEARN_EVERY: Final = 64
-_LEARN_EVERY_COLD: Final = 2
 #: A pulse closes with its half minute (records of one event each would cost too much), or when it is large (a device name is the
 #: client's claim, and a record is bounded).
 _PULSE_SLOT_S: Final = 30
@@ -212,14 +205,17 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         self._count_in_pulse(row, attempt, offset, outputs)
         alerts: Sequence[Alert] = ()
         if attempt.success:
-            if attempt.address and (attempt.network not in row.networks or self.meta.applied % self._learn_every() == 0):
+            if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
             if _learn(row, attempt):
                 outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
-            alerts = self._judge_guess(row, attempt)
+            if self._count_failure(row, attempt):
+                alerts = self._judge_brute_force(row, attempt)
+            if attempt.repeats_password and attempt.address:
+                alerts = [*alerts, *self._judge_stale(row, attempt)]
         elif attempt.fail == Fail.TOKEN:
             alerts = self._judge_token(row, attempt)
         if alerts or attempt.raised:
@@ -312,14 +308,6 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
-    def _judge_guess(self, row: AccountRow, attempt: Attempt) -> Sequence[Alert]:
-        alerts: Sequence[Alert] = self._judge_brute_force(row, attempt) if self._count_failure(row, attempt) else ()
-        if attempt.address and attempt.network not in row.networks:
-            alerts = [*alerts, *self._judge_few(row, attempt)]
-        if attempt.repeats_password and attempt.address:
-            alerts = [*alerts, *self._judge_stale(row, attempt)]
-        return alerts
-
     def _judge_brute_force(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         recent, hours, second = row.recent, row.hours, int(attempt.ts)
         on_time = second // RECENT_S == int(row.newest_ts) // RECENT_S
@@ -342,20 +330,6 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
                 alerts.append(self._alert("brute_force", "medium", row, attempt, subject, hour, [reason], window))
         return alerts
 
-    def _judge_few(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
-        """A few quick guesses by one address that is not the owner's: too little to act on."""
-        cell, hour = row.recent.get(int(attempt.ts) // RECENT_S), int(attempt.ts) // HOUR_S
-        if cell is None or len(cell.guesses) < _FEW_GUESSES or len(cell.addresses) > 1:
-            return []
-        if cell.last_s - cell.first_s >= _FEW_WITHIN_S or _mark("brute_force", hour) in row.alerted:
-            return []
-        if not _first_time(row, _mark("brute_force", hour, attempt.address)):
-            return []
-        text = f"{len(cell.guesses)} different passwords within a minute from an address that is not the owner's"
-        reasons = [Reason("guesses_per_min", text, len(cell.guesses), _FEW_GUESSES)]
-        subject = Subject(account=attempt.account, ip=attempt.address)
-        return [self._alert("brute_force", "low", row, attempt, subject, hour, reasons, [cell], cold=True)]
-
     def _judge_success(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
         reasons = _takeover_reasons(row, attempt)
         vector = _features(row, attempt) if row.networks else None
@@ -367,9 +341,6 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if vector and not attempt.attack:
             self.detector.learn(vector)
         return alerts
-
-    def _learn_every(self) -> int:
-        return _LEARN_EVERY if self.detector.learnt >= self.detector.min_history else _LEARN_EVERY_COLD
 
     def _takeover(
         self, row: AccountRow, attempt: Attempt, subject: Subject, hour: int, reasons: list[Reason], vector: Vector | None

@@ -70,9 +70,8 @@ _IDLE_USE_S: Final = (USAGE_CELLS + 1) * USAGE_S
 _REMEMBER_ALERTS_H: Final = 26
 _SAMPLE_FROM: Final = 4
 _SAMPLES: Final = 5
-#: The model learns from the source of every so many attempts; while it knows too little to be asked, of more.
+#: The model learns from the source of every so many attempts, and is asked when the failures of a source double.
 _LEARN_EVERY: Final = 64
-_LEARN_EVERY_COLD: Final = 2
 
 #: Failures that are guesses; the rest (expired, disabled, policy, our own fault, OAuth) are not wrong passwords.
 GUESSES: Final = frozenset({Fail.UNKNOWN, Fail.CREDENTIALS, Fail.ACCOUNT})
@@ -308,8 +307,7 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         elif attempt.fail == Fail.TOKEN and self._count_in_minute(row, int(ts), account):
             outputs.alerts += self._judge_address(row, attempt)
         self._tell_uses(row, attempt, outputs)
-        every = _LEARN_EVERY if self.detector.learnt >= self.detector.min_history else _LEARN_EVERY_COLD
-        if not meta.applied % every and not attempt.attack:
+        if not meta.applied % _LEARN_EVERY and not attempt.attack:
             self.detector.learn(_features(row))
         outputs.forwards.append((offset, attempt))
 

@@ -18,11 +18,8 @@ from models.by_account import AccountStage, familiarity
 from models.by_source import ATTACK_BITS
 from models.campaigns import FIRST, HISTORY, NETWORK, REFUSED
 from models.changes import AccountChange, Change
-from models.decisions import Ledger
-from models.policy import Policy
 from models.profiles import Profile, network_number
-from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, success, traffic
-from tests.factories import raised as all_raised
+from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
 HOME, ABROAD = "192.0.2.7", "203.0.113.50"
@@ -32,11 +29,6 @@ PARIS, NICE, LYON, SAO_PAULO = (48.86, 2.35), (43.70, 7.27), (45.76, 4.84), (-23
 def kinds(alerts: Iterable[Alert]) -> list[str]:
     """The kinds of alerts, in order."""
     return [alert.kind for alert in alerts]
-
-
-def raised(stage: AccountStage, items: Iterable[Attempt]) -> list[Alert]:
-    """What a stage raises but low alerts on a few quick guesses, which have tests of their own."""
-    return [alert for alert in all_raised(stage, items) if alert.reasons[0].code != "guesses_per_min"]
 
 
 def guesses(number: int, over_s: float = 60.0, start: float = T0, **fields: Any) -> list[Attempt]:
@@ -197,40 +189,6 @@ class TestBruteForce:
     def test_the_same_alerts_in_any_order(self, seed: int, late_s: int) -> None:
         """Whatever order failures take that are at most ten minutes late."""
         assert brute_force_ids(seed, late_s) == brute_force_ids(seed, 0)
-
-
-class TestFewGuesses:
-    """A few passwords within a minute, by one address that is not the owner's."""
-
-    def test_a_few_quick_guesses(self) -> None:
-        """It is low and never decides; one an hour and address."""
-        stage = owner()
-        (alert,) = all_raised(stage, guesses(9, over_s=50, remote=ABROAD))
-        assert (alert.kind, alert.severity, alert.cold) == ("brute_force", "low", True)
-        assert (alert.subject.account, alert.subject.ip) == (ALICE, ABROAD)
-        assert [(reason.code, reason.value, reason.threshold) for reason in alert.reasons] == [("guesses_per_min", 5, 5)]
-        assert Ledger(Policy.enforcing(), Groups()).apply(alert, alert.ts) == []
-
-    @pytest.mark.parametrize(
-        "attempts",
-        [
-            guesses(4, remote=ABROAD),
-            guesses(5, over_s=76, remote=ABROAD),
-            guesses(9, remote=HOME),
-            [failure(T0 + number, remote=ABROAD, password="old") for number in range(50)],
-            [failure(T0 + number, remote=f"203.0.113.{number}") for number in range(9)],
-            guesses(9, remote=ABROAD, fail_type="internal"),
-        ],
-        ids=["four", "slower", "at home", "one old password", "several addresses", "our own fault"],
-    )
-    def test_what_is_none(self, attempts: list[Attempt]) -> None:
-        """Fewer, slower, or the owner's telephone."""
-        assert all_raised(owner(), attempts) == []
-
-    def test_who_is_told_of_the_account_is_not_told_of_the_address(self) -> None:
-        """Where the alert on the account is out, there is nothing to add."""
-        alerts = all_raised(owner(), [*guesses(10, remote=HOME, over_s=10), *guesses(9, start=T0 + 301, over_s=9, remote=ABROAD)])
-        assert [alert.subject.ip for alert in alerts] == [None]
 
 
 def brute_force_ids(seed: int, late_s: int) -> set[str]:

@@ -54,8 +54,8 @@ def run(events: list[AuthEvent], partitions: int = 16, turn: int | None = None) 
 
 
 def by_id(alerts: list[Alert], kinds: set[str] | None = None) -> dict[str, Alert]:
-    """Alerts by id; of ``kinds``, those of instant rules, which are never cold."""
-    return {alert.alert_id: alert for alert in alerts if kinds is None or (alert.kind in kinds and not alert.cold)}
+    """Alerts by id."""
+    return {alert.alert_id: alert for alert in alerts if kinds is None or alert.kind in kinds}
 
 
 def test_every_kind_with_a_plain_rule_is_raised(alerts: list[Alert]) -> None:
