@@ -27,6 +27,7 @@ from models.geo import Geo
 from models.partition import partitions_of
 from models.pipeline import Pipeline
 from models.stage import Stage
+from models.wide_use import UseRow
 from streams import topics
 from streams.local_kafka import free_port
 from streams.partitions import StageSpec
@@ -241,6 +242,9 @@ def counters(states: Iterable[Stage[Any, Any]]) -> dict[str, Any]:
         state.checkpoint()
         for key, _ in state.rows():
             row = state.peek(key)
+            if isinstance(row, UseRow):
+                counted[key] = (row.attempts, row.accounts().dump())
+                continue
             hours: dict[int, Any] = {}
             for hour, cell in [*((index // 12, cell) for index, cell in row.recent.items()), *row.hours.items()]:
                 into = hours.setdefault(hour, {"failures": 0})
