@@ -17,7 +17,6 @@ from time import perf_counter, time
 from typing import Final
 
 import msgspec
-import uvloop
 from kafka import KafkaProducer
 
 from models import decisions, profiles
@@ -135,7 +134,7 @@ def _turn(port: int, seconds: float, *, with_reports: bool) -> tuple[Latencies, 
 
 def ask(port: int, seconds: float, with_reports: bool) -> None:
     """Be the load, and write what was measured as JSON on stdout."""
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_ask(port, seconds, with_reports))))
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_ask(port, seconds, with_reports))))
 
 
 async def _ask(port: int, seconds: float, with_reports: bool) -> tuple[Latencies, float]:
