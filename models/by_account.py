@@ -302,7 +302,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if attempt.address:
             add_distinct(cell.addresses, hash32(attempt.address))
             _note_failing(row, attempt.address, second)
-            if attempt.network not in row.networks and (device := hash32(attempt.device)) in row.devices:
+            if attempt.network not in row.networks and (device := device_number(attempt.device)) in row.devices:
                 row.copied = {known: last_s for known, last_s in row.copied.items() if known in row.devices} | {device: second}
         return is_new and (len(cell.guesses) >= BRUTE_RULES[0].threshold or len(row.recent) > 1 or bool(row.hours))
 

@@ -256,12 +256,13 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
     """See the module's text.
 
     Args:
-        tells: Whether anybody listens to who uses what countries, providers, protocols and devices.
+        tells: Whether anybody listens to who uses what countries, providers, protocols and devices; else that is not counted.
     """
 
     def __init__(self, max_rows: int = 1_000_000, *, tells: bool = True) -> None:
         self.detector: Detector = SourceDetector()
-        self.wide = WideUse(self.row, self.peek, tells=tells)  # type: ignore[arg-type]  # by the keys that it asks for
+        self._tells = tells
+        self.wide = WideUse(self.row, self.peek)  # type: ignore[arg-type]  # by the keys that it asks for
         super().__init__(max_rows)
 
     @staticmethod
@@ -322,7 +323,8 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
 
     def _count_success(self, row: SourceRow, attempt: Attempt, account: int) -> None:
         """Note a good log-in, at its address and for what it has in common with others."""
-        self.wide.count(DOUBTFUL if attempt.attack and not row.knows(account) else FAMILIAR, attempt, account)
+        if self._tells:
+            self.wide.count(DOUBTFUL if attempt.attack and not row.knows(account) else FAMILIAR, attempt, account)
         attempt.shared = row.count_success(attempt.ts, account, under_attack=bool(attempt.attack))
 
     # -- counting ----------------------------------------------------------------------------------------------------
@@ -334,7 +336,7 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         if cell is None:
             self.meta.late_events += 1
             return False
-        if not (row.usage and row.knows(account)):
+        if self._tells and not (row.usage and row.knows(account)):
             self.wide.count(FAILED, attempt, account)
         cell.failures += 1
         if second < cell.first_s:

@@ -26,7 +26,7 @@ import msgspec
 from models.accounts import Groups
 from models.alerts import Kind
 from models.attempts import Attempt
-from models.campaigns import HIT_SHARE, Campaign, carried_by, is_newcomer, is_stranger
+from models.campaigns import HIT_SHARE, Campaign, carried_by, fits_owner
 from models.policy import Policy, Scope
 from models.scopes import join_value
 
@@ -100,7 +100,7 @@ class Verdicts:
         campaign = self._campaign
         if campaign is None or attempt.ts > campaign.until_ts or attempt.protocol not in self._protocols:
             return None
-        if not (is_stranger(known) or is_newcomer(known)):
+        if fits_owner(known):
             return None
         odds = log_odds(campaign, attempt, known)
         if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):

@@ -82,11 +82,10 @@ class WideUse:
     Args:
         row: The stage's row of a key, to change.
         peek: The same to look at; ``None`` where there is none.
-        tells: Whether anybody listens; a replay tells nobody, and is at the end of its day before it has told it.
     """
 
-    def __init__(self, row: Callable[[str], UseRow], peek: Callable[[str], UseRow | None], *, tells: bool) -> None:
-        self._row, self._peek, self._tells = row, peek, tells
+    def __init__(self, row: Callable[[str], UseRow], peek: Callable[[str], UseRow | None]) -> None:
+        self._row, self._peek = row, peek
         self.telling = Telling()
         self._bundles: dict[tuple[str, int, str, int, str, str], _Bundle] = {}
 
@@ -125,7 +124,7 @@ class WideUse:
         due = [name for name, since in islice(self.telling.waiting.items(), _TOLD_AT_ONCE) if since + _TELL_AFTER_S <= now]
         for name in due:
             del self.telling.waiting[name]
-        return [self._tell(name, now) for name in due] if self._tells else []
+        return [self._tell(name, now) for name in due]
 
     def _values(self, kind: str, index: int, attempt: Attempt) -> Iterable[tuple[str, str]]:
         """Names of the values that an attempt counts for, with the protocol by which each is told apart."""

@@ -229,7 +229,7 @@ class Run:
 
 def undisturbed(events: Sequence[AuthEvent]) -> Pipeline:
     """The same events in one process without a broker."""
-    pipeline = Pipeline(Resolver(AccountDirectory(), Geo()), Groups(), PARTITIONS)
+    pipeline = Pipeline(Resolver(AccountDirectory(), Geo()), Groups(), PARTITIONS, on_scope=lambda _use: None)
     for _ in pipeline.run(iter(events)):
         pass
     return pipeline
