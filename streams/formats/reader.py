@@ -192,9 +192,10 @@ class LogReader:
     def _learn(self, tag: str) -> tuple[tuple[bool, tuple[_Step, ...]], ...]:
         """The rules of the program ``tag``, by format; first whether they see the tag."""
         found = []
+        name = tag.rpartition("/")[2] if tag.startswith("/") else tag
         for form in self._formats:
             for tags, keeps_tag in ((form.tags, False), (form.own_tags, True)):
-                if tags is not None and (match := tags.fullmatch(tag)):
+                if tags is not None and (match := tags.fullmatch(name)):
                     found.append((keeps_tag, _steps(form, match.lastgroup or form.protocol)))
         if len(self._of_tag) >= _TAGS:
             self._of_tag.clear()

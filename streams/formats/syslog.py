@@ -30,18 +30,26 @@ _TAI64_EPOCH: Final = (1 << 62) + 10
 _MONTH: Final = r"[A-Z][a-z]{2}"
 _BSD: Final = rf"{_MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d"
 _ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[+-]\d\d:?\d\d|Z| UTC| GMT)?+"
-_PROGRAM: Final = (
-    r"(?:(?P<host>(?=[\w:])(?!\d+\.\d+\.\d+\.\d+:\d)\S{0,254}[^\s:]) +)?"
-    r"(?P<tag>%{0,2}[\w./+-]+)(?:\([\w.-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
-)
+_HOST: Final = r"(?:(?P<host>(?=[\w:])(?!\d+\.\d+\.\d+\.\d+:\d)\S{0,254}[^\s:]) +)?"
+_PROGRAM: Final = r"(?P<tag>%{0,2}[\w./+-]+)(?:\([\w.-]+\))?(?: ?\[(?P<pid>\d+)\]:?|:) +(?:\[ID \d+ \S+\] )?"
 #: What nearly all lines begin with. A host never ends in a colon and has no port; a program ends in one, or in its process number.
-_SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_PROGRAM}")
+_SYSLOG: Final = re.compile(rf"(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})(?:\.\d+)?|(?P<iso>{_ISO})) {{1,2}}{_HOST}{_PROGRAM}")
 _TAG: Final = _SYSLOG.groupindex["tag"]
 _RFC5424: Final = re.compile(
     rf"<\d{{1,3}}>1 (?P<iso>{_ISO}|-) (?P<host>\S+) (?P<tag>\S+) (?P<pid>\S+) \S+ "
     r"(?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+) ?\ufeff?"
 )
-_BARE_PROGRAM: Final = re.compile(_PROGRAM)
+#: Facility and level, as BSD's, BusyBox's and socklog's daemons write them before or behind the host.
+_LEVEL: Final = (
+    r"(?:kern|user|mail|daemon|auth|security|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d)\."
+    r"(?:debug|info|notice|warn(?:ing)?|err(?:or)?|crit|alert|emerg|panic)"
+)
+_LABEL: Final = re.compile(rf"(?:<\w{{1,10}}\.\w{{1,10}}> ?|{_LEVEL}:? +)")
+#: Some write the host twice.
+_BARE_PROGRAM: Final = re.compile(rf"{_HOST}(?:(?P=host) +)?(?:{_LEVEL} +)?{_PROGRAM}")
+#: What Docker Compose, a container's runtime (CRI) and ``journalctl -o short-unix`` put before a line.
+_CONTAINER: Final = re.compile(rf"[\w.-]{{1,64}} +\| +|(?P<time>{_ISO}) std(?:out|err) [FP] +")
+_EPOCH: Final = re.compile(r"\d{10}\.\d{6} ")
 #: Metalog puts the program into brackets and names no host.
 _BRACKETED: Final = re.compile(r"\[(?P<tag>[\w.-]+)\]:? +")
 _REPEATED: Final = re.compile(r"message repeated (\d{1,4}) times: \[ (.*)\]$", re.DOTALL)
@@ -141,6 +149,8 @@ def split(line: str) -> Frame:
 
 def _split_syslog(line: str, match: re.Match[str]) -> Frame:
     bsd, iso, host, tag, process = match.groups("")
+    if not host and _LABEL.match(tag + " "):
+        return _split_other(line)
     message_at, tag_at = match.end(), match.start(_TAG)
     if line[message_at : message_at + 1].isdigit():  # the program writes the time again
         message_at = _leading_time(line, message_at)[1]
@@ -152,7 +162,18 @@ def _split_other(line: str) -> Frame:
     if line.startswith("<") and (match := _RFC5424.match(line)):
         iso, host, tag, process = ("" if part == "-" else part for part in match.groups())
         return Frame(iso, host, tag, process, match.end(), -1, match.end())
+    if match := _CONTAINER.match(line):
+        return _split_inner(line, match.end(), match["time"] or "")
+    return _split_bare(line)
+
+
+def _split_bare(line: str) -> Frame:
+    """A time at most, and perhaps a program."""
     time, at = _leading_time(line)
+    if not time and (match := _EPOCH.match(line)):
+        time, at = match[0].rstrip(), match.end()
+    if match := _LABEL.match(line, at):
+        return _split_inner(line, match.end(), time)
     if time and (line.startswith("[") or line.startswith(_OWN_FILE, at - len(_OWN_FILE))):
         return Frame(time, "", "", "", at, at, at)
     if match := _BARE_PROGRAM.match(line, at):
@@ -164,6 +185,15 @@ def _split_other(line: str) -> Frame:
     if time and (match := _BRACKETED.match(line, at)):
         return Frame(time, "", match["tag"], "", match.end(), at, at)
     return Frame(time, "", "", "", at, at, at)
+
+
+def _split_inner(line: str, start: int, time: str) -> Frame:
+    """A line within a line, at ``start``; ``time`` if it has none."""
+    inner = split(line[start:])
+    tag_at = inner.tag_at + start if inner.tag_at >= 0 else -1
+    return inner._replace(
+        time=inner.time or time, message_at=inner.message_at + start, tag_at=tag_at, rest_at=inner.rest_at + start
+    )
 
 
 def _leading_time(line: str, start: int = 0) -> tuple[str, int]:

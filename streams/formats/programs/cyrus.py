@@ -33,7 +33,7 @@ FORMAT: Final = Format(
     gaps="Failed AUTHENTICATE does not name the user before 3.0. Refused plain text ('plaintext … refused') is not read.",
     protocol="imap",
     tags=re.compile(
-        r"(?:cyrus(?:-\w+)?/)?(?:(?P<imap>imap\w*|proxyd)|(?P<pop3>pop3\w*)|(?P<sieve>(?>\w*?sieve)\w*)|(?P<http>http\w*))"
+        r"(?:cyrus(?:-\w+)?/)?(?:(?P<imap>imap\w*|proxyd)|(?P<pop3>pop3\w*)|(?P<sieve>(?>\w*?sieve)\w*)|(?P<http>http\w*)|(?P<other>nntps?))"
     ),
     words=("login: ",),
     rules=(
@@ -44,7 +44,9 @@ FORMAT: Final = Format(
             re.compile(rf"badlogin: {_CLIENT} (?P<mech>plaintext) \(?(?P<login>.*?)\)? invalid user\s*$", re.DOTALL),
             {"success": False, "fail_type": "account"},
         ),
-        Rule("attempt", re.compile(rf"badlogin: {_CLIENT} (?P<mech>[\w-]+) authentication failure\s*$"), {"success": False}),
+        # In parentheses stands the challenge.
+        _failed(rf"badlogin: {_CLIENT} (?P<mech>APOP) \(<[^<>]*>\) {_WHY}(?:\W.*)?$"),
+        _failed(rf"badlogin: {_CLIENT} (?P<mech>(?!plaintext )[\w-]+) (?P<fail_type>[a-z][\w ]{{5,60}}?)(?:: .*)?\s*$"),
         Rule(
             "attempt",
             re.compile(

@@ -62,10 +62,13 @@ _REASONS: Final[Mapping[str | None, str | None]] = {
     "pam_acct_mgmt() failed: User account has expired": "disabled",
     "pam_acct_mgmt() failed: Permission denied": "policy",
     "Authentication failure due to policy server refusal": "policy",
+    "allow_nets check failed": "policy",
+    "Login failed": None,
 }
 _WHY: Final = (
     r"(?P<fail_type>unknown user|[Pp]assword mismatch|invalid credentials|pam_\w+\(\) failed: [\w ;]+?"
-    r"|Authentication failure due to policy server refusal)(?: \((?!given)[^()]*\))*(?: \(given password: .*|: \d+ Time\(s\))?$"
+    r"|Authentication failure due to policy server refusal|allow_nets check failed(?=: IP)|Login failed(?= \(status=))"
+    r"(?:: IP [\w .:]*)?(?: \((?!given)[^()]*\))*(?: \(given password: .*|: \d+ Time\(s\))?$"
 )
 _SUBJECT: Final = rf"(?P<login>.*),(?P<remote>{ADDRESS})(?:,master)?,?(?:<(?P<session_id>[^<>]*)>)?"
 _AUTH_PROCESS: Final = (

@@ -27,7 +27,7 @@ FORMAT: Final = Format(
     gaps="[imp] and [horde] write about the same attempt; the second is left out.",
     protocol="http",
     tags=re.compile("HORDE|horde"),
-    words=("FAILED LOGIN for ", "Login success for "),
+    words=("FAILED LOGIN ", "Login success for "),
     rules=(
         Rule(
             "attempt",
@@ -37,8 +37,14 @@ FORMAT: Final = Format(
             front=True,
         ),
         Rule(
+            "attempt",
+            _pattern(rf"\[imp\] FAILED LOGIN (?P<remote>{ADDRESS}) to \S+ as (?P<login>.*)$"),
+            {"success": False},
+            front=True,
+        ),
+        Rule(
             "echo",
-            _pattern(rf"\[horde\] {_OUTCOME} for (?P<login>.*?)(?: to [Hh]orde)? {_CLIENT}(?: to [Hh]orde)?{_PLACE}"),
+            _pattern(rf"\[horde\] {_OUTCOME} for (?P<login>.*?)(?: to [Hh]orde)? {_CLIENT}(?: to [Hh]orde\.?)?{_PLACE}"),
             {},
             _OUTCOMES,
             front=True,

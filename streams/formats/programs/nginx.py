@@ -61,6 +61,18 @@ FORMAT: Final = Format(
             front=True,
             ambiguous=_TWO,
         ),
+        # The server behind it refuses what the authentication server let through.
+        Rule(
+            "attempt",
+            _pattern(
+                r'upstream sent invalid response: "(?=[^"]*(?:AUTH|[Aa]uth|535|[Ll]ogin))[^"]*" while reading response from '
+                rf"upstream{_MAIL_CLIENT}"
+            ),
+            {"success": False},
+            {"protocol": _PORTS},
+            front=True,
+            ambiguous=_TWO,
+        ),
         Rule(
             "attempt",
             _pattern(rf'user "(?P<login>.*)" was not found in "[^"]*"{_WEB_CLIENT}'),

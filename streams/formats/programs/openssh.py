@@ -59,7 +59,9 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             # Solaris hides names that do not exist.
-            _pattern(rf"Failed (?P<mech>password|keyboard-interactive\S*|unknown) for {_KIND}(?P<login>.*) {_FROM}{_END}"),
+            _pattern(
+                rf"Failed (?P<mech>(?!(?:publickey|none|hostbased|rsa|rhosts\S*) )\S+) for {_KIND}(?P<login>.*) {_FROM}{_END}"
+            ),
             _SSH,
             _USER_KIND | {"login": {"<invalid username>": None}},
             ambiguous=_MORE,

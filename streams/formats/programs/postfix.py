@@ -58,7 +58,7 @@ FORMAT: Final = Format(
             "repeated",
             re.compile(
                 rf"[0-9A-Za-z]+: client={_CLIENT}(?:, orig_\w+=\S+)*, sasl_method=(?P<mech>[\w-]+), "
-                r"sasl_username=(?P<login>(?:(?!, sasl_sender=).)*)(?:, sasl_sender=.*)?$",
+                r"sasl_username=(?P<login>(?:(?!, (?:sasl_sender|orig_queue_id|orig_client)=).)*)(?:, \w+=.*)?$",
                 re.DOTALL,
             ),
             {"success": True},

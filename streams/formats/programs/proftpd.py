@@ -29,7 +29,7 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            re.compile(rf"{_CLIENT}USER (?P<login>.*) \(Login failed\): (?P<fail_type>[\w /']*\w)\.?\s*$", re.DOTALL),
+            re.compile(rf"{_CLIENT}USER (?P<login>.*) \(Login failed\): (?P<fail_type>[\w /]*\w)(?:: '[^']*')?\.?\s*$", re.DOTALL),
             {"success": False},
             {
                 "fail_type": {

@@ -9,8 +9,8 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-#: ``(?@192.0.2.1)``: nobody has logged in yet.
-_PEER: Final = rf"\(\?@(?P<remote>{ADDRESS})\) \[\w+\] "
+#: ``(?@192.0.2.1)``: nobody has logged in yet on this connection, where else the name stands.
+_PEER: Final = rf"\([^\s()@]*(?:@[^\s()@]+)??@(?P<remote>{ADDRESS})\) \[\w+\] "
 
 FORMAT: Final = Format(
     name="pure-ftpd",

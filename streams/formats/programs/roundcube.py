@@ -9,7 +9,8 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-_SESSION: Final = r"(?:<\w+> )?"
+#: The time again, which the plugin for syslog leaves in, and the session.
+_SESSION: Final = r"(?:\[[^\[\]]{1,40}\]: )?(?:<\w+> )?"
 _CLIENT: Final = rf"from (?P<remote>{ADDRESS})(?:\((?:X-Real-IP: [^,()]*,?)?(?:X-Forwarded-For: (?P<forwarded>[^()]*))?\))?"
 #: The name before, and the IMAP server's answer after the address may hold what the client likes.
 _TWO: Final = re.compile(r" from \S+\. (?:AUTHENTICATE|LOGIN)\b.* from \S+\. (?:AUTHENTICATE|LOGIN)\b", re.DOTALL)
@@ -56,7 +57,7 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            _pattern(rf"{_SESSION}Successful login for (?P<login>.*) \(I[Dd]: \d+\) {_CLIENT}(?: in session \w+)?\s*$"),
+            _pattern(rf"{_SESSION}Successful login for (?P<login>.*) \([Ii][Dd]:? \d+\) {_CLIENT}(?: in session \w+)?\s*$"),
             {"success": True},
             front=True,
         ),

@@ -30,7 +30,7 @@ FORMAT: Final = Format(
     provenance="Samba's auth/auth_log.c (log_authentication_event_human_readable), 4.7 to 4.20",
     gaps="Only where log level has auth_audit:2 or more.",
     protocol="other",
-    tags=re.compile(r"smbd(?:_audit)?|samba|winbindd"),
+    tags=re.compile(r"smbd?(?:_audit)?|samba|winbindd"),
     words=("Auth: [",),
     rules=(
         Rule(

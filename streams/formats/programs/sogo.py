@@ -9,6 +9,7 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
+_START: Final = r"(?:\[\w+\] )?(?:<0x\w+(?:\[\w+\])?> ?)?(?:SOGoRootPage )?"
 #: The hops of X-Forwarded-For, the one next to SOGo last.
 _CLIENT: Final = rf"ogin from '(?:(?P<forwarded>[^\s',]+(?:, [^\s',]+)*), )?(?P<remote>{ADDRESS})' for user '(?P<login>.*)'"
 
@@ -18,18 +19,18 @@ FORMAT: Final = Format(
     gaps="Of several hops the last is taken unless it is a trusted proxy. 'might not have worked' does not say why.",
     protocol="http",
     tags=re.compile("sogod?"),
-    words=("SOGoRootPage ",),
+    words=("ogin from '",),
     rules=(
         Rule(
             "attempt",
-            re.compile(rf"(?:<0x\w+\[?)?SOGoRootPage(?:\]>)? L{_CLIENT} might not have worked - password policy: ", re.DOTALL),
+            re.compile(rf"{_START}L{_CLIENT} might not have worked - password policy: ", re.DOTALL),
             {"success": False},
             front=True,
             ambiguous=re.compile(r"' for user '.*' for user '", re.DOTALL),
         ),
         Rule(
             "attempt",
-            re.compile(rf"(?:<0x\w+\[?)?SOGoRootPage(?:\]>)? [Ss]uccessful l{_CLIENT} - expire", re.DOTALL),
+            re.compile(rf"{_START}[Ss]uccessful l{_CLIENT} - expire", re.DOTALL),
             {"success": True},
             front=True,
             ambiguous=re.compile(r"' for user '.*' for user '", re.DOTALL),

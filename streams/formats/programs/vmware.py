@@ -9,7 +9,11 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-_START: Final = r"(?:\w+ \w+\[\w+\] )?(?:\[Originator@\d+ sub=[^\]]*\] )?Event \d+ : "
+#: ESX before 5 wrote the time into a bracket of its own.
+_START: Final = (
+    r"(?:\[(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) '[^']*' \d+ \w+\] )?"
+    r"(?:\w+ \w+\[\w+\] )?(?:\[Originator@\d+ sub=[^\]]*\] )?(?:Event \d+ : )?"
+)
 _TWO: Final = re.compile("logged in as .*logged in as ", re.DOTALL)
 
 FORMAT: Final = Format(
@@ -17,16 +21,20 @@ FORMAT: Final = Format(
     provenance="VMware's documentation of events (UserLoginSessionEvent, BadUsernameSessionEvent), 5 to 8",
     gaps="Written from memory, and tried on no line that others wrote. Log-ins by SSH are sshd's.",
     protocol="http",
-    tags=re.compile(r"[Hh]ostd|[Vv]pxd|vobd|Vim.*"),
+    tags=re.compile(r"(?:vmware-)?[Hh]ostd|[Vv]pxd|vobd|Vim.*"),
     words=(
         "Cannot login ",
-        " logged in as ",
-        "Rejected password for user ",
+        " logged in",
+        " password for user ",
+        "Failed login attempt for ",
     ),
     rules=(
         Rule(
             "attempt",
-            re.compile(rf"{_START}Cannot login (?P<login>[^\s@]+(?:@[^\s@]+)?)@(?P<remote>{ADDRESS})\s*$", re.DOTALL),
+            re.compile(
+                rf"{_START}(?:Cannot login|Failed login attempt for) (?P<login>[^\s@]+(?:@[^\s@]+)?)@(?P<remote>{ADDRESS})\s*$",
+                re.DOTALL,
+            ),
             {"success": False},
         ),
         Rule(
@@ -36,7 +44,12 @@ FORMAT: Final = Format(
         ),
         Rule(
             "attempt",
-            re.compile(rf"{_START}User (?P<login>[^\s@]+(?:@[^\s@]+)?)@(?P<remote>{ADDRESS}) logged in as [^\n]*$", re.DOTALL),
+            re.compile(rf"{_START}Accepted password for user (?P<login>.*) from (?P<remote>{ADDRESS})\s*$", re.DOTALL),
+            {"success": True},
+        ),
+        Rule(
+            "attempt",
+            re.compile(rf"{_START}User (?P<login>[^\s@]+(?:@[^\s@]+)?)@(?P<remote>{ADDRESS}) logged in(?: as [^\n]*)?$", re.DOTALL),
             {"success": True},
             ambiguous=_TWO,
         ),

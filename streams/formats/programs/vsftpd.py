@@ -10,7 +10,8 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 __all__ = ["FORMAT"]
 
 #: The name before the address and an anonymous "password" after it are the client's words.
-_WHO: Final = r"(?:\[pid \d+\] )?(?:\[(?P<login>.*)\] )?"
+#: Behind a syslog tag vsftpd may write the time again.
+_WHO: Final = r"(?:\w{3} \w{3} {1,2}\d{1,2} [\d:]{8} \d{4} )?(?:\[pid \d+\] )?(?:\[(?P<login>.*)\] )?"
 _CLIENT: Final = rf'Client "(?P<remote>{ADDRESS})"'
 _TWO: Final = re.compile(r': Client ".*: Client "', re.DOTALL)
 

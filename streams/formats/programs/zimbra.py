@@ -15,11 +15,15 @@ _CONTEXT: Final = (
     rf"\[(?:(?!oip=|ua=)[^;\]]*;)*oip=(?P<remote>{ADDRESS});(?:o?port=\d+;)?(?:oproto=(?P<protocol>\w+);)?[^\]]*\] ",
     rf"\[(?:(?!o?ip=|ua=)[^;\]]*;)*ip=(?P<remote>{ADDRESS});(?:(?!oip=)[^;\]]*;)*\] ",
 )
+#: The same before a message that names the protocol itself.
+_PROTOCOL_FOLLOWS: Final = tuple(context.replace("(?P<protocol>", "(?:") for context in _CONTEXT)
 _TWO: Final = re.compile(r"oip=.*oip=", re.DOTALL)
 _FAILED: Final = r"authentication failed for \[(?P<login>[^\[\]]*)\](?:, (?P<fail_type>[\w ()-]*[\w)]))?"
 _PROTOCOLS: Final[dict[str | None, object]] = {"smtp": "smtp", "imap": "imap", "pop3": "pop3", "soap": "http", "http_basic": "http"}
 _REASONS: Final[dict[str | None, object]] = {
     "invalid password": "credentials",
+    "invalid credentials": "credentials",
+    "no such account": "account",
     "account not found": "account",
     "account(or domain) status is locked": "disabled",
     "account(or domain) status is closed": "disabled",
@@ -42,8 +46,21 @@ FORMAT: Final = Format(
     "address is refused.",
     protocol="http",
     tags=re.compile("zimbra|zmmailboxd"),
-    words=("authentication failed for [", "cmd=Auth; "),
+    words=("authentication failed for ", "Auth; account="),
     rules=(
+        *(
+            Rule(
+                "attempt",
+                _pattern(
+                    rf"{_START}{context}(?:account|imap|pop|smtp) - authentication failed for \[?(?P<login>[^\s\[\]]+)\]? "
+                    r"\((?P<fail_type>[\w ]+)\)\s*$"
+                ),
+                {"success": False},
+                {"fail_type": _REASONS} | ({"protocol": _PROTOCOLS} if "protocol" in context else {}),
+                ambiguous=_TWO,
+            )
+            for context in _CONTEXT
+        ),
         *(
             Rule(
                 "attempt",
@@ -58,20 +75,20 @@ FORMAT: Final = Format(
             Rule(
                 "attempt",
                 _pattern(
-                    rf"{_START}{context.replace('(?:oproto=(?P<protocol>', '(?:oproto=(?:')}security - cmd=Auth; account=[^;]*; "
+                    rf"{_START}{context}security - cmd=(?:Admin)?Auth; account=[^;]*; "
                     rf"protocol=(?P<protocol>\w+); error={_FAILED};\s*$"
                 ),
                 {"success": False},
                 {"fail_type": _REASONS, "protocol": _PROTOCOLS},
                 ambiguous=_TWO,
             )
-            for context in _CONTEXT
+            for context in _PROTOCOL_FOLLOWS
         ),
         *(
             Rule(
                 "attempt",
                 _pattern(
-                    f"{_START}{context.replace('(?:oproto=(?P<protocol>', '(?:oproto=(?:')}security - cmd=Auth; "
+                    f"{_START}{context}security - cmd=(?:Admin)?Auth; "
                     r"account=(?P<login>[^;]*); "
                     r"protocol=(?P<protocol>\w+);\s*$"
                 ),
@@ -79,7 +96,7 @@ FORMAT: Final = Format(
                 {"protocol": _PROTOCOLS},
                 ambiguous=_TWO,
             )
-            for context in _CONTEXT
+            for context in _PROTOCOL_FOLLOWS
         ),
     ),
     samples=(
