@@ -104,10 +104,11 @@ class AuthEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     attrs: dict[_Text, _Attr] | None = None
 
 
-Reason = Literal["too_long", "not_json", "not_an_object", "no_ts", "bad_ts", "future_ts", "no_remote", "bad_remote", "no_success"]
+Reason = Literal["too_long", "too_many", "not_json", "not_an_object", "no_ts", "bad_ts", "future_ts", "no_remote", "bad_remote", "no_success"]
 
 _SENTENCES: Final[dict[Reason, str]] = {
     "too_long": f"line is over {MAX_LINE_BYTES} bytes",
+    "too_many": "line tells of more attempts than have numbers",
     "not_json": "line is not JSON",
     "not_an_object": "line is JSON but not an object",
     "no_ts": "'ts' is missing",

@@ -65,6 +65,13 @@ class LineReader(Protocol):
     def waits_since(self) -> int | None:
         """The first line that still waits for others about the same attempt."""
 
+    @property
+    def connections(self) -> list[list[str]]:
+        """What was told of connections whose lines may be far apart."""
+
+    def resume(self, connections: Sequence[Sequence[str]]) -> None:
+        """Know of ``connections`` what a reader of the same file knew."""
+
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """One file in a checkpoint.
@@ -76,6 +83,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
         seen_ns: When it was last read, as the clock of files has it; what was changed since was not seen.
         start_line: So many lines are before ``start_offset``, where reading begins again.
         done_line: Everything up to this line is safe.
+        connections: What lines before it have told of connections that go on.
     """
 
     producer: str
@@ -87,6 +95,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     start_line: int
     start_offset: int
     done_line: int
+    connections: list[list[str]] = []
 
 
 class Checkpoint:
@@ -207,6 +216,7 @@ class FollowedFile:
             start_line=line,
             start_offset=offset,
             done_line=done,
+            connections=self.reader.connections,
         )
 
     def _is_as_before(self) -> bool:
@@ -350,6 +360,8 @@ class Follower:
             raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
         producer = saved.producer if saved else uuid4().hex
         reader = self._new_reader(producer, saved.done_line if saved else 0)
+        if saved:
+            reader.resume(saved.connections)
         self.files.append(FollowedFile(file, reader, producer, seen_ns, saved))
 
     def _resume(self, saved: Saved) -> None:

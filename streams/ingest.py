@@ -17,7 +17,7 @@ import signal
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -372,7 +372,9 @@ class Reading:
         #: Whether the file holds AuthEvents, as its first line says; then what is none is refused.
         self._holds_events: bool | None = True if options.format == _JSON else None
         self._joined = 0
-        self._next_seq = self._next_waited_seq = 0
+        self._waited = producer + _WAITED
+        #: By producer.
+        self._next_seq = {producer: 0, self._waited: 0}
 
     @property
     def waits_since(self) -> int | None:
@@ -380,9 +382,17 @@ class Reading:
         place = self._text.waits_since
         return None if place is None else place >> _RECORD_BITS
 
+    @property
+    def connections(self) -> list[list[str]]:
+        """What was told of connections that are not over."""
+        return self._text.connections
+
+    def resume(self, connections: Sequence[Sequence[str]]) -> None:
+        """Know of ``connections`` what was known before a restart."""
+        self._text.resume(connections)
+
     def take(self, raw: bytes, number: int) -> None:
         """Take the next line."""
-        self._next_seq = number * _SEQ_PER_LINE
         summary = self._job.summary if number > self._done else Summary()
         place = number << _RECORD_BITS
         for record in records_of(raw) if raw.startswith(b"{") else (raw,):
@@ -468,7 +478,11 @@ class Reading:
                 job.ids.assign(event)  # the same as before, so that equal ones that follow get theirs
             return
         source = f"{self._name}:{line}"
+        producer = self._producer if place == now else self._waited
+        seq = max(self._next_seq[producer], line * _SEQ_PER_LINE)
         try:
+            if seq + len(events) > (line + 1) * _SEQ_PER_LINE:
+                raise Refused("too_many")
             complete = [(event, job.complete(event, source)) for event in events]
         except Refused as refusal:
             self._refuse(raw if place == now else encode_event(events[0]), refusal, line)
@@ -477,14 +491,9 @@ class Reading:
         summary.logins += 1
         summary.events += len(events)
         for event, data in complete:
-            if place == now:
-                origin = Origin(source, self._producer, self._next_seq)
-                self._next_seq += 1
-            else:
-                seq = max(self._next_waited_seq, line * _SEQ_PER_LINE)
-                origin = Origin(source, self._producer + _WAITED, seq)
-                self._next_waited_seq = seq + 1
-            job.sink.event(event, data, origin)
+            job.sink.event(event, data, Origin(source, producer, seq))
+            seq += 1
+        self._next_seq[producer] = seq
 
     def _refuse(self, raw: bytes, refusal: Refused, line: int) -> None:
         if line > self._done:

@@ -1,4 +1,4 @@
-"""Windows security log: logons (4624, 4625), Kerberos pre-authentication (4771) and NTLM validation (4776).
+"""Windows security log: logons (4624, 4625), Kerberos' first step (4768, 4771) and NTLM validation (4776).
 
 As winlogbeat, NXLog, evtx_dump and Wazuh write the events in JSON.
 """
@@ -12,7 +12,7 @@ from streams.documents.document import OTHER, Document, Fields, Rule, Sample, an
 
 __all__ = ["DOCUMENT"]
 
-#: NTSTATUS of 4625 and 4776; Kerberos result codes (RFC 4120, section 7.5.9) of 4771, which are shorter.
+#: NTSTATUS of 4625 and 4776; Kerberos result codes (RFC 4120, section 7.5.9) of 4768 and 4771, which are shorter.
 _FAILURES: Final = codes(
     {
         "account": "0xC0000064 0x6",
@@ -66,6 +66,14 @@ def _rules(
             _UNKNOWN | {"success": False},
             is_local,
         ),
+        # A ticket that is granted is the log-in that 4624 tells of.
+        Rule(
+            on("4768"),
+            failed | {"success": data("Status"), "mech": event_id},
+            {"success": {"0x0": None, OTHER: False}, "fail_type": _FAILURES, "mech": {OTHER: "kerberos"}},
+            _UNKNOWN,
+            is_local,
+        ),
         Rule(
             on("4776"),
             failed | {"success": data("Status"), "mech": event_id, "workstation": data("Workstation")},
@@ -84,14 +92,14 @@ def _small(name: str) -> str:
 DOCUMENT: Final = Document(
     name="windows",
     provenance=(
-        "Microsoft's 'Advanced security audit policy' pages of events 4624, 4625, 4771 and 4776 (logon types, Status and "
+        "Microsoft's 'Advanced security audit policy' pages of events 4624, 4625, 4768, 4771 and 4776 (logon types, Status and "
         "SubStatus); winlogbeat's winlog.* fields, NXLog's im_msvistalog, evtx_dump -o jsonl, Wazuh's win.* fields"
     ),
     gaps=(
         "4776 names a workstation and no address: it counts for its account alone. A log-in by NTLM is 4624 or 4625 where it was "
-        "made and 4776 on the domain controller: collect 4776 only where the former are not. 4768 and 4769 (tickets) and 4648 are "
-        "not read. Log-ins of computers (names ending in $) are read as others. Accounts are name@other whatever their domain, "
-        "which is in realm. NXLog's times are local: give --tz."
+        "made and 4776 on the domain controller: collect 4776 only where the former are not. Tickets that are granted (4768, "
+        "4769), 4648 and lock-outs (4740) are no log-ins of their own. Log-ins of computers (names ending in $) are read as others. "
+        "Accounts are name@other whatever their domain, which is in realm. NXLog's times are local: give --tz."
     ),
     rules=(
         *_rules(
@@ -180,6 +188,17 @@ DOCUMENT: Final = Document(
                 "fail_type": "disabled",
                 "mech": "kerberos",
             },
+        ),
+        Sample(
+            {
+                "EventTime": "2022-04-12 06:00:02",
+                "EventID": 4768,
+                "SourceName": "Microsoft-Windows-Security-Auditing",
+                "TargetUserName": "nobody",
+                "IpAddress": "::ffff:192.0.2.13",
+                "Status": "0x6",
+            },
+            {"login": "nobody", "remote": "192.0.2.13", "success": False, "fail_type": "account", "mech": "kerberos"},
         ),
         Sample(
             {

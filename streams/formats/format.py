@@ -26,8 +26,8 @@ HOST: Final = rf"(?:::[Ff]{{4}}:)?\d+\.\d+\.\d+\.\d+|{ADDRESS}"
 #: has shown none; ``end``: the same, and the process takes the next. ``repeated``: said again with each message that the
 #: connection brings. ``echo``: written for another program about an attempt at it; an attempt only if that program stays
 #: silent, and without an address only the reason of one. ``told``: no attempt; what it captures belongs to later lines with the
-#: same ``conn``.
-Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo", "told"]
+#: same ``conn``. ``over``: no attempt; there are no more lines with this ``conn``.
+Role = Literal["opening", "asked", "checked", "attempt", "closing", "end", "repeated", "echo", "told", "over"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from models.addresses import Proxies, normalise
@@ -148,6 +148,8 @@ class LogReader:
         """Whether a line of a numbered connection is an attempt of somebody: then ``fields`` has what earlier lines told."""
         del fields["conn"]
         told = self._told.pop(connection, {})
+        if rule.role == "over":
+            return False
         self._told[connection] = told
         if len(self._told) > _CONNECTIONS:
             self._told.popitem(last=False)
@@ -156,6 +158,17 @@ class LogReader:
             return False
         fields.update(told)
         return bool(fields["login"])
+
+    @property
+    def connections(self) -> list[list[str]]:
+        """What lines have told of numbered connections that are not over: host, tag, number, name and address of each."""
+        return [[*connection, told.get("login", ""), told.get("remote", "")] for connection, told in self._told.items()]
+
+    def resume(self, connections: Iterable[Sequence[str]]) -> None:
+        """Know of ``connections`` what another reader knew."""
+        for host, tag, number, login, remote in connections:
+            told = {"login": login, "remote": remote}
+            self._told[host, tag, number] = {name: text for name, text in told.items() if text}
 
     def release(self, now: float) -> list[Located]:
         """What has waited long enough at ``now`` (UTC seconds), for a file that gets no more lines for a while."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
@@ -11,19 +12,22 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from kafka import KafkaConsumer
 
 from models.errors import InputError
-from models.events import MAX_LINE_BYTES
+from models.events import MAX_LINE_BYTES, decode_event
+from models.geo import Geo
 from streams import follow as module
 from streams import telemetry, topics
 from streams.follow import Checkpoint, Follower, Saved, follow
+from streams.ingest import FileSink, Ingest, Options, Reading
 from streams.settings import Kafka, Settings
 
 LINE = "Apr 12 06:00:01 gw sshd[501]: Failed password for {} from 192.0.2.20 port 40100 ssh2\n"
@@ -38,6 +42,7 @@ class Taken:
     done: int
     lines: list[tuple[int, bytes]] = field(default_factory=list)
     waits_since: int | None = None
+    connections: list[list[str]] = field(default_factory=list)
     is_closed: bool = False
 
     def take(self, raw: bytes, number: int) -> None:
@@ -50,6 +55,10 @@ class Taken:
     def close(self) -> None:
         """There are no more."""
         self.is_closed = True
+
+    def resume(self, connections: Sequence[Sequence[str]]) -> None:
+        """Note what another reader knew."""
+        self.connections = [list(connection) for connection in connections]
 
 
 class Watched:
@@ -253,6 +262,37 @@ def test_context_is_bounded(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.poll() == [b"101"]
     assert again.readers[0].lines[0] == (91, b"91")
     assert all(number == int(raw) for number, raw in again.readers[0].lines)
+
+
+def test_connections_that_go_on_are_known_after_a_restart(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far back the lines are that told of them: a pool of an LDAP client stays open for days."""
+    monkeypatch.setattr(module, "_CONTEXT_LINES", 2)
+    monkeypatch.setattr(module, "_MARK_EVERY", 1)
+
+    found = io.BytesIO()
+
+    def reading(producer: str, done: int) -> Reading:
+        return Ingest(FileSink(found, None), Options(year=2022), Geo(), "ingest", live=False).reading(str(log), producer, done)
+
+    slapd = "Apr 12 06:00:01 ldap1 slapd[7]: conn={} {}\n"
+    log.write_text(slapd.format(5, "fd=21 ACCEPT from IP=192.0.2.5:4500 (IP=0.0.0.0:636)"))
+    add(log, slapd.format(6, "fd=22 ACCEPT from IP=192.0.2.6:4500 (IP=0.0.0.0:636)").encode())
+    add(log, slapd.format(5, 'op=1 BIND dn="uid=anna,dc=x" method=128').encode())
+    add(log, slapd.format(6, "fd=22 closed").encode() + b"x\n" * 50)
+    follower = Follower(str(log), reading)
+    saved = []
+    for _ in range(4):
+        follower.poll()
+        saved = follower.saved()
+    follower.close()
+    assert saved[0].start_line > 4
+    assert saved[0].connections == [["ldap1", "slapd", "5", "anna", "192.0.2.5"]]
+    add(log, slapd.format(5, "op=1 RESULT tag=97 err=49 text=").encode())
+    again = Follower(str(log), reading, msgspec.json.decode(msgspec.json.encode(saved), type=list[Saved]))
+    again.poll()
+    again.close()
+    (event,) = map(decode_event, found.getvalue().splitlines())
+    assert (event.login, event.remote, event.success) == ("anna", "192.0.2.5", False)
 
 
 def test_rotated_while_nobody_read(log: Path) -> None:

@@ -437,6 +437,21 @@ def test_numbers_grow_within_each_producer(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_of_too_many_attempts_takes_no_number_of_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Records in one envelope can tell of more attempts than a line has numbers; what is beyond them is kept as refused."""
+    many = JOURNAL | {"SYSLOG_IDENTIFIER": "dovecot", "MESSAGE": DOVECOT[29:].strip().replace("3 attempts", "6000 attempts")}
+    source = tmp_path / "in.log"
+    source.write_text(json.dumps({"records": [many, many, GOOD]}) + "\n" + SSH)
+    monkeypatch.setattr(Kept, "refused", lambda *_: None)
+    sink = Kept()
+    job = Ingest(sink, Options(year=2022), Geo(), "ingest", live=False)
+    job.read(Lines(str(source)))
+    assert (job.summary.lines, job.summary.logins, job.summary.events) == (4, 3, 6_002)
+    assert dict(job.summary.refused) == {"too_many": 1}
+    seqs = [seq for _, _, seq in sink.taken]
+    assert seqs == sorted(set(seqs))
+
+
 def test_chosen_format_reads_nothing_else(run: Run) -> None:
     """With --format only that program's lines are log-ins."""
     assert "1 log-ins" in run("-", "--format", "openssh", "--year", 2022, text=SSH + DOVECOT)[2]

@@ -28,6 +28,7 @@ FORMAT: Final = Format(
         Rule("told", re.compile(rf"{_NUMBERED}connected address=\[?(?P<remote>{HOST})\]?(?: |$)"), {"success": False}),
         Rule("attempt", re.compile(rf"{_NUMBERED}authentication user=(?P<login>\S*) {_RESULT}"), {}, _OUTCOMES),
         Rule("attempt", re.compile(rf"{_SESSION}event=authentication user=(?P<login>\S*) {_CLIENT} {_RESULT}"), {}, _OUTCOMES),
+        Rule("over", re.compile(rf"{_NUMBERED}disconnected "), {"success": False}),
         Rule(
             "attempt",
             re.compile(rf'{_SESSION}event=failed-command {_CLIENT} command="AUTH [^"]*" result="535 [^"]*"$'),

@@ -14,19 +14,25 @@ _CONN: Final = r"conn=(?P<conn>\d+) "
 FORMAT: Final = Format(
     name="slapd",
     provenance="OpenLDAP's servers/slapd (connection.c, bind.c, result.c) at loglevel stats, 2.4 to 2.6",
-    gaps="The client and the name stand in earlier lines of the connection; where they are missing nothing is read. The account is "
-    "the value of uid, mail or cn, else the whole DN. Anonymous binds, and a SASL bind's steps, are no log-in.",
+    gaps=(
+        "The client and the name stand in earlier lines of the connection; where they are missing nothing is read. The account is "
+        "the value of uid, mail or cn, else the whole DN. Anonymous binds and those by SASL are not read."
+    ),
     protocol="other",
     tags=re.compile("slapd"),
     words=(" ACCEPT from IP=", " BIND dn=", " RESULT tag=97 "),
     rules=(
-        Rule("told", re.compile(rf"{_CONN}fd=\d+ ACCEPT from IP=\[?(?P<remote>{HOST})\]?:\d+ \(IP="), {"success": False}),
+        Rule(
+            "told", re.compile(rf"{_CONN}fd=\d+ ACCEPT from IP=\[?(?P<remote>{HOST})\]?:\d+ \(IP=(?P<login>)"), {"success": False}
+        ),
         Rule(
             "told",
             re.compile(rf'{_CONN}op=\d+ BIND dn="(?:uid|mail|cn)=(?P<login>[^",]*+)(?:,[^"]*+)?" method=128'),
             {"success": False},
         ),
         Rule("told", re.compile(rf'{_CONN}op=\d+ BIND dn="(?P<login>[^"]*)" method=128'), {"success": False}),
+        Rule("told", re.compile(rf'{_CONN}op=\d+ BIND dn="[^"]*" method=\d+(?P<login>)'), {"success": False}),
+        Rule("over", re.compile(rf"{_CONN}fd=\d+ closed"), {"success": False}),
         Rule(
             "attempt",
             re.compile(rf"{_CONN}op=\d+ RESULT tag=97 err=(?P<fail_type>49|53|19|50)\b"),

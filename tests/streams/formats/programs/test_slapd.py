@@ -43,6 +43,22 @@ def test_what_nobody_is_named_in_is_no_log_in() -> None:
     assert read_messages("slapd[7]", *lines) == []
 
 
+def test_a_bind_by_sasl_is_not_taken_for_the_one_before() -> None:
+    """Its result is no log-in of who bound with a password before it on the same connection."""
+    lines = (ACCEPT.format(1, "192.0.2.1"), BIND.format(1, ANNA), RESULT.format(1, 0))
+    sasl = (BIND.format(1, "").replace("128", "163"), RESULT.format(1, 0))
+    assert what(read_messages("slapd[7]", *lines, *sasl)) == [("anna", "192.0.2.1", True, None)]
+
+
+def test_what_is_over_is_forgotten() -> None:
+    """Numbers begin again when slapd does; a new connection has nothing of an old one."""
+    log = reader()
+    lines = (ACCEPT.format(1, "192.0.2.1"), BIND.format(1, ANNA), "conn=1 fd=21 closed")
+    told(log, (f"Apr 12 06:00:01 ldap1 slapd[7]: {line}" for line in lines))
+    assert log.connections == []
+    assert read_messages("slapd[7]", *lines[:2], ACCEPT.format(1, "192.0.2.2"), RESULT.format(1, 0)) == []
+
+
 def test_connections_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever opens many connections cannot fill the memory."""
     monkeypatch.setattr("streams.formats.reader._CONNECTIONS", 3)
