@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 FUZZ_S ?= 60
 
-.PHONY: help setup demo test truth fuzz evaluate evaluate-full ablation check bench kafka-up kafka-down lock
+.PHONY: help setup demo test truth judge fuzz evaluate evaluate-full ablation check bench kafka-up kafka-down lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: setup ## run all tests; those on a real Kafka broker are skipped where the
 
 truth: setup ## read real log lines of others, judged by what their collectors expect
 	@$(BIN)/python -m tests.truth
+
+judge: setup ## the same, then the speed of ingest and gate, each against its floor
+	@$(BIN)/python -m tests.judge
 
 fuzz: setup ## throw texts at all of ingest for FUZZ_S=60 seconds (Linux on x86-64)
 	@$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ_S) -verbosity=0 -print_final_stats=1

@@ -453,6 +453,7 @@ class Reading:
             raise
         line = journal_line(record)
         if line is not None:
+            self._holds_events = bool(self._holds_events)
             return self._text.read(line, place)
         events = self._documents.read(record)
         was_meant = self._holds_events or len(_EVENT_KEYS & record.keys()) >= _MEANT

@@ -98,7 +98,7 @@ DOCUMENT: Final = Document(
     gaps=(
         "4776 names a workstation and no address: it counts for its account alone. A log-in by NTLM is 4624 or 4625 where it was "
         "made and 4776 on the domain controller: collect 4776 only where the former are not. Tickets that are granted (4768, "
-        "4769), 4648 and lock-outs (4740) are no log-ins of their own. Log-ins of computers (names ending in $) are read as others. "
+        "4769), 4648 and lock-outs (4740) are no log-ins of their own. Log-ins of computers (names ending in $) are as others. "
         "Accounts are name@other whatever their domain, which is in realm. NXLog's times are local: give --tz."
     ),
     rules=(
