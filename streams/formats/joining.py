@@ -114,6 +114,8 @@ class Joiner:
         self._by: dict[Hashable, deque[_Waiting]] = {}
         self._room, self._behind, self._fronts = _Recent(JOIN_S), _Recent(JOIN_S), _Recent(JOIN_S)
         self._shown, self._twins, self._told = _Recent(JOIN_S), _Recent(JOIN_S), _Recent(_TOLD_S)
+        #: Most files have no such lines, and need no look for them.
+        self._has_front = self._has_told = False
         self._reasons: dict[str, str] = {}
         self.joined = 0
 
@@ -125,7 +127,7 @@ class Joiner:
             self._absorb(event, times, connection)
         who, remote, success, ts = _who(event.login), event.remote, event.success, event.ts
         key = (who, remote, success)
-        if self._fronts and self._fronts.take(key, 1, ts):
+        if self._has_front and self._fronts.take(key, 1, ts):
             times -= 1
         if not success and times:
             times = self._failed((who, remote), event, times)
@@ -161,6 +163,7 @@ class Joiner:
         else:
             self._behind.add((who, success), 1, ts)
         times -= self._shown.take(key, times, ts)
+        self._has_front = True
         self._fronts.add(key, times, ts)
         if not success:
             self._room.add((who, ""), _ECHOES, ts)
@@ -223,6 +226,7 @@ class Joiner:
         times, waiting.times = waiting.times, 0
         event = waiting.event
         if times and waiting.is_echo:
+            self._has_told = True
             self._told.add((_who(event.login), event.remote), times, event.ts)
         for key in waiting.keys:
             self._first(key)
@@ -243,7 +247,7 @@ class Joiner:
         self._room.add(who_and_where, _ECHOES * times, event.ts)
         if self._reasons and event.fail_type is None:
             event.fail_type = self._reasons.pop(event.login.lower(), None)
-        return times - self._told.take(who_and_where, times, event.ts) if self._told else times
+        return times - self._told.take(who_and_where, times, event.ts) if self._has_told else times
 
     def _absorb(self, event: AuthEvent, times: int, connection: Hashable) -> None:
         """Leave out the waiting echoes of ``event``, and learn from them what it does not say."""

@@ -16,7 +16,7 @@ from models.events import ADDRESS_UNKNOWN, FORWARDED, MAX_TEXT, AuthEvent, Refus
 from streams.formats.connections import Connections
 from streams.formats.format import Format, Rule
 from streams.formats.joining import MAX_TIMES, Joiner, Located
-from streams.formats.syslog import Clock, Frame, Splitter, unwrap
+from streams.formats.syslog import REPEATED, Clock, Frame, Splitter, unwrap
 
 __all__ = ["MAX_TIMES", "LogReader"]
 
@@ -183,7 +183,8 @@ class LogReader:
 
     def _find(self, text: str, frame: Frame) -> _Found | None:
         """The first rule that a line matches: one of its program, or of any program, or one that its words suggest."""
-        times, message = unwrap(text[frame.message_at :])
+        message = text[frame.message_at :]
+        times, message = unwrap(message) if message.startswith(REPEATED) else (1, message)
         tag = frame.tag
         if tag:
             known = self._of_tag.get(tag)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from models.events import END_OF_TIME_S
 
-__all__ = ["Clock", "Frame", "Splitter", "split", "unwrap"]
+__all__ = ["REPEATED", "Clock", "Frame", "Splitter", "split", "unwrap"]
 
 _NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS: Final = {name: number for number, name in enumerate(_NAMES, start=1)}
@@ -52,6 +52,8 @@ _CONTAINER: Final = re.compile(rf"[\w.-]{{1,64}} +\| +|(?P<time>{_ISO}) std(?:ou
 _EPOCH: Final = re.compile(r"\d{10}\.\d{6} ")
 #: Metalog puts the program into brackets and names no host.
 _BRACKETED: Final = re.compile(r"\[(?P<tag>[\w.-]+)\]:? +")
+#: How a folded line begins.
+REPEATED: Final = "message repeated "
 _REPEATED: Final = re.compile(r"message repeated (\d{1,4}) times: \[ (.*)\]$", re.DOTALL)
 
 _CLOCK: Final = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?"
@@ -225,7 +227,7 @@ def unwrap(message: str) -> tuple[int, str]:
     >>> unwrap("message repeated 2 times: [ Failed password]")
     (2, 'Failed password')
     """
-    if message.startswith("message repeated ") and (match := _REPEATED.match(message)):
+    if message.startswith(REPEATED) and (match := _REPEATED.match(message)):
         return int(match[1]), match[2]
     return 1, message
 
