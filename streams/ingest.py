@@ -1,8 +1,8 @@
 """``crible ingest``: log lines or JSON in, authentication events out, to a file or to ``auth.events``.
 
-A line that begins with ``{`` is an AuthEvent, or a record that a module of ``streams.documents`` knows, or a journal entry around a
-line of text; every other line goes to the formats of ``streams.formats``. Every line is accounted for: it is a log-in (and
-gives one event or more), or one of several lines about the same attempt, or refused with a reason, or no log-in.
+A line that begins with ``{`` is an AuthEvent, or a record that a module of ``streams.documents`` knows, or a journal entry or a
+shipper's record around a line of text; every other line goes to the formats of ``streams.formats``. Every line is accounted for: it
+is a log-in (and gives one event or more), or one of several lines about the same attempt, or refused with a reason, or no log-in.
 
 On Kafka each record names its producer (this file, read with these options) and a number that grows with the line, so
 what is sent again after a crash is dropped by the next stage (design section 2). What waits for other lines about the same attempt
@@ -60,6 +60,7 @@ from streams.documents import DOCUMENTS
 from streams.documents.document import Document
 from streams.documents.journald import journal_line
 from streams.documents.reader import DocumentReader, records_of
+from streams.documents.shippers import shipped_line
 from streams.follow import Checkpoint, follow
 from streams.formats import FORMATS
 from streams.formats.format import Format
@@ -456,6 +457,9 @@ class Reading:
             self._holds_events = bool(self._holds_events)
             return self._text.read(line, place)
         events = self._documents.read(record)
+        if events is None and (line := shipped_line(record)) is not None:
+            self._holds_events = bool(self._holds_events)
+            return self._json(line, place) if line.startswith(b"{") else self._text.read(line, place)
         was_meant = self._holds_events or len(_EVENT_KEYS & record.keys()) >= _MEANT
         if events is None and self._asks_for_events and was_meant:
             self._holds_events = self._holds_events is not False

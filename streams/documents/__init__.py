@@ -1,7 +1,7 @@
 """JSON log-in records: a module for each source, and what they share.
 
 A module that has a ``DOCUMENT`` is found by itself: adding a source is adding a file. ``document`` says what a document is,
-``reader`` applies them, ``journald`` unpacks what ``journalctl -o json`` wraps around a line of text.
+``reader`` applies them; ``journald`` and ``shippers`` unpack what journalctl and others wrap around a line of text.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ DOCUMENT: Final = Document(
                 "ts": "@timestamp",
                 "login": ("user.name", "user.email", "user.id"),
                 "realm": "user.domain",
-                "remote": ("source.ip", "client.ip"),
+                "remote": ("source.ip", "client.ip", "source.address"),
                 "success": "event.outcome",
                 "protocol": ("network.protocol", "event.module", "event.action", "process.name"),
                 "user_agent": "user_agent.original",

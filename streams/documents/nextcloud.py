@@ -32,6 +32,20 @@ DOCUMENT: Final = Document(
             constants={"success": False, "protocol": "http"},
             sentences={"message": re.compile(rf"Login failed: {_NAME} \(Remote IP: '?(?P<remote>[0-9A-Fa-f.:]+)'?\)", re.DOTALL)},
         ),
+        # ownCloud 8: what X-Forwarded-For says is the client's claim, and could look like the rest of a message.
+        *(
+            Rule(
+                {"app": any_of("core"), "level": None},
+                {"ts": "time", "login": "@login", "remote": "@remote"},
+                constants={"success": False, "protocol": "http"},
+                sentences={"message": re.compile(sentence, re.DOTALL)},
+            )
+            for sentence in (
+                r"Login failed: '(?P<login>(?:(?!\(Remote IP: ).)*)' \(Remote IP: '(?P<remote>[0-9A-Fa-f.:]+)', "
+                r"X-Forwarded-For: '[^'()]*'\)",
+                r"Login failed: user '(?P<login>(?:(?!, IP:).)*)' , wrong password, IP:(?P<remote>[0-9A-Fa-f.:]+)",
+            )
+        ),
         Rule(
             {"reqId": None, "remoteAddr": None, "app": any_of("admin_audit")},
             _FIELDS,
@@ -79,6 +93,15 @@ DOCUMENT: Final = Document(
                 "message": 'Login successful: "carl"',
             },
             {"login": "carl", "remote": "192.0.2.156", "success": True},
+        ),
+        Sample(
+            {
+                "app": "core",
+                "message": "Login failed: 'eve' (Remote IP: '192.0.2.157', X-Forwarded-For: '198.51.100.7')",
+                "level": 2,
+                "time": "2022-04-12T06:00:03+00:00",
+            },
+            {"login": "eve", "remote": "192.0.2.157", "success": False},
         ),
         Sample(
             {
