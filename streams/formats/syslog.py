@@ -90,6 +90,7 @@ _INNER: Final = tuple(
             rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d) time={_CLOCK}",  # FortiOS
             rf"(?P<day>\d\d) {_NAMED} (?P<year>\d{{4}}) {_CLOCK}{_ZONE}",  # RFC 5322: Samba
             rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) - {_CLOCK}",  # Half-Life
+            rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<short_year>\d\d) {_CLOCK}",  # ZoneMinder
             r"(?P<epoch>\d{10})(?:\.?(?P<fraction>\d{1,9}))?",
         ),
     )

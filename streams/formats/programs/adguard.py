@@ -12,14 +12,22 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="adguard-home",
     provenance="AdGuard Home's internal/home/auth.go, 0.104 to 0.107",
-    gaps="Written from memory, and tried on no line that others wrote. Successes are not logged with an address in all versions.",
+    gaps="Since 0.107 a failure names no user. Successes are not logged with an address in all versions.",
     protocol="http",
     tags=re.compile(r"AdGuardHome"),
     words=(
         "auth: failed to login user",
         "auth: user ",
+        " /control/login: from ip ",
     ),
     rules=(
+        Rule(
+            "attempt",
+            re.compile(
+                rf"(?:\d+#\d+ )?\[error\] (?:auth: )?POST \S+ /control/login: from ip (?P<remote>{ADDRESS}): invalid username"
+            ),
+            {"success": False},
+        ),
         Rule(
             "attempt",
             re.compile(

@@ -14,11 +14,14 @@ _LEVELS: Final = "debug|info|notice|warn|warning|error|critical|fatal|audit|secu
 #: A level, a module or both before the sentence.
 _START: Final = rf"(?:\[[^\[\]\s]{{1,40}}\]:? |(?:{_LEVELS}):? |<\w{{1,9}}> |[\w.]{{1,40}}: |- ){{0,3}}"
 _NAME: Final = r"(?:user(?:name)? |account )?[\"'`]?(?P<login>[^\"'`\s](?:.*[^\"'`])?)[\"'`]?"
-#: The address ends the sentence, so no name can stand behind it.
+_ADDRESS: Final = rf"[\"'`\[]?(?P<remote>{HOST})[\"'`\]]?(?::\d{{1,5}})?"
+#: The address ends the sentence, so no name can stand behind it; what the program adds, in words, is in parentheses, or a time.
 _FROM: Final = (
-    r",? (?:from|\(from|@) ?(?:ip(?: address)?|host|address|client)?:? ?"
-    rf"[\"'`\[]?(?P<remote>{HOST})[\"'`\]]?(?::\d{{1,5}})?\)?\.?\s*$"
+    r"(?:,? (?:from|\(from|@) ?(?:ip(?: address)?|host|address|client)?:? ?|\. IP[=:] ?)"
+    rf"{_ADDRESS}\)?(?: \((?!from\b|ip\b)[A-Za-z][A-Za-z. ]{{0,60}}(?::\d+)?\)){{0,2}}(?: at [\d-]{{10}} [\d:]{{8}} \w+)?\.?\s*$"
 )
+#: Where no name is told the address comes first, whatever follows.
+_NAMELESS: Final = rf" (?:from|by) (?:ip(?: address)?:? ?)?{_ADDRESS}(?: \(X-Forwarded-For: (?P<forwarded>[^()]*)\))?(?=[\s.,;)]|$)"
 
 
 def _rule(sentence: str, *, success: bool) -> Rule:
@@ -32,12 +35,21 @@ FORMAT: Final = Format(
     "words could speak of any address. Why a log-in failed is not kept.",
     protocol="other",
     tags=re.compile("(?!)"),
-    words=(" from ", " (from ", " @ "),
+    words=(" from ", " (from ", " @ ", " IP=", " by IP"),
     rules=(
         _rule(rf"{_LOGIN} (?:attempt )?(?:failed|failure|denied|rejected|refused) (?:for|by|of) {_NAME}", success=False),
         _rule(rf"(?:failed|invalid|unsuccessful|rejected) {_LOGIN}(?: attempt)? (?:for|by|of|as) {_NAME}", success=False),
         _rule(rf"{_NAME} failed to (?:log ?in|log on|sign in|authenticate)", success=False),
         _rule(rf"(?:invalid|wrong|incorrect) (?:credentials|password|username or password) (?:for|by) {_NAME}", success=False),
+        Rule(
+            "attempt",
+            re.compile(
+                rf"{_START}(?:(?:failed|unsuccessful|invalid|rejected) {_LOGIN}(?: attempt)?|incorrect username or password)"
+                + _NAMELESS,
+                re.DOTALL | re.IGNORECASE,
+            ),
+            {"success": False},
+        ),
         _rule(rf"{_LOGIN} (?:attempt )?(?:succeeded|successful|success|accepted) (?:for|by|of) {_NAME}", success=True),
         _rule(rf"(?:successful|accepted) {_LOGIN}(?: attempt)? (?:for|by|of|as) {_NAME}", success=True),
         _rule(rf"{_NAME} (?:successfully )?(?:logged in|signed in|authenticated)(?: successfully)?", success=True),
@@ -58,6 +70,14 @@ FORMAT: Final = Format(
         Sample(
             'Apr 12 06:00:04 [app] Authentication failed for "dora" (from 192.0.2.192)',
             {"login": "dora", "remote": "192.0.2.192", "success": False},
+        ),
+        Sample(
+            "2022-04-12 06:00:05 [AUTH] WARN: Incorrect username or password for user eve. IP=192.0.2.193",
+            {"login": "eve", "remote": "192.0.2.193", "success": False},
+        ),
+        Sample(
+            "2022-04-12 06:00:06 [Warning] Failed login attempt by IP: 192.0.2.194",
+            {"remote": "192.0.2.194", "success": False},
         ),
         Sample("2022-04-12 06:00:05 INFO Connection from 192.0.2.193", None),
     ),

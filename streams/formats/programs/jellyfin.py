@@ -9,7 +9,8 @@ from streams.formats.format import ADDRESS, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
-_START: Final = r"\[\w+\] \[\d+\] Jellyfin\.Server\.Implementations\.Users\.UserManager: "
+#: As the file has it, and shorter what systemd takes.
+_START: Final = r"(?:\[[\d:]{8}\] )?\[\w+\] (?:\[\d+\] Jellyfin\.Server\.Implementations\.Users\.UserManager: )?"
 
 FORMAT: Final = Format(
     name="jellyfin",

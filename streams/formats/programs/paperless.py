@@ -12,7 +12,7 @@ __all__ = ["FORMAT"]
 FORMAT: Final = Format(
     name="paperless",
     provenance="Paperless-ngx's src/documents/signals and paperless/signals.py (handle_failed_login), 1.14 to 2.14",
-    gaps="Written from memory, and tried on no line that others wrote. Successes are not logged.",
+    gaps="Successes are not logged.",
     protocol="http",
     tags=re.compile(r"paperless.*"),
     words=("Login failed for user `",),
@@ -21,7 +21,7 @@ FORMAT: Final = Format(
             "attempt",
             re.compile(
                 r"\[\w+\] \[paperless\.auth\] Login failed for user `(?P<login>.*)` from (?:private )?IP "
-                rf"`(?P<remote>{ADDRESS})`\.?\s*$",
+                rf"`(?P<remote>{ADDRESS})\.?`\.?\s*$",
                 re.DOTALL,
             ),
             {"success": False},

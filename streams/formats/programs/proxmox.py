@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from streams.formats.format import ADDRESS, Format, Rule, Sample
+from streams.formats.format import HOST, Format, Rule, Sample
 
 __all__ = ["FORMAT"]
 
@@ -13,6 +13,7 @@ _TWO: Final = re.compile("rhost=.*rhost=", re.DOTALL)
 _REASONS: Final[dict[str | None, object]] = {
     "no such user": "account",
     "invalid credentials": "credentials",
+    "authentication error": "credentials",
     "Authentication failure": "credentials",
     "authentication failure": "credentials",
     "user account disabled": "disabled",
@@ -33,8 +34,8 @@ FORMAT: Final = Format(
         Rule(
             "attempt",
             re.compile(
-                rf"authentication failure; rhost=(?P<remote>{ADDRESS}) user=(?P<login>\S*)@(?P<realm>[\w.-]+) "
-                r"msg=(?P<fail_type>no such user|invalid credentials|Authentication failure|authentication "
+                rf"authentication failure; rhost=\[?(?P<remote>{HOST})\]?(?::\d+)? user=(?P<login>\S*)@(?P<realm>[\w.-]+) "
+                r"msg=(?P<fail_type>no such user|invalid credentials|authentication error|Authentication failure|authentication "
                 r"failure|user account disabled|account expired)?[^\n]*$",
                 re.DOTALL,
             ),

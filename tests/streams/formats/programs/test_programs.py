@@ -55,7 +55,6 @@ ONLY_FAILURES = {
     "traefik",
     "vaultwarden",
     "xrdp",
-    "zoneminder",
 }
 #: Programs that never know the client.
 ONLY_REASONS = {"saslauthd"}
