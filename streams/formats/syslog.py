@@ -2,7 +2,8 @@
 
 Headers: RFC 3164 (``Apr 12 06:00:01 mx1 dovecot[88]: …``, without year and zone), the same with an ISO 8601 time as
 rsyslog and journald write it, RFC 5424 (``<38>1 2022-04-12T06:00:01Z mx1 sshd 501 - - …``), and a time followed by the
-message as programs write it to a file of their own, in the spellings of :data:`_SPELLINGS`.
+message as programs write it to a file of their own, in the spellings of :data:`_SPELLINGS`. Facility and level, the host twice, and
+what containers' runtimes put before a line are left out.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ _INNER: Final = tuple(
     )
 )
 _CENTURY: Final = 2000
+#: A container's header, then a level.
+_LAYERS: Final = 2
 #: Syslog puts one or two spaces after the time.
 _OWN_FILE: Final = "   "
 
@@ -140,43 +143,43 @@ class Splitter:
         return frame
 
 
-def split(line: str) -> Frame:
-    """Take ``line`` apart; what is not there is "".
+def split(line: str, layers: int = _LAYERS) -> Frame:
+    """Take ``line`` apart; what is not there is "". At most ``layers`` headers are taken off that are about another header.
 
     >>> split("Apr 12 06:00:01 mx1 sshd[501]: Failed")[:5]
     ('Apr 12 06:00:01', 'mx1', 'sshd', '501', 31)
     """
     match = _SYSLOG.match(line)
-    return _split_syslog(line, match) if match else _split_other(line)
+    return _split_syslog(line, match, layers) if match else _split_other(line, layers)
 
 
-def _split_syslog(line: str, match: re.Match[str]) -> Frame:
+def _split_syslog(line: str, match: re.Match[str], layers: int = _LAYERS) -> Frame:
     bsd, iso, host, tag, process = match.groups("")
     if not host and _LABEL.match(tag + " "):
-        return _split_other(line)
+        return _split_other(line, layers)
     message_at, tag_at = match.end(), match.start(_TAG)
     if line[message_at : message_at + 1].isdigit():  # the program writes the time again
         message_at = _leading_time(line, message_at)[1]
     return Frame(bsd or iso, host, tag, process, message_at, tag_at, tag_at)
 
 
-def _split_other(line: str) -> Frame:
+def _split_other(line: str, layers: int = _LAYERS) -> Frame:
     """A line with another header than most, or none."""
     if line.startswith("<") and (match := _RFC5424.match(line)):
         iso, host, tag, process = ("" if part == "-" else part for part in match.groups())
         return Frame(iso, host, tag, process, match.end(), -1, match.end())
-    if match := _CONTAINER.match(line):
-        return _split_inner(line, match.end(), match["time"] or "")
-    return _split_bare(line)
+    if layers and (match := _CONTAINER.match(line)):
+        return _split_inner(line, match.end(), match["time"] or "", layers)
+    return _split_bare(line, layers)
 
 
-def _split_bare(line: str) -> Frame:
+def _split_bare(line: str, layers: int) -> Frame:
     """A time at most, and perhaps a program."""
     time, at = _leading_time(line)
     if not time and (match := _EPOCH.match(line)):
         time, at = match[0].rstrip(), match.end()
-    if match := _LABEL.match(line, at):
-        return _split_inner(line, match.end(), time)
+    if layers and (match := _LABEL.match(line, at)):
+        return _split_inner(line, match.end(), time, layers)
     if time and (line.startswith("[") or line.startswith(_OWN_FILE, at - len(_OWN_FILE))):
         return Frame(time, "", "", "", at, at, at)
     if match := _BARE_PROGRAM.match(line, at):
@@ -190,9 +193,9 @@ def _split_bare(line: str) -> Frame:
     return Frame(time, "", "", "", at, at, at)
 
 
-def _split_inner(line: str, start: int, time: str) -> Frame:
+def _split_inner(line: str, start: int, time: str, layers: int) -> Frame:
     """A line within a line, at ``start``; ``time`` if it has none."""
-    inner = split(line[start:])
+    inner = split(line[start:], layers - 1)
     tag_at = inner.tag_at + start if inner.tag_at >= 0 else -1
     return inner._replace(
         time=inner.time or time, message_at=inner.message_at + start, tag_at=tag_at, rest_at=inner.rest_at + start

@@ -56,6 +56,15 @@ def iso(ts: float) -> str:
         ("2022-04-12T06:00:01.530Z,0E,2", ("2022-04-12T06:00:01.530Z", "", "", "", "0E,2")),
         ("@4000000062551525044077a9 imap-login: x", ("@4000000062551525044077a9", "", "imap-login", "", "x")),
         ('<38>1 - mx1 sshd - m [a b="[c]"][d] x', ("", "mx1", "sshd", "", "x")),
+        ("Apr 12 06:00:01 mx1 auth.info sshd[501]: x", ("Apr 12 06:00:01", "mx1", "sshd", "501", "x")),
+        ("Apr 12 06:00:01 <10.5> mx1 sshd[501]: x", ("Apr 12 06:00:01", "mx1", "sshd", "501", "x")),
+        ("2022-04-12T06:00:01.10040 auth.info: sshd[501]:  x", ("2022-04-12T06:00:01.10040", "", "sshd", "501", "x")),
+        ("2022-04-12T06:00:00.1 auth.info: Apr 12 06:00:01 sshd[501]: x", ("Apr 12 06:00:01", "", "sshd", "501", "x")),
+        ("Apr 12 06:00:01 mx1 mx1 sshd[501]: x", ("Apr 12 06:00:01", "mx1", "sshd", "501", "x")),
+        ("1649743201.123456 mx1 sshd[501]: x", ("1649743201.123456", "mx1", "sshd", "501", "x")),
+        ("mail-1  | Apr 12 06:00:01 mx1 dovecot: x", ("Apr 12 06:00:01", "mx1", "dovecot", "", "x")),
+        ("2022-04-12T06:00:01.123456789Z stdout F Apr 12 06:00:00 imap-login: x", ("Apr 12 06:00:00", "", "imap-login", "", "x")),
+        ("2022-04-12T06:00:01Z stderr F sshd[501]: x", ("2022-04-12T06:00:01Z", "", "sshd", "501", "x")),
         ("no header at all", ("", "", "", "", "no header at all")),
         ("", ("", "", "", "", "")),
     ],
@@ -66,8 +75,16 @@ def test_headers(line: str, frame: tuple[str, ...]) -> None:
     assert (*found[:4], line[found.message_at :]) == frame
 
 
+def test_headers_around_headers_are_bounded() -> None:
+    """However many stand before a line, two are taken off."""
+    for header in ("a | ", "auth.info: ", "2022-04-12T06:00:01Z stdout F "):
+        found = split(header * 5_000 + "sshd[501]: x")
+        assert found.message_at < 5 * len(header)
+
+
 PIECES = (
     *("Apr 12 06:00:01", "Apr 12 06:00:02", "2022-04-12 06:00:01", " +0100", "<38>", " ", "  ", "mx1", "gw", "sshd", "dovecot:"),
+    *("mail.info ", "a | ", " stdout F ", "<1.2> ", "1649743201.123456 "),
     *("[501]", "[7]:", "(pam)", "[ID 7 a.b] ", ":", "[", "7", "x", "imap-login: Login"),
 )
 
