@@ -518,6 +518,26 @@ def test_following_into_a_file(start: Callable[..., subprocess.Popen[str]], tmp_
     assert [line.split('"login":"')[1][0] for line in out.read_text().splitlines()] == ["a", "b", "c"]
 
 
+def test_the_figures_of_following_add_up(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    """Log-ins, refused lines and others, over a rotation and a restart, each counted once."""
+    log, out, errors, checkpoint = (tmp_path / name for name in ("auth.log", "out", "errors", "c.json"))
+    log.write_text(LINE.format("a") + "no log-in\n")
+    process = start(log, "--out", out, "--errors", errors, "--checkpoint", checkpoint)
+    wait_until(lambda: out.exists() and out.read_bytes().count(b"\n") == 1)
+    rotate(log, "auth.log.1")
+    add(log, (LINE.replace("192.0.2.20", "nowhere").format("b") + "x\n" + LINE.format("c")).encode())
+    wait_until(lambda: out.read_bytes().count(b"\n") == 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=WAIT_S)[0] == ("5 lines = 2 log-ins + 1 refused (bad_remote 1) + 2 not log-ins; 2 events\n")
+    assert errors.read_text().count("bad_remote") == 1
+    add(log, b"y\n" + LINE.format("d").encode())
+    process = start(log, "--out", out, "--errors", errors, "--checkpoint", checkpoint)
+    wait_until(lambda: out.read_bytes().count(b"\n") == 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=WAIT_S)[0] == "2 lines = 1 log-ins + 0 refused + 1 not log-ins; 1 events\n"
+    assert errors.read_text().count("bad_remote") == 1
+
+
 @pytest.mark.kafka
 def test_nothing_is_lost_or_sent_twice_after_kill_9(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, kafka_broker: str, topic_prefix: str

@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -403,6 +404,54 @@ def test_packed_or_not_the_figures_are_the_same(run: Run, tmp_path: Path, suffix
     path.write_bytes(pack((ECHO + DOVECOT.replace("3 attempts", "1 attempts") + SSH + NO_LOGIN).encode()))
     said = run(path, "--year", 2022, "--out", tmp_path / "out")[1]
     assert said == "4 lines = 2 log-ins + 1 joined to them + 0 refused + 1 not log-ins; 2 events\n"
+
+
+TEXT = (ECHO + DOVECOT + SSH + NO_LOGIN + NO_ADDRESS + "\n").splitlines()
+RECORDS = [
+    OKTA,
+    GOOD,
+    GOOD | {"remote": "x"},
+    {"unknown": 1},
+    JOURNAL,
+    JOURNAL | {"MESSAGE": "Failed password for x from y port 1 ssh2"},
+]
+#: By kind of input: the file's name, and its lines.
+KINDS = {
+    "text": ("mail.log", TEXT),
+    "gzip": ("mail.gz", TEXT),
+    "zstd": ("mail.zst", TEXT),
+    "standard input": ("-", TEXT),
+    "journal": (
+        "in.json",
+        [json.dumps(JOURNAL | {"SYSLOG_IDENTIFIER": "x", "MESSAGE": line}) for line in TEXT] + [json.dumps(JOURNAL)],
+    ),
+    "JSON": ("in.json", [*map(json.dumps, RECORDS), '{"cut']),
+    "AuthEvents": ("events.ndjson", [*map(json.dumps, (GOOD, GOOD, GOOD | {"ts": None}, {"unknown": 1})), SSH.strip()]),
+    "envelope": ("in.json", [json.dumps({"records": RECORDS})]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_printed_adds_up_for_every_kind_of_input(run: Run, tmp_path: Path, kind: str) -> None:
+    """In = log-ins + joined + refused + not log-ins, as printed, and each refused line is kept with reason and position."""
+    name, lines = KINDS[kind]
+    text = "\n".join(lines) + "\n"
+    source, out, errors = tmp_path / name, tmp_path / "out", tmp_path / "errors"
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(source.suffix, bytes)
+    source.write_bytes(pack(text.encode()))
+    code, said, _ = run("-" if name == "-" else source, "--year", 2022, "--out", out, "--errors", errors, text=text)
+    assert code == 0
+    printed = re.fullmatch(
+        r"([\d,]+) lines = ([\d,]+) log-ins(?: \+ (\d+) joined to them)? \+ (\d+) refused.* \+ (\d+) not log-ins; (\d+) events\n",
+        said,
+    )
+    assert printed is not None, said
+    total, *parts, events = (int(number or 0) for number in printed.groups())
+    assert total == sum(parts) == (len(RECORDS) if kind == "envelope" else len(lines))
+    assert out.read_bytes().count(b"\n") == events > 0
+    kept = objects(errors)
+    assert len(kept) == parts[2]
+    assert all(error["reason"] and int(error["source"].rpartition(":")[2]) <= len(lines) for error in kept)
 
 
 def test_lines_before_the_damage_are_accounted_for(run: Run, tmp_path: Path) -> None:
