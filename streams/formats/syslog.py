@@ -51,6 +51,8 @@ _BARE_PROGRAM: Final = re.compile(rf"{_HOST}(?:(?P=host) +)?(?:{_LEVEL} +)?{_PRO
 #: What Docker Compose, a container's runtime (CRI) and ``journalctl -o short-unix`` put before a line.
 _CONTAINER: Final = re.compile(rf"[\w.-]{{1,64}} +\| +|(?P<time>{_ISO}) std(?:out|err) [FP] +")
 _EPOCH: Final = re.compile(r"\d{10}\.\d{6} ")
+#: The tag that Docker gives to what a container logs by syslog; a line of the container's own syslog may follow.
+_CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}")
 #: Metalog puts the program into brackets and names no host.
 _BRACKETED: Final = re.compile(r"\[(?P<tag>[\w.-]+)\]:? +")
 #: How a folded line begins.
@@ -139,7 +141,8 @@ class Splitter:
             return _split_other(line)
         self._frame = frame = _split_syslog(line, match)
         # Without a host the tag might be one, according to what follows; a time of the program's own stands in one line only.
-        self._start = match[0] if frame.host and frame.message_at == match.end() else ""
+        is_plain = frame.host and (frame.tag_at, frame.message_at) == (match.start(_TAG), match.end())
+        self._start = match[0] if is_plain else ""
         return frame
 
 
@@ -158,6 +161,9 @@ def _split_syslog(line: str, match: re.Match[str], layers: int = _LAYERS) -> Fra
     if not host and _LABEL.match(tag + " "):
         return _split_other(line, layers)
     message_at, tag_at = match.end(), match.start(_TAG)
+    if layers and _CONTAINER_ID.fullmatch(tag):
+        inner = _split_inner(line, message_at, bsd or iso, layers)
+        return inner if inner.host else inner._replace(host=host)
     if line[message_at : message_at + 1].isdigit():  # the program writes the time again
         message_at = _leading_time(line, message_at)[1]
     return Frame(bsd or iso, host, tag, process, message_at, tag_at, tag_at)

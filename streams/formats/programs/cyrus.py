@@ -20,6 +20,7 @@ _REASONS: Final[dict[str | None, object]] = {
     "passphrase expired": "expired",
     "password expired": "expired",
     "generic failure": "internal",
+    "authorization failure": "policy",
 }
 
 

@@ -13,7 +13,8 @@ __all__ = ["FORMAT"]
 _HOST: Final = (
     rf"(?:[^\s()\[\]]+ )?(?:\([^\s()]*\) )?\[(?P<remote>{ADDRESS})\](?::\d+)?(?: I=\[[^\s\]]*\](?::\d+)?)?(?: Ci=\d+)?(?: U=\S+)?"
 )
-_PID: Final = r"(?:\[\d+\] )?"
+#: A line that syslog would cut comes in numbered parts, of which the first says enough, with the time in it; then the process.
+_PID: Final = r"(?:\[1[\\/]\d+\] )?(?:\d{4}-\d\d-\d\d [\d:.]{8,12} (?:[+-]\d{4} )?)?(?:\[\d+\] )?"
 
 FORMAT: Final = Format(
     name="exim",

@@ -84,7 +84,7 @@ def test_headers_around_headers_are_bounded() -> None:
 
 PIECES = (
     *("Apr 12 06:00:01", "Apr 12 06:00:02", "2022-04-12 06:00:01", " +0100", "<38>", " ", "  ", "mx1", "gw", "sshd", "dovecot:"),
-    *("mail.info ", "a | ", " stdout F ", "<1.2> ", "1649743201.123456 "),
+    *("mail.info ", "a | ", " stdout F ", "<1.2> ", "1649743201.123456 ", " c1fc66d724ec[7]: "),
     *("[501]", "[7]:", "(pam)", "[ID 7 a.b] ", ":", "[", "7", "x", "imap-login: Login"),
 )
 
