@@ -74,8 +74,8 @@ _FIELDS: Final[Fields] = {
 DOCUMENT: Final = Document(
     name="entra",
     provenance=(
-        "Microsoft Graph signIn resource; Azure Monitor categories SignInLogs and NonInteractiveUserSignInLogs; Log Analytics "
-        "tables SigninLogs and AADNonInteractiveUserSignInLogs; 'Microsoft Entra authentication and authorization error codes' "
+        "Microsoft Graph signIn resource; Azure Monitor categories and Log Analytics tables SignInLogs, "
+        "(AAD)NonInteractiveUserSignInLogs and ADFSSignInLogs; 'Microsoft Entra authentication and authorization error codes' "
         "(AADSTS)"
     ),
     gaps=(
@@ -85,7 +85,7 @@ DOCUMENT: Final = Document(
     ),
     rules=(
         Rule(
-            {"category": any_of("signinlogs noninteractiveusersigninlogs"), "properties": None},
+            {"category": any_of("signinlogs noninteractiveusersigninlogs adfssigninlogs"), "properties": None},
             {name: f"properties.{path}" for name, path in _FIELDS.items()}
             | {
                 "ts": ("properties.createdDateTime", "time"),
@@ -105,7 +105,7 @@ DOCUMENT: Final = Document(
             {"protocol": "http"},
         ),
         Rule(
-            {"Type": any_of("signinlogs aadnoninteractiveusersigninlogs"), "ResultType": None},
+            {"Type": any_of("signinlogs aadnoninteractiveusersigninlogs adfssigninlogs"), "ResultType": None},
             {
                 "ts": ("CreatedDateTime", "TimeGenerated"),
                 "login": "UserPrincipalName",
