@@ -68,7 +68,7 @@ _REASONS: Final[Mapping[str | None, str | None]] = {
 _WHY: Final = (
     r"(?P<fail_type>unknown user|[Pp]assword mismatch|invalid credentials|pam_\w+\(\) failed: [\w ;]+?"
     r"|Authentication failure due to policy server refusal|allow_nets check failed(?=: IP)|Login failed(?= \(status=))"
-    r"(?:: IP [\w .:]*)?(?: \((?!given)[^()]*\))*(?: \(given password: .*|: \d+ Time\(s\))?$"
+    r"(?:: IP [\w .:]*)?(?: \((?!given)[^()]*\))*(?: \(given password: .*\)|: \d+ Time\(s\))?$"
 )
 _SUBJECT: Final = rf"(?P<login>.*),(?P<remote>{ADDRESS})(?:,master)?,?(?:<(?P<session_id>[^<>]*)>)?"
 _AUTH_PROCESS: Final = (
@@ -76,7 +76,7 @@ _AUTH_PROCESS: Final = (
 )
 #: ``auth: sql(bob,192.0.2.13,<session>): …`` and since 2.4 ``auth(bob,192.0.2.13,sasl:plain)<session>: sql: …``.
 _AUTH: Final = (
-    rf"{_AUTH_PROCESS}[\w-]+\({_SUBJECT}\): {_WHY}",
+    rf"{_AUTH_PROCESS}(?!pam_)[\w-]+\({_SUBJECT}\): {_WHY}",
     rf"auth(?:-worker)?\((?P<login>.*),(?P<remote>{ADDRESS})(?:,sasl:[\w-]+)?\)(?:<\d+>)?(?:<(?P<session_id>[^<>]+)>)?: "
     rf"(?:Info: )?(?:request \[\d+\]: )?[\w-]+: {_WHY}",
 )

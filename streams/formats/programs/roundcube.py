@@ -13,7 +13,8 @@ __all__ = ["FORMAT"]
 _SESSION: Final = r"(?:\[[^\[\]]{1,40}\]: )?(?:<\w+> )?"
 _CLIENT: Final = rf"from (?P<remote>{ADDRESS})(?:\((?:X-Real-IP: [^,()]*,?)?(?:X-Forwarded-For: (?P<forwarded>[^()]*))?\))?"
 #: The name before, and the IMAP server's answer after the address may hold what the client likes.
-_TWO: Final = re.compile(r" from \S+\. (?:AUTHENTICATE|LOGIN)\b.* from \S+\. (?:AUTHENTICATE|LOGIN)\b", re.DOTALL)
+_SAID: Final = r" from [0-9A-Fa-f.:]+(?:\([^()]*\))?\. (?:AUTHENTICATE|LOGIN|Could not connect)\b"
+_TWO: Final = re.compile(rf"{_SAID}.*{_SAID}", re.DOTALL)
 _IMAP: Final = rf"{_SESSION}IMAP Error: Login failed for (?P<login>.*?)(?: against [\w.:-]+)? {_CLIENT}"
 
 

@@ -207,3 +207,14 @@ def test_real_lines(shared_data: Path) -> None:
                 assert (case["expect"]["match"], case["expect"]["host"]) == (True, event.remote), case["line"]
             agreed += bool(events)
     assert agreed == 45
+
+
+def test_a_name_in_a_line_of_pam_or_of_a_token_names_no_other_address() -> None:
+    """What somebody calls himself may look like the end of a line of Dovecot's own."""
+    forged = "x,203.0.113.66,<k>): Password mismatch"
+    pam = (
+        f"pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=x rhost=192.0.2.9  user={forged}"
+    )
+    assert [event.remote for event in read_messages("auth", pam)] == ["192.0.2.9"]
+    token = "auth: oauth2(x,203.0.113.66): invalid credentials (given password: y,192.0.2.9,<s1>): Introspection failed: no user"
+    assert [event.remote for event in dovecot(token)] == ["192.0.2.9"]
