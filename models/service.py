@@ -26,7 +26,7 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Fail
 from models.by_source import GUESSES
-from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Carried, Mix, fits_owner, is_newcomer, is_stranger
+from models.campaigns import DIMENSIONS, FIRST, HIT_SHARE, REFUSED, Campaign, Carried, Mix, fits_owner, is_newcomer, is_stranger
 from models.causes import FEW_TRIES, UNKNOWN_SHARE, kind_of, told
 from models.detectors import RateBaseline
 from models.stage import Hit, Note, Outputs, Pulse, SeenAs, Stage
@@ -61,6 +61,8 @@ _CAMPAIGN_QUIET_S: Final = 1_800
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = 0.9998
 _RATE_STEP: Final = 0.1
+#: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
+_QUIET_HIT_SHARE: Final = 0.05
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
 #: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
@@ -128,7 +130,10 @@ class Suspect(msgspec.Struct, array_like=True):
 
 
 class Running(msgspec.Struct, array_like=True):
-    """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``."""
+    """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``.
+
+    ``newcomers`` are those of ``seen.failures`` that were on accounts without a past.
+    """
 
     campaign_id: str
     kind: Kind
@@ -142,6 +147,7 @@ class Running(msgspec.Struct, array_like=True):
     members: dict[str, Note] = msgspec.field(default_factory=dict)
     found: int = 0
     entered: int = 0
+    newcomers: int = 0
 
 
 class Extra(msgspec.Struct, array_like=True):
@@ -196,7 +202,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
             extra.notes = [*extra.notes, *((item.second, note) for note in item.notes)][-_MAX_NOTES:]
         if minute <= extra.closed_minute:
             self.meta.late_events += sum(item.counts.values())
-            if extra.campaign is None:
+            if self._is_quiet():
                 self._learn_quiet(item.counts)  # where log-ins are few, those of a partition come when its next one does
             return
         self._count(extra.open.setdefault(minute, {}), item.counts)
@@ -388,18 +394,27 @@ class ServiceStage(Stage[Suspect, Pulse]):
     # -- the campaign ------------------------------------------------------------------------------------------------
 
     def _learn(self, minute: int, counts: dict[SeenAs, int]) -> None:
-        """What strangers look like: those who fail while a campaign runs, those who succeed while none does."""
+        """What strangers look like: those who fail while a campaign runs, those who succeed while none of note does."""
         extra, ts = self.extra, float((minute + 1) * _MINUTE_S)
         if extra.campaign is not None and ts - extra.campaign.last_ts > _CAMPAIGN_QUIET_S:
             extra.closing = [*extra.closing, extra.campaign][-_MAX_CLOSING:]
             extra.campaign = None
         if extra.campaign is not None:
             _follow(extra.campaign, counts, ts)
+        if not self._is_quiet():
             return
         extra.quiet_minutes = extra.quiet_minutes * _QUIET_FADES + 1
         extra.strangers.fade(_QUIET_FADES)
         extra.newcomers.fade(_QUIET_FADES)
         self._learn_quiet(counts)
+
+    def _is_quiet(self) -> bool:
+        """Whether next to none of the strangers who succeed can be a campaign's: a slow one may go on for weeks."""
+        extra = self.extra
+        if extra.campaign is None:
+            return True
+        hits_per_min = HIT_SHARE * extra.campaign.tries_per_min
+        return hits_per_min * extra.quiet_minutes < _QUIET_HIT_SHARE * (extra.strangers.total + extra.newcomers.total)
 
     def _learn_quiet(self, counts: dict[SeenAs, int]) -> None:
         for key, attempts in counts.items():
@@ -422,6 +437,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
             strangers=deepcopy(extra.strangers),
             newcomers=deepcopy(extra.newcomers),
             quiet_minutes=extra.quiet_minutes,
+            existing=1.0 - running.seen.unknown / running.newcomers if running.newcomers else 1.0,
         )
 
     # -- the case ----------------------------------------------------------------------------------------------------
@@ -581,6 +597,7 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
         if key[4] in GUESSES and not fits_owner(key[5]):
             unknown, first = key[4] == Fail.ACCOUNT, bool(key[5] & FIRST)
             running.seen.add(Tally(attempts, attempts, attempts * unknown, attempts * first))
+            running.newcomers += attempts * is_newcomer(key[5])
     running.most_per_min = max(running.most_per_min, running.tries_per_min)
     running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
     running.failing.fade(_FAILING_FADES)
