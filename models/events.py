@@ -104,7 +104,9 @@ class AuthEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     attrs: dict[_Text, _Attr] | None = None
 
 
-Reason = Literal["too_long", "too_many", "not_json", "not_an_object", "no_ts", "bad_ts", "future_ts", "no_remote", "bad_remote", "no_success"]
+Reason = Literal[
+    "too_long", "too_many", "not_json", "not_an_object", "no_ts", "bad_ts", "future_ts", "no_remote", "bad_remote", "no_success"
+]  # fmt: skip
 
 _SENTENCES: Final[dict[Reason, str]] = {
     "too_long": f"line is over {MAX_LINE_BYTES} bytes",
