@@ -551,7 +551,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     )
     desk = [
         *desk_routes(admission, switch, control.order, lambda: view.breaker),
-        *support_routes(admission, resolver, lambda: view.block_list, view.has_room, control.list, follower.lets_in),
+        *support_routes(admission, resolver, view, control.list, follower.lets_in),
         *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
         *policy_routes(admission, view.policy, control.order),
         *cut_routes(admission, known, control.order),

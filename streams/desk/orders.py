@@ -19,7 +19,9 @@ from models import forgetting, lists
 from models.applied_policy import POLICY_KEY, AppliedPolicy
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
+from models.campaigns import Campaign
 from models.forgetting import FORGET_PREFIX, Forget
+from models.frames import CAMPAIGN_SCHEMA
 from models.lists import LIST_PREFIX, ListEntry, Lists, has_room
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from models.policy import Scope
@@ -27,10 +29,12 @@ from models.refused import REFUSED_PREFIX, Refused
 from models.refused import SCHEMA as REFUSED_SCHEMA
 from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
 from models.reopening import SCHEMA as REOPENING_SCHEMA
-from streams import telemetry, topics
-from streams.compacted import CompactedReader, Record, decoded, is_of
+from models.why import JudgedAttack
+from streams import topics
+from streams.compacted import CompactedReader, Record, decoded
 from streams.desk.current_policy import CurrentPolicy, applied_in
 from streams.settings import Settings
+from streams.stages import CAMPAIGN_KEY
 from streams.watermarks import CONTROL_PREFIX
 from streams.writing import TopicWriter, Written
 
@@ -39,6 +43,8 @@ __all__ = ["ControlTopic", "ControlView", "Heartbeats", "Orders"]
 #: Workers tell how far they are every second.
 _SILENT_S: Final = 60.0
 _MS_PER_S: Final = 1000
+#: Campaigns of which support is told, the newest; of those before the service began the topic has the last alone.
+_MOST_ATTACKS: Final = 64
 
 
 class ControlTopic:
@@ -113,9 +119,10 @@ class ControlView:
         policy: Is told of each record of the policy.
 
     Attributes:
-        block_list: Its entries, those that have ended too. This and ``reopenings`` are other objects after each change: other
-            threads are reading the old ones.
+        block_list: Its entries, those that have ended too. This, ``reopenings`` and ``attacks`` are other objects after each
+            change: other threads are reading the old ones.
         reopenings: By decision.
+        attacks: Campaigns, by id, the newest last.
     """
 
     def __init__(self, settings: Settings, policy: CurrentPolicy) -> None:
@@ -124,7 +131,13 @@ class ControlView:
         self.block_list: list[ListEntry] = []
         self._allow_list: list[ListEntry] = []
         self.reopenings: dict[str, Reopening] = {}
+        self.attacks: dict[str, JudgedAttack] = {}
         self.breaker = Breaker()
+
+    @property
+    def gives_verdicts(self) -> bool | None:
+        """Whether gates judge log-ins one by one; ``None`` where the policy never does."""
+        return self.breaker.opened is None if "campaign" in self.policy.value.enforce.kinds else None
 
     def spares(self, scope: Scope, value: str, now: float) -> bool:
         """Whether the allow list speaks against a decision on ``value``."""
@@ -150,6 +163,17 @@ class ControlView:
                 self.breaker = _breaker_in(record)
             elif key == POLICY_KEY:
                 self.policy.take(record)
+            elif key == CAMPAIGN_KEY:
+                self._take_attack(record)
+
+    def _take_attack(self, record: Record) -> None:
+        campaign = decoded(record, CAMPAIGN_SCHEMA, Campaign, msgspec.msgpack.decode)
+        if campaign is not None:
+            told = JudgedAttack(
+                campaign_id=campaign.campaign_id, kind=campaign.kind, first_ts=campaign.first_ts, until_ts=campaign.until_ts
+            )
+            others = [each for identifier, each in self.attacks.items() if identifier != told.campaign_id]
+            self.attacks = {each.campaign_id: each for each in (*others[1 - _MOST_ATTACKS :], told)}
 
 
 class Orders:
@@ -237,7 +261,7 @@ class Orders:
 
     def _take_refused(self, key: str, record: Record) -> None:
         self.refused.pop(key, None)
-        refused = self.refused_anew[key] = refused_in(record)
+        refused = self.refused_anew[key] = decoded(record, REFUSED_SCHEMA, Refused, msgspec.msgpack.decode)
         if refused is not None:
             self.refused[key] = refused
 
@@ -249,20 +273,6 @@ def _key(record: Record) -> str:
 def _breaker_in(record: Record) -> Breaker:
     """The breaker that a record tells of; closed where it cannot be read."""
     return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
-
-
-def refused_in(record: Record) -> Refused | None:
-    """Whom a gate refused by verdict; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
-    if record.value is None:
-        return None
-    reason = "another_schema"
-    if is_of(record, REFUSED_SCHEMA):
-        try:
-            return msgspec.msgpack.decode(record.value, type=Refused)
-        except msgspec.DecodeError:
-            reason = "not_refused"
-    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
-    return None
 
 
 def _decision_id(key: str) -> str:

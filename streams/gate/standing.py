@@ -28,7 +28,7 @@ from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.campaigns import Campaign
 from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.ends import Ends
-from models.frames import CAMPAIGN_SCHEMA, decode_campaign
+from models.frames import CAMPAIGN_SCHEMA
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
@@ -316,7 +316,7 @@ class Follower:
         elif key.startswith(REOPENING_PREFIX):
             self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
         elif key == CAMPAIGN_KEY:
-            self._take_campaign(record)
+            self._standing.put_campaign(decoded(record, CAMPAIGN_SCHEMA, Campaign, msgspec.msgpack.decode))
         elif key == POLICY_KEY:
             self.policy.take(record)
         elif key == BREAKER_KEY:
@@ -333,17 +333,6 @@ class Follower:
                 return
         self._standing.give_no_verdicts()
         _say_refused(record, reason)
-
-    def _take_campaign(self, record: Record) -> None:
-        campaign, reason = None, "another_schema"
-        if record.value is not None and is_of(record, CAMPAIGN_SCHEMA):
-            try:
-                campaign = decode_campaign(record.value)
-            except msgspec.DecodeError:
-                reason = "not_campaign"
-        self._standing.put_campaign(campaign)
-        if campaign is None and record.value is not None:
-            _say_refused(record, reason)
 
 
 def expiration(ts: float) -> str:
