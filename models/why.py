@@ -71,7 +71,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JudgedAttack(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign, running or over, for which log-ins were judged one by one; a client whom a verdict refused was told its reference.
+    """A campaign, running or over, because of which log-ins were judged one by one; its reference is what refused clients are told.
 
     ``until_ts`` is when it ends unless it goes on; both times are UTC seconds.
     """
@@ -97,7 +97,7 @@ NOTHING: Final = Sentences(
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that refuses, or would; ``until`` is UTC seconds, ``decision_id`` is ``None`` for an entry of a list or a verdict."""
+    """One thing that refuses, or would; ``until`` is UTC seconds, ``decision_id`` is ``None`` for lists and verdicts."""
 
     reference: str
     state: State

@@ -23,7 +23,7 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from models import alerts, applied_policy, decisions, forgetting, lists, refused
+from models import alerts, applied_policy, decisions, forgetting, lists, notices, refused
 from models.accounts import Groups
 from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, encode_applied
@@ -224,8 +224,8 @@ class _Leader:
     ) -> None:
         started = time.monotonic()
         self._consumer, self._partition, self._clock = consumer, partition, clock
-        self._decisions, self._dead_letters, self._audit, self._control, self._profiles = (
-            topics.topic(settings, name) for name in ("auth.decisions", "auth.dlq", "auth.audit", "auth.control", "auth.profiles")
+        self._decisions, self._dead_letters, self._audit, self._control, self._profiles, self._notices = (
+            topics.topic(settings, f"auth.{name}") for name in ("decisions", "dlq", "audit", "control", "profiles", "notices")
         )
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
@@ -400,6 +400,8 @@ class _Leader:
         values = [msgspec.json.encode(decision) for decision in made]  # all of them before the first is sent
         for decision, value in zip(made, values, strict=True):
             self._send(decision.decision_id, value, alert.ts)
+        for notice in notices.notices_of(made, alert.ts):
+            self._write(self._notices, notices.SCHEMA, notice.account, msgspec.json.encode(notice), alert.ts)
         self._orders.reopenings.note_alert(alert)
         telemetry.WATERMARK_TIMESTAMP_SECONDS.labels(_STAGE, "0").set(alert.ts)
         return made

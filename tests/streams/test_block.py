@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.alerts import Subject, alert_id
 from models.errors import CribleError
+from models.notices import Notice
 from streams.block import Brake
 from streams.local_kafka import LocalKafka, free_port, start
 from streams.settings import Kafka, Settings
@@ -103,6 +105,25 @@ def test_alerts_become_a_served_list(channel: Topics, tmp_path: Path) -> None:
     )
     assert about["crible-schema"] == "alert/1"
     assert about["dlq.error"]
+
+
+@pytest.mark.kafka
+def test_owners_are_told_through_the_outbox(channel: Topics, tmp_path: Path) -> None:
+    """A notice for each enforced decision to notify, keyed by account; not again for the next hour's alert."""
+    alice = "alice@example.org"
+    policy = 'version = "1"\n[enforce]\nkinds = ["stale_password"]\nscopes = ["account_ip"]'
+    now = time.time()
+    for hour in range(2):
+        subject = Subject(account=alice, network="203.0.113.0/24")
+        told = {"kind": "stale_password", "subject": subject, "alert_id": alert_id("stale_password", subject, hour)}
+        channel.send_alerts([msgspec.structs.replace(spray("203.0.113.1", now + hour), **told)])
+    with block_service(channel.settings, tmp_path, free_port(), policy) as service:
+        wait_for(lambda: len(channel.decisions()) == 2, f"a decision and its extension; it said {service.said()}")
+    (record,) = channel.read("auth.notices")
+    notice = msgspec.json.decode(record.value, type=Notice)
+    assert (record.key.decode(), notice.account, record.timestamp) == (alice, alice, int(now * 1000))
+    assert dict(record.headers)["crible-schema"] == b"notice/1"
+    assert {notice.decision_id} == {decision.decision_id for decision in channel.decisions()}
 
 
 @pytest.mark.kafka
