@@ -570,16 +570,33 @@ class Ledger:
         return self._open_if_over(decision.decision_id, now)
 
     def count_refused(self, told: Mapping[str, Refused | None], now: float) -> list[Decision]:
-        """Count whom verdicts have refused, by the keys of the gates' records; what changes where that opens the breaker."""
+        """Count whom the gates have refused, by the keys of their records; what changes where that opens the breaker."""
         for key, refused in told.items():
             self._spending.refused.put(key, refused)
-        return self._open_if_over(_VERDICTS, now) if self.breaker.opened is None else []
+        if self.breaker.opened is not None:
+            return []
+        return self._open_if_over(_VERDICTS, now) or self._open_if_cut_too_deep(now)
+
+    def _open_if_cut_too_deep(self, now: float) -> list[Decision]:
+        """Open the breaker if a person's wide decision refuses many more owners than he was told, as with a wrong geo file."""
+        for identifier, refused in self._spending.refused.by_cut().items():
+            decision = self._decisions.get(identifier)
+            if decision is None or decision.mode != "enforce" or not decision.holds(now):
+                continue
+            told = decision.impact.legit_accounts
+            expected = 0 if told is None else told.high
+            if refused > expected + max(expected // 2, self.policy.budget.hour):
+                reason = f"{refused:,} accounts refused by the cut of {decision.scope} {decision.value}, {expected:,} expected"
+                return self._open(identifier, reason, now) + self._to_shadow(decision, now)
+        return []
 
     def _open_if_over(self, cause: str, now: float) -> list[Decision]:
         """Open the breaker because of a decision's id, or of verdicts, if more is spent than there is."""
         reason = self._spending.over(now, self.breaker.counts_from)
-        if reason is None:
-            return []
+        return [] if reason is None else self._open(cause, reason, now)
+
+    def _open(self, cause: str, reason: str, now: float) -> list[Decision]:
+        """Open the breaker, and take back what alerts have led to lately."""
         self.breaker = msgspec.structs.replace(self.breaker, opened=now, decision_id=cause, reason=reason)
         since = now - SHADOWED_S + self.policy.enforce_delay_s
         lately = [

@@ -1,8 +1,8 @@
 """Notices: what the provider's mailer is to tell the owner of an account (``auth.notices``).
 
-A notice comes of an enforced decision to ``notify``, once: that the next hour's alert extends it is no news. It names no device, which is
-the client's own text, and nothing of how attacks are found. The mailer needs nothing but the record, and sends it once per
-``decision_id``.
+A notice comes of an enforced decision to ``notify``, once: that the next hour's alert extends it is no news. It names no device,
+which is the client's own text, and nothing of how attacks are found. The mailer needs nothing but the record, and sends it once
+per ``decision_id``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ SCHEMA: Final = "notice/1"
 #: What the owner reads, by what was noticed.
 _TEXTS: Final[dict[Kind, Sentences]] = {
     "stale_password": Sentences(
-        "A program of yours keeps trying an old password from {address}: enter the new one there. Your account and your mail are safe.",
+        "A program of yours keeps trying an old password from {address}: enter the new one there."
+        " Your account and your mail are safe.",
         "Un de vos programmes essaie sans cesse un ancien mot de passe depuis {address} : saisissez-y le nouveau."
         " Votre compte et vos messages sont en sûreté.",
     ),

@@ -1,9 +1,12 @@
-"""Whom verdicts refuse: how many of the accounts were their owners, counted at the gates and added up by who keeps the budget.
+"""Whom gates refuse: how many of the accounts were their owners, counted there and added up by who keeps the budget.
 
 A verdict says how probable it is that it met the owner, so the sum over distinct accounts is the number of owners to expect. A gate
 keeps it in slots of ten minutes, of each a uniform sample of the accounts by hash: bounded, without names, free of order, and
 united over slots and gates without counting an account twice (the theta sketch of Dasgupta et al., "A framework for estimating
 stream expression cardinalities", ICDT 2016, with a weight on each entry).
+
+Owners whom a person's cut of a provider, a country or a protocol refuses are counted beside, by decision: he was told how many
+there would be, and where there are many more, what he was told was wrong.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ _HOUR_S: Final = 3600
 _MOST_SLOTS: Final = 144
 #: Entries of a sample; two standard errors of what is counted from a full one are an eighth.
 _MOST: Final = 256
+#: Cuts of which a slot counts whom they refuse.
+_MOST_CUTS: Final = 64
 _HASHES: Final = 1 << 64
 
 
@@ -99,6 +104,8 @@ def _high(expected: float) -> int:
 class Refused(msgspec.Struct, array_like=True):
     """What one gate refused from ``since`` on, at ``last_ts`` last (UTC seconds): everybody, and those of groups with a budget.
 
+    ``by_cut`` are those whom people's wide decisions refused, by id; they are in no other sample.
+
     Raises:
         ValueError: A number is none.
     """
@@ -107,9 +114,11 @@ class Refused(msgspec.Struct, array_like=True):
     last_ts: float
     everybody: Sample
     by_group: dict[str, Sample] = {}
+    by_cut: dict[str, Sample] = {}
 
     def __post_init__(self) -> None:
-        owners = (owner for sample in (self.everybody, *self.by_group.values()) for owner in sample.owners.values())
+        samples = (self.everybody, *self.by_group.values(), *self.by_cut.values())
+        owners = (owner for sample in samples for owner in sample.owners.values())
         if not (isfinite(self.since) and isfinite(self.last_ts) and all(0 <= owner <= 1 for owner in owners)):
             raise ValueError("times are seconds, and probabilities between 0 and 1")
 
@@ -119,7 +128,7 @@ class Refused(msgspec.Struct, array_like=True):
 
 
 class Tally:
-    """What one gate refuses by verdict, until it has been told.
+    """What one gate refuses by verdict, or by a person's wide cut, until it has been told.
 
     Args:
         name: The gate's, no other's, not even that of the same one after a restart.
@@ -140,19 +149,29 @@ class Tally:
             ts: UTC seconds.
             counts_from: UTC seconds.
         """
+        slot = self._slot(ts, counts_from)
+        slot.everybody.add(account, owner)
+        for group in groups:
+            slot.by_group.setdefault(group, Sample()).add(account, owner)
+
+    def note_cut(self, account: str, decision_id: str, ts: float, counts_from: float) -> None:
+        """Count that a person's wide decision refused the owner of ``account`` at ``ts``; times as above."""
+        slot = self._slot(ts, counts_from)
+        if decision_id in slot.by_cut or len(slot.by_cut) < _MOST_CUTS:
+            slot.by_cut.setdefault(decision_id, Sample()).add(account, 1.0)
+
+    def _slot(self, ts: float, counts_from: float) -> Refused:
         since = max(float(ts // _SLOT_S * _SLOT_S), counts_from)
         slot = self._slots.get(since)
         if slot is None:
             slot = self._slots[since] = Refused(since, ts, Sample())
         slot.last_ts = max(slot.last_ts, ts)
-        slot.everybody.add(account, owner)
-        for group in groups:
-            slot.by_group.setdefault(group, Sample()).add(account, owner)
         self._changed.add(since)
         if len(self._slots) > _MOST_SLOTS:  # nobody takes them
             oldest = min(self._slots)
             del self._slots[oldest]
             self._changed.discard(oldest)
+        return slot
 
     def changed(self) -> dict[str, Refused]:
         """What has not been told, by its key on ``auth.control``."""
@@ -170,9 +189,12 @@ class Tally:
 
 def _copy(refused: Refused) -> Refused:
     """What goes on being counted must not change what is told."""
-    by_group = {group: Sample(dict(sample.owners), sample.below) for group, sample in refused.by_group.items()}
+    by_group, by_cut = (
+        {name: Sample(dict(sample.owners), sample.below) for name, sample in samples.items()}
+        for samples in (refused.by_group, refused.by_cut)
+    )
     everybody = Sample(dict(refused.everybody.owners), refused.everybody.below)
-    return Refused(refused.since, refused.last_ts, everybody, by_group)
+    return Refused(refused.since, refused.last_ts, everybody, by_group, by_cut)
 
 
 class RefusedBook:
@@ -226,6 +248,13 @@ class RefusedBook:
         parts = [refused.of(group) for hour, refused in lately if hour <= first]
         parts += [self._of_hour(hour, group) for hour in self._hours if hour > first]
         return Sample.union(parts).at_most(but)
+
+    def by_cut(self) -> dict[str, int]:
+        """How many owners each of people's wide decisions has refused, by its id."""
+        told = [refused for of_hour in self._hours.values() for refused in of_hour.values() if refused.by_cut]
+        cuts = sorted({decision_id for refused in told for decision_id in refused.by_cut})
+        samples = ((cut, Sample.union(refused.by_cut[cut] for refused in told if cut in refused.by_cut)) for cut in cuts)
+        return {cut: ceil(sample.expected()) for cut, sample in samples}
 
     def _of_hour(self, hour: int, group: str) -> Sample:
         united = self._united.get((hour, group))

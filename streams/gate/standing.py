@@ -25,7 +25,7 @@ from models.accounts import Groups
 from models.attempts import Attempt
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.campaigns import Campaign
+from models.campaigns import HISTORY, Campaign, fits_owner
 from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
 from models.ends import Ends
 from models.frames import CAMPAIGN_SCHEMA
@@ -34,7 +34,7 @@ from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
 from models.refused import Refused, Tally
-from models.reopening import REOPENING_PREFIX, Register, Reopening
+from models.reopening import REOPENING_PREFIX, WIDE_SCOPES, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
 from models.verdicts import SUBJECT, Phase, Verdict, Verdicts
@@ -138,6 +138,7 @@ class Standing:
                 return _by_list(entry)
             decision = self._decisions.refusing(attempt)
             if decision is not None:
+                self._count_cut(decision, attempt)
                 return _by_decision(decision)
             verdict = self._verdict(attempt, phase)
             if verdict is None:
@@ -154,8 +155,16 @@ class Standing:
         groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
         self._tally.note(verdict.account, groups, verdict.owner, verdict.ts, self._breaker.counts_from)
 
+    def _count_cut(self, decision: Decision, attempt: Attempt) -> None:
+        """Count an owner whom a wide cut refuses: from where his account knows him, wherever the geo file says that is."""
+        if decision.scope not in WIDE_SCOPES:
+            return
+        known = familiarity_of(self._profiles.find(attempt.account), attempt)
+        if known & HISTORY and fits_owner(known):
+            self._tally.note_cut(attempt.account, decision.decision_id, attempt.ts, self._breaker.counts_from)
+
     def refused_anew(self) -> dict[str, Refused]:
-        """Whom verdicts refused, as far as it has not been told, by the keys on ``auth.control``."""
+        """Whom verdicts and wide cuts refused, as far as it has not been told, by the keys on ``auth.control``."""
         with self._lock:
             return self._tally.changed()
 

@@ -17,11 +17,14 @@ from models.accounts import Groups
 from models.alerts import Alert, Evidence, Kind, Reason, Subject, alert_id
 from models.attempts import Attempt, Fail
 from models.decisions import (
+    BY_HAND,
     DAY_S,
     KEEP_S,
     Decision,
     DecisionIndex,
     Except,
+    Impact,
+    Interval,
     Ledger,
     decision_id,
     join_value,
@@ -31,7 +34,9 @@ from models.decisions import (
 from models.ids import hash32
 from models.policy import Budget, Limits, Policy
 from models.profiles import Profile, network_number
+from models.refused import Tally
 from models.usage import Exact, Users, UsersOf
+from tests.factories import ban
 
 T0 = 1_699_999_200.0  # a full UTC hour
 ALICE = "alice@example.org"
@@ -430,6 +435,43 @@ def test_protected_groups_have_a_budget_of_their_own() -> None:
     takeover = make_alert("account_takeover", account=ALICE, ip="203.0.113.7")
     assert [d.mode for d in apply(book, takeover) if d.type == "ban"] == ["enforce", "enforce", "shadow"]
     assert book.breaker.reason == "1 accounts of the group health within an hour, 0 allowed"
+
+
+def cut_of(expected: Interval | None, refused: int, ts: float = T0) -> tuple[Ledger, Decision, list[Decision]]:
+    """Brazil, cut by a person who was told of ``expected`` customers; a gate tells that it has refused ``refused`` of them."""
+    book, tally = ledger(), Tally("gate")
+    impact = Impact(attack_attempts=0, attack_accounts=0, legit_accounts=expected)
+    decision = ban("BR", T0 - 60, T0 + 3600, scope="country", origin=BY_HAND, impact=impact)
+    book.load(decision.decision_id, decision)
+    for number in range(refused):
+        tally.note_cut(f"user{number}", decision.decision_id, ts, counts_from=0.0)
+    return book, decision, book.count_refused(tally.changed(), ts)
+
+
+@pytest.mark.parametrize(
+    ("expected", "refused", "opens"),
+    [
+        (Interval(5, 0, 10), 110, False),
+        (Interval(5, 0, 10), 111, True),
+        (None, 100, False),
+        (None, 101, True),
+        (Interval(900, 900, 1000), 1200, False),
+        (Interval(900, 900, 1000), 2500, True),
+    ],
+)
+def test_a_cut_that_refuses_many_more_than_was_told_opens_the_breaker(expected: Interval | None, refused: int, opens: bool) -> None:
+    """Half as many again, or the budget of an hour; what nobody counted may touch no more than the budget."""
+    book, decision, changed = cut_of(expected, refused)
+    assert (book.breaker.opened, bool(changed)) == ((T0, True) if opens else (None, False))
+    if opens:
+        assert book.breaker.decision_id == decision.decision_id
+        assert [(each.mode, each.lifted_by) for each in changed] == [("enforce", "breaker"), ("shadow", None)]
+        assert "accounts refused by the cut of country BR" in book.breaker.reason
+
+
+def test_a_cut_that_has_ended_opens_nothing() -> None:
+    """What it refused was an hour ago."""
+    assert cut_of(None, 500, ts=T0 + 2 * 3600)[0].breaker.opened is None
 
 
 def test_budget_of_a_day_outlasts_the_hour() -> None:

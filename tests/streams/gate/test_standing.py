@@ -348,6 +348,34 @@ def test_whom_verdicts_refuse_is_told_once() -> None:
     assert standing.refused_anew() == {}
 
 
+def test_owners_whom_a_wide_cut_refuses_are_told() -> None:
+    """Known by their network, wherever the geo file puts that; not who may be the attack, nor whom narrow decisions refuse."""
+    standing, follower = judging(Policy.default())
+    cut = ban("BR", scope="country")
+    follower.take(decided(cut))
+    follower.take(decided(ban("198.51.100.7")))
+    opened = Reopening(
+        decision_id=cut.decision_id,
+        until=cut.until,
+        attack_since=T0,
+        protected_groups=(),
+        ramp=Ramp(),
+        watched_from=T0,
+        counts_from=T0,
+    )
+    follower.take(record("auth.control", f"reopening/{cut.decision_id}", opened))
+    for attempt in (
+        success(T0 + 60, **BOT | {"remote": "192.0.2.200"}),
+        success(T0 + 60, **BOT),
+        success(T0 + 60, login="bob", **BOT),
+        failure(T0 + 60, remote="198.51.100.7", country="BR"),
+    ):
+        assert standing.refusal(attempt) is not None
+    (told,) = standing.refused_anew().values()
+    assert {cut: len(sample.owners) for cut, sample in told.by_cut.items()} == {cut.decision_id: 1}
+    assert told.everybody.owners == {}
+
+
 def test_another_policy_begins_and_ends_verdicts() -> None:
     """The campaign and what is known of accounts stay."""
     standing, _ = judging(Policy.default())
