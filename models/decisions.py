@@ -24,11 +24,11 @@ from models.applied_policy import AppliedPolicy
 from models.attempts import Attempt
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.ends import Ends
-from models.ids import hash32, stable_id
+from models.ids import hash32, hash64, stable_id
 from models.memo import Memo
 from models.policy import Mode, Policy, Scope
 from models.profiles import Profile, network_of_number
-from models.refused import Refused
+from models.refused import RefusedSlot
 from models.scopes import PAIR_SCOPES, SCOPE_PARTS, address_of, covers, enclosing, join_value, matches, parts_of, split_value
 from models.usage import Distinct, Interval, Users, UsersOf
 from models.windows import K_MIN_VALUES
@@ -48,6 +48,7 @@ __all__ = [
     "Interval",
     "Ledger",
     "address_of",
+    "credential_mark",
     "decision_id",
     "device_mark",
     "enclosing",
@@ -101,7 +102,8 @@ _Network = tuple[int, int, int]
 class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """A clause of exceptions: an attempt passes when it matches every part that is not empty.
 
-    A device is written as in an attempt, or, where only its hash is known, by :func:`device_mark`.
+    A device or credential is written as in an attempt, or, where only its hash is known, by :func:`device_mark` or
+    :func:`credential_mark`.
 
     Raises:
         ValueError: An empty clause, one of devices alone (devices are the client's claim), or more than 500 accounts.
@@ -120,14 +122,17 @@ class Except(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forb
             raise ValueError(f"an except clause names at most {MAX_EXCEPT_ACCOUNTS} accounts")
 
     def matches(self, attempt: Attempt) -> bool:
-        """Whether every part of the clause matches. Attempts carry no credential, so a clause that asks for one never does."""
+        """Whether every part of the clause matches."""
         return (
-            not self.credentials
+            (not self.credentials or self._names_credential(attempt.credential))
             and (not self.accounts or attempt.account in self.accounts)
             and (not self.asns or attempt.asn in self.asns)
             and (not self.devices or attempt.device in self.devices or device_mark(hash32(attempt.device)) in self.devices)
             and (not self.networks or any(covers(network, attempt.address) for network in self.networks))
         )
+
+    def _names_credential(self, credential: str) -> bool:
+        return bool(credential) and (credential in self.credentials or credential_mark(hash64(credential)) in self.credentials)
 
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,11 +259,21 @@ def device_mark(hashed: int) -> str:
     return f"#{hashed:08x}"
 
 
+def credential_mark(hashed: int) -> str:
+    """How an exception names a credential of which only ``hash64`` is known.
+
+    >>> credential_mark(0x1234)
+    '#0000000000001234'
+    """
+    return f"#{hashed:016x}"
+
+
 def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied: Collection[int]) -> tuple[Except, ...]:
     """How the owner of a guarded account gets in (contract section 4); nothing where nobody knows him.
 
     From a network that the account knows; or from an access provider of his with a device that it knows, and that the attack,
-    which has ``copied`` some, does not use. Known is what had a good log-in on a day before ``attack_ts``, UTC seconds.
+    which has ``copied`` some, does not use; or with a credential that it knows. Known is what had a good log-in on a day before
+    ``attack_ts``, UTC seconds.
     """
     if profile is None:
         return ()
@@ -270,6 +285,9 @@ def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied:
         ways.append(Except(networks=tuple(map(network_of_number, networks)), accounts=(account,)))
     if asns and devices:
         ways.append(Except(asns=tuple(asns), accounts=(account,), devices=tuple(devices)))
+    credentials = sorted(credential_mark(credential) for credential, day in profile.credentials.items() if day < today)
+    if credentials:
+        ways.append(Except(accounts=(account,), credentials=tuple(credentials)))
     return tuple(ways)
 
 
@@ -569,7 +587,7 @@ class Ledger:
             return []
         return self._open_if_over(decision.decision_id, now)
 
-    def count_refused(self, told: Mapping[str, Refused | None], now: float) -> list[Decision]:
+    def count_refused(self, told: Mapping[str, RefusedSlot | None], now: float) -> list[Decision]:
         """Count whom the gates have refused, by the keys of their records; what changes where that opens the breaker."""
         for key, refused in told.items():
             self._spending.refused.put(key, refused)

@@ -19,15 +19,18 @@ import msgspec
 
 from models.ids import hash64
 
-__all__ = ["REFUSED_PREFIX", "REPORT_S", "SCHEMA", "Refused", "RefusedBook", "Sample", "Tally"]
+__all__ = ["REFUSED_PREFIX", "REPORT_S", "SCHEMA", "SHADOW_PREFIX", "RefusedBook", "RefusedSlot", "Sample", "Tally"]
 
 SCHEMA: Final = "refused/1"
 #: Begins the keys of the gates' records on ``auth.control``; a gate's own name and the beginning of the slot follow.
 REFUSED_PREFIX: Final = "refused/"
+#: Begins the keys of what verdicts would have refused, by UTC day, where the policy gives none.
+SHADOW_PREFIX: Final = "refused-in-shadow/"
 #: So often a gate tells what is new.
 REPORT_S: Final = 5.0
 #: Divides an hour.
 _SLOT_S: Final = 600
+_DAY_S: Final = 86_400
 _HOUR_S: Final = 3600
 #: A day of them.
 _MOST_SLOTS: Final = 144
@@ -101,10 +104,10 @@ def _high(expected: float) -> int:
     return ceil(expected + 2 * sqrt(expected))
 
 
-class Refused(msgspec.Struct, array_like=True):
+class RefusedSlot(msgspec.Struct, array_like=True):
     """What one gate refused from ``since`` on, at ``last_ts`` last (UTC seconds): everybody, and those of groups with a budget.
 
-    ``by_cut`` are those whom people's wide decisions refused, by id; they are in no other sample.
+    ``by_cut`` are those whom people's wide decisions refused, by id; they are in no other sample. ``attempts`` are the verdicts.
 
     Raises:
         ValueError: A number is none.
@@ -115,6 +118,7 @@ class Refused(msgspec.Struct, array_like=True):
     everybody: Sample
     by_group: dict[str, Sample] = {}
     by_cut: dict[str, Sample] = {}
+    attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         samples = (self.everybody, *self.by_group.values(), *self.by_cut.values())
@@ -132,11 +136,13 @@ class Tally:
 
     Args:
         name: The gate's, no other's, not even that of the same one after a restart.
+        in_shadow: Counts what would have been refused, by UTC day.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._slots: dict[float, Refused] = {}
+    def __init__(self, name: str, *, in_shadow: bool = False) -> None:
+        self._key_begins = f"{SHADOW_PREFIX if in_shadow else REFUSED_PREFIX}{name}/"
+        self._slot_s = _DAY_S if in_shadow else _SLOT_S
+        self._slots: dict[float, RefusedSlot] = {}
         self._changed: set[float] = set()
 
     def note(self, account: str, groups: Iterable[str], owner: float, ts: float, counts_from: float) -> None:
@@ -150,6 +156,7 @@ class Tally:
             counts_from: UTC seconds.
         """
         slot = self._slot(ts, counts_from)
+        slot.attempts += 1
         slot.everybody.add(account, owner)
         for group in groups:
             slot.by_group.setdefault(group, Sample()).add(account, owner)
@@ -160,11 +167,11 @@ class Tally:
         if decision_id in slot.by_cut or len(slot.by_cut) < _MOST_CUTS:
             slot.by_cut.setdefault(decision_id, Sample()).add(account, 1.0)
 
-    def _slot(self, ts: float, counts_from: float) -> Refused:
-        since = max(float(ts // _SLOT_S * _SLOT_S), counts_from)
+    def _slot(self, ts: float, counts_from: float) -> RefusedSlot:
+        since = max(float(ts // self._slot_s * self._slot_s), counts_from)
         slot = self._slots.get(since)
         if slot is None:
-            slot = self._slots[since] = Refused(since, ts, Sample())
+            slot = self._slots[since] = RefusedSlot(since, ts, Sample())
         slot.last_ts = max(slot.last_ts, ts)
         self._changed.add(since)
         if len(self._slots) > _MOST_SLOTS:  # nobody takes them
@@ -173,28 +180,28 @@ class Tally:
             self._changed.discard(oldest)
         return slot
 
-    def changed(self) -> dict[str, Refused]:
+    def changed(self) -> dict[str, RefusedSlot]:
         """What has not been told, by its key on ``auth.control``."""
         return {self._key(since): _copy(self._slots[since]) for since in sorted(self._changed)}
 
-    def told(self, told: Mapping[str, Refused]) -> None:
+    def told(self, told: Mapping[str, RefusedSlot]) -> None:
         """``told`` is where it should be. What is not the newest slot and needs not be told again is forgotten."""
         self._changed = {since for since in self._changed if told.get(self._key(since)) != self._slots[since]}
         kept = {*self._changed, max(self._slots, default=0.0)}
         self._slots = {since: slot for since, slot in self._slots.items() if since in kept}
 
     def _key(self, since: float) -> str:
-        return f"{REFUSED_PREFIX}{self._name}/{since:.3f}"
+        return f"{self._key_begins}{since:.3f}"
 
 
-def _copy(refused: Refused) -> Refused:
+def _copy(refused: RefusedSlot) -> RefusedSlot:
     """What goes on being counted must not change what is told."""
     by_group, by_cut = (
         {name: Sample(dict(sample.owners), sample.below) for name, sample in samples.items()}
         for samples in (refused.by_group, refused.by_cut)
     )
     everybody = Sample(dict(refused.everybody.owners), refused.everybody.below)
-    return Refused(refused.since, refused.last_ts, everybody, by_group, by_cut)
+    return RefusedSlot(refused.since, refused.last_ts, everybody, by_group, by_cut, refused.attempts)
 
 
 class RefusedBook:
@@ -202,10 +209,10 @@ class RefusedBook:
 
     def __init__(self) -> None:
         self._hour_of: dict[str, int] = {}
-        self._hours: dict[int, dict[str, Refused]] = {}  # by when a slot began: none goes over the hour
+        self._hours: dict[int, dict[str, RefusedSlot]] = {}  # by when a slot began: none goes over the hour
         self._united: dict[tuple[int, str], Sample] = {}
 
-    def put(self, key: str, refused: Refused | None) -> None:
+    def put(self, key: str, refused: RefusedSlot | None) -> None:
         """Take the newest state of a record; ``None`` where it is gone."""
         self.remove(key)
         if refused is not None:

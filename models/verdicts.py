@@ -67,7 +67,7 @@ class Verdicts:
     """Judges attempts, in order of time.
 
     Args:
-        policy: Says over which protocols, from which odds, and whether at all.
+        policy: Says over which protocols, from which odds, and whether they are enforced.
         groups: Accounts of protected groups are not judged.
     """
 
@@ -80,7 +80,7 @@ class Verdicts:
     def go_by(self, policy: Policy) -> None:
         """Judge by another policy from the next attempt on."""
         self._policy = policy
-        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
+        self._protocols = policy.verdict_protocols
         self._min_log_odds = log(policy.verdict_min_odds)
 
     def conclude(self, campaign: Campaign) -> None:
@@ -88,7 +88,17 @@ class Verdicts:
         self._concluded.append(campaign)
 
     def judge(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
-        """The verdict on an attempt; ``None`` accepts it.
+        """The verdict on an attempt, see :meth:`weigh`; ``None`` accepts it, also where the policy does not enforce one."""
+        verdict = self.weigh(attempt, known, phase)
+        return verdict if verdict is not None and self.enforces(verdict) else None
+
+    def enforces(self, verdict: Verdict) -> bool:
+        """Whether the policy enforces ``verdict``; it is in shadow otherwise."""
+        enforce = self._policy.enforce
+        return "campaign" in enforce.kinds and enforce.has_in_share(*SUBJECT, join_value(verdict.remote, verdict.account))
+
+    def weigh(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
+        """The verdict that an attempt would have, whatever the policy enforces; ``None`` accepts it.
 
         Args:
             attempt: Whether it succeeded is not looked at. From nowhere, or from what must never be blocked, it is accepted.
@@ -106,8 +116,6 @@ class Verdicts:
         if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
             return None
         if not (attempt.address and self._policy.may_block(attempt.address)):
-            return None
-        if not self._policy.enforce.has_in_share(*SUBJECT, join_value(attempt.address, attempt.account)):
             return None
         return Verdict(
             account=attempt.account,

@@ -29,7 +29,7 @@ from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.decisions import DAY_S, Decision, Ledger
+from models.decisions import DAY_S, KEEP_S, Decision, Ledger
 from models.errors import CribleError
 from models.forgetting import Forget, forget
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
@@ -414,6 +414,8 @@ class _Leader:
         for key in self._orders.lists.ended(now - _KEEP_ENTRIES_S):
             self._write(self._control, lists.SCHEMA, key, None, now)
         for key in self._orders.ended_refused(now - DAY_S):
+            self._write(self._control, refused.SCHEMA, key, None, now)
+        for key in self._orders.ended_in_shadow(now - KEEP_S):
             self._write(self._control, refused.SCHEMA, key, None, now)
 
     def _send(self, identifier: str, value: bytes | None, ts: float) -> None:

@@ -33,7 +33,7 @@ from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
-from models.refused import Refused, Tally
+from models.refused import RefusedSlot, Tally
 from models.reopening import REOPENING_PREFIX, WIDE_SCOPES, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
@@ -75,7 +75,7 @@ class Standing:
         self.register = Register(self._groups, self)
         self._lock = threading.Lock()
         self._stops = NO_STOPS
-        self._tally = Tally(uuid4().hex)
+        self._tally, self._in_shadow = Tally(uuid4().hex), Tally(uuid4().hex, in_shadow=True)
         self.is_ready = False
         self.clear()
 
@@ -149,7 +149,12 @@ class Standing:
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
         if self._verdicts is None or self._breaker.opened is not None or self._stops.suspend(*SUBJECT):
             return None
-        return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+        verdict = self._verdicts.weigh(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+        if verdict is None or self._verdicts.enforces(verdict):
+            return verdict
+        if phase == "before":  # enforced, it would not have been asked about again
+            self._in_shadow.note(verdict.account, (), verdict.owner, verdict.ts, counts_from=0.0)
+        return None
 
     def _count(self, verdict: Verdict) -> None:
         groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
@@ -163,15 +168,16 @@ class Standing:
         if known & HISTORY and fits_owner(known):
             self._tally.note_cut(attempt.account, decision.decision_id, attempt.ts, self._breaker.counts_from)
 
-    def refused_anew(self) -> dict[str, Refused]:
-        """Whom verdicts and wide cuts refused, as far as it has not been told, by the keys on ``auth.control``."""
+    def refused_anew(self) -> dict[str, RefusedSlot]:
+        """Whom verdicts and wide cuts refused, and verdicts in shadow would have: what is not told yet, by its key."""
         with self._lock:
-            return self._tally.changed()
+            return self._tally.changed() | self._in_shadow.changed()
 
-    def told(self, refused: Mapping[str, Refused]) -> None:
+    def told(self, refused: Mapping[str, RefusedSlot]) -> None:
         """The leader will read ``refused``."""
         with self._lock:
             self._tally.told(refused)
+            self._in_shadow.told(refused)
 
     def put_breaker(self, breaker: Breaker | None) -> None:
         """Give no verdicts while the breaker is open. Where it cannot be understood it is taken for closed, as the leader does."""

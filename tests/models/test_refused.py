@@ -13,7 +13,7 @@ from models import refused as refused_module
 from models.accounts import Groups
 from models.breaker import Spending, Touch
 from models.policy import Budget, Limits
-from models.refused import Refused, RefusedBook, Sample, Tally
+from models.refused import RefusedBook, RefusedSlot, Sample, Tally
 from tests.factories import DAY_S, HOUR_S, T0
 
 ACCOUNTS = [f"user{number}@example.org" for number in range(20_000)]
@@ -26,7 +26,7 @@ def sample(accounts: list[str], owner: float = 0.01) -> Sample:
     return made
 
 
-def told(tally: Tally) -> dict[str, Refused]:
+def told(tally: Tally) -> dict[str, RefusedSlot]:
     new = tally.changed()
     tally.told(new)
     return new
@@ -158,7 +158,7 @@ def test_owners_whom_a_cut_refuses_are_counted_beside() -> None:
     tallies[0].note_cut("anne", "another", T0, counts_from=0.0)
     for tally in tallies:
         for key, slot in tally.changed().items():
-            spent.refused.put(key, msgspec.msgpack.decode(msgspec.msgpack.encode(slot), type=Refused))
+            spent.refused.put(key, msgspec.msgpack.decode(msgspec.msgpack.encode(slot), type=RefusedSlot))
     assert spent.refused.by_cut() == {"another": 1, "brazil": 200}
     assert spent.over(T0 + 60 * 400, counts_from=0.0) is None
 
@@ -189,5 +189,5 @@ def test_a_slot_counts_so_many_cuts() -> None:
 def test_what_is_no_count_is_none(record: object) -> None:
     """It would stop the leader."""
     with pytest.raises(msgspec.ValidationError):
-        msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Refused)
+        msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=RefusedSlot)
     assert refused_module.SCHEMA == "refused/1"

@@ -314,10 +314,29 @@ def test_the_owner_at_home_is_let_in_with_whatever_program() -> None:
     assert standing.refusal(success(T0 + 60, **BOT | {"remote": "192.0.2.200"})) is None
 
 
-def test_shadow_gives_no_verdicts() -> None:
-    """The default of the live services."""
+def test_shadow_gives_no_verdicts_and_counts_them() -> None:
+    """The default of the live services: nobody is refused, and by UTC day is told whom one would have been, each attempt once."""
     standing, _ = judging(Policy.default())
-    assert standing.refusal(success(T0 + 60, **BOT)) is None
+    for attempt in (success(T0 + 60, **BOT), failure(T0 + 61, **BOT), failure(T0 + 62, login="bob", **BOT)):
+        assert standing.refusal(attempt) is None
+    assert standing.refusal(success(T0 + 60, **BOT), "after") is None
+    assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
+    ((key, told),) = standing.refused_anew().items()
+    assert (key.startswith("refused-in-shadow/"), key.endswith(f"/{T0:.3f}")) == (True, True)
+    assert (told.attempts, len(told.everybody.owners), told.since, told.last_ts) == (3, 2, T0, T0 + 62)
+    standing.told({key: told})
+    assert standing.refused_anew() == {}
+
+
+def test_who_is_not_in_the_share_is_in_shadow() -> None:
+    """At 50 % some are refused, and what is told of the others is what the rest would be."""
+    policy = Policy.enforcing()
+    enforce = msgspec.structs.replace(policy.enforce, share_percent={"campaign": {"account_ip": 50}})
+    standing, _ = judging(msgspec.structs.replace(policy, enforce=enforce))
+    refused = sum(standing.refusal(failure(T0 + 60, login=f"user{number}", **BOT)) is not None for number in range(100))
+    told = {key.partition("/")[0]: slot.attempts for key, slot in standing.refused_anew().items()}
+    assert 20 < refused < 80
+    assert told == {"refused": refused, "refused-in-shadow": 100 - refused}
 
 
 def test_an_open_breaker_ends_the_verdicts() -> None:
