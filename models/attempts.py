@@ -58,6 +58,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     no usable ``pwhash`` exists. ``try_id`` identifies the try. Both are 0 for a success. ``attack`` is set by the source
     stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so are ``shared``: several
     people have logged in from its address within some hours; and ``raised``: id and kind of the alerts that it led to there.
+    ``credential`` is the app password, OAuth client or certificate that the server says it was, "" where it names none.
     """
 
     ts: float
@@ -80,6 +81,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     attack: int = 0
     shared: bool = False
     raised: tuple[tuple[str, str], ...] = ()
+    credential: str = ""
 
 
 class Resolver:
@@ -135,4 +137,5 @@ class Resolver:
             event.policy_reject,
             repeats_password,
             event_id,
+            credential=event.credential_id or "",
         )

@@ -271,9 +271,9 @@ def credential_mark(hashed: int) -> str:
 def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied: Collection[int]) -> tuple[Except, ...]:
     """How the owner of a guarded account gets in (contract section 4); nothing where nobody knows him.
 
-    From a network that the account knows; or from an access provider of his with a device that it knows, and that the attack,
-    which has ``copied`` some, does not use; or with a credential that it knows. Known is what had a good log-in on a day before
-    ``attack_ts``, UTC seconds.
+    From a network that the account knows; or from an access provider of his with a device that it knows; or with a credential that
+    it knows. The attack has ``copied`` some devices and credentials, which do not count. Known is what had a good log-in on a day
+    before ``attack_ts``, UTC seconds.
     """
     if profile is None:
         return ()
@@ -285,7 +285,7 @@ def owners_ways(account: str, profile: Profile | None, attack_ts: float, copied:
         ways.append(Except(networks=tuple(map(network_of_number, networks)), accounts=(account,)))
     if asns and devices:
         ways.append(Except(asns=tuple(asns), accounts=(account,), devices=tuple(devices)))
-    credentials = sorted(credential_mark(credential) for credential, day in profile.credentials.items() if day < today)
+    credentials = sorted(credential_mark(each) for each, day in profile.credentials.items() if day < today and each not in copied)
     if credentials:
         ways.append(Except(accounts=(account,), credentials=tuple(credentials)))
     return tuple(ways)

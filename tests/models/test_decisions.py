@@ -31,7 +31,7 @@ from models.decisions import (
     refuses,
     split_value,
 )
-from models.ids import hash32
+from models.ids import hash32, hash64
 from models.policy import Budget, Limits, Policy
 from models.profiles import Profile, network_number
 from models.refused import Tally
@@ -42,13 +42,14 @@ T0 = 1_699_999_200.0  # a full UTC hour
 ALICE = "alice@example.org"
 HOME = Except(networks=("192.0.2.0/24",), accounts=(ALICE,))
 TODAY = int(T0) // 86_400
-PHONE, LAPTOP = hash32("ua:Phone/1"), hash32("ua:Mail/1")
-#: Her network since a month, one since today; her provider, and her devices, one of them since today.
+PHONE, LAPTOP, OAUTH_CLIENT = hash32("ua:Phone/1"), hash32("ua:Mail/1"), hash64("oauth-client")
+#: Her network since a month, one since today; her provider, her devices and credentials, one of them since today.
 AT_HOME = Profile(
     networks={network_number("192.0.2.0/24"): TODAY - 30, network_number("203.0.113.0/24"): TODAY},
     asns={64500: TODAY - 30, 64511: TODAY},
     countries={"FR": TODAY - 30},
     devices={PHONE: TODAY - 9, LAPTOP: TODAY - 1, hash32("ua:New/1"): TODAY},
+    credentials={hash64("cert"): TODAY - 9, OAUTH_CLIENT: TODAY - 9, hash64("new-cert"): TODAY},
 )
 ALWAYS = Policy.enforcing()
 
@@ -185,12 +186,15 @@ def test_guessing_from_many_addresses_never_does_more_than_guard() -> None:
         ({"address": "198.51.100.9", "device": "ua:New/1"}, True),
         ({"address": "203.0.113.9", "device": "ua:Tool/1", "asn": 64511}, True),
         ({"address": "198.51.100.9", "protocol": "http"}, False),
+        ({"address": "198.51.100.9", "asn": 64502, "credential": "cert"}, False),
+        ({"address": "198.51.100.9", "credential": "new-cert"}, True),
+        ({"address": "198.51.100.9", "credential": "oauth-client"}, True),
     ],
 )
 def test_guard_lets_the_owner_in_and_nobody_else(fields: dict[str, Any], refused: bool) -> None:
-    """From a known network; from a known provider with a known device that the attack does not use; and by webmail."""
+    """From a known network; by webmail; from a known provider with a known device, or with a credential, that no stranger shows."""
     alert = guessing(["203.0.113.7"], listed=10)
-    (made,) = apply(ledger(), replace(alert, evidence=replace(alert.evidence, copied=[LAPTOP])))
+    (made,) = apply(ledger(), replace(alert, evidence=replace(alert.evidence, copied=[LAPTOP, OAUTH_CLIENT])))
     assert made.mode == "enforce"
     assert refuses(made, make_attempt(ts=T0 + 100, **fields)) is refused
 
@@ -726,13 +730,18 @@ def test_protocols_narrow_a_decision() -> None:
         (Except(asns=(64500,), devices=("ua:Mail/2",)), False),
         (Except(accounts=(ALICE,)), True),
         (Except(accounts=(ALICE,), asns=(1,)), False),
-        (Except(credentials=("app-password-1",)), False),
+        (Except(credentials=("app-password-1",)), True),
+        (Except(credentials=("#" + f"{hash64('app-password-1'):016x}",), accounts=(ALICE,)), True),
+        (Except(credentials=("app-password-2", "")), False),
     ],
 )
 def test_attempt_passes_when_every_part_of_one_clause_matches(clause: Except, passes: bool) -> None:
     """Parts of a clause are joined by and; clauses by or."""
-    assert refuses(decision(except_=(clause,)), make_attempt()) is not passes
-    assert refuses(decision(except_=(Except(asns=(1,)), clause)), make_attempt()) is not passes
+    attempt = make_attempt(credential="app-password-1")
+    assert refuses(decision(except_=(clause,)), attempt) is not passes
+    assert refuses(decision(except_=(Except(asns=(1,)), clause)), attempt) is not passes
+    if clause.credentials:  # who names none has none of these
+        assert refuses(decision(except_=(clause,)), make_attempt())
 
 
 @pytest.mark.parametrize("clause", [{"devices": ("ua:x",)}, {}, {"accounts": tuple(str(i) for i in range(501))}])

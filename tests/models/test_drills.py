@@ -97,13 +97,14 @@ def guarded_mailbox() -> list[AuthEvent]:
 
     The guesses show the program that is used at home; the bot that gets the password shows the telephone's too.
     """
-    phone = {"user_agent": "iOS Mail", "asn": 64501}
-    road = [event(T0 + day * DAY_S + 70_000, "customer0", f"2001:db8:{day}:1::7", **phone) for day in range(9)]
+    phone, certificate = {"user_agent": "iOS Mail", "asn": 64501}, {"credential_id": "SHA256:his"}
+    road = [event(T0 + day * DAY_S + 70_000, "customer0", f"2001:db8:{day}:1::7", **phone, **certificate) for day in range(9)]
     guesses = [event(EVENING + number, "customer0", f"203.{number}.113.7", False, asn=64666, country="XX") for number in range(100)]
     after = {
         "at home": event(EVENING + 300, "customer0", "192.0.2.7", user_agent="a new program"),
         "on his phone": event(EVENING + 310, "customer0", "2001:db8:3:9::7", **phone),
         "on a new /64 of his own carrier": event(EVENING + 320, "customer0", "2001:db8:77:1::7", **phone),
+        "abroad with his certificate": event(EVENING + 325, "customer0", "198.18.5.7", asn=64503, country="DE", **certificate),
         "webmail": event(EVENING + 330, "customer0", "198.51.100.9", protocol="http", user_agent="a browser", asn=64502),
         "a bot with his IMAP ID": event(EVENING + 340, "customer0", "203.7.113.9", **phone | {"asn": 64666}),
         "a bot at his carrier with the copied program": event(EVENING + 350, "customer0", "198.51.100.77", asn=64501),
@@ -114,7 +115,7 @@ def guarded_mailbox() -> list[AuthEvent]:
 
 
 def test_guard_lets_the_owner_in_and_the_bot_not() -> None:
-    """At home, on his phone, on a new /64 of his own carrier, by webmail; not with his IMAP ID from a foreign network."""
+    """At home, on his phone, on a new /64 of his carrier, abroad with his certificate, by webmail; not with his IMAP ID."""
     drill = Drill(guarded_mailbox())
     guard = next(decision for decision in drill.ledger if decision.type == "guard" and decision.mode == "enforce")
     assert guard.value == "customer0@example.org"
