@@ -68,7 +68,7 @@ OPTIONS = {
     "demo": "--seed --no-serve",
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
-    "replay": "--alerts --decisions --verdicts --groups --policy --geo --since --until --partitions",
+    "replay": "--alerts --decisions --verdicts --account-changes --groups --policy --geo --since --until --partitions",
     "evaluate": "--events --labels --decisions --verdicts --alerts --groups --since --until",
     "worker": "",
     "block": "--policy",
