@@ -162,33 +162,65 @@ def test_shadow_without_a_policy(channel: Topics, tmp_path: Path) -> None:
         assert service.served() == set()
 
 
+#: While the file is there what it sends gets lost, nothing comes in, and nobody answers anew: it alone is cut off from the broker.
+CUT_OFF = """
+import errno, os, time
+from kafka.net import inet, transport
+transport, connect = transport.KafkaTCPTransport, inet.KafkaNetSocket.connect_ex
+send, receive = transport._sock_send, transport._sock_recv
+def is_cut():
+    return os.path.exists({file!r})
+def lossy_send(self):
+    if is_cut():
+        self._write_buffer.clear()
+        return 0, None
+    return send(self)
+def deaf_receive(self):
+    if is_cut():
+        time.sleep(0.05)
+        return b"", None
+    return receive(self)
+transport._sock_send, transport._sock_recv = lossy_send, deaf_receive
+inet.KafkaNetSocket.connect_ex = lambda self, sock, address: errno.ECONNREFUSED if is_cut() else connect(self, sock, address)
+"""
+
+
 @pytest.mark.kafka
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: signal.Signals) -> None:
-    """When the leader dies or hangs, another decides on every alert once, extends what was decided, and serves all."""
+@pytest.mark.parametrize("blow", ["killed", "paused", "cut off"])
+def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: str) -> None:
+    """When the leader dies, hangs or loses the broker, another decides on every alert once, extends what was decided, serves all.
+
+    Back again, the old one decides nothing.
+    """
+    cuts = [tmp_path / name for name in ("first", "second")]
+    preludes = [CUT_OFF.format(file=str(file)) for file in cuts]
     addresses = [f"203.0.113.{n}" for n in range(1, 201)]
     now = time.time()
     with (
-        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as first,
-        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as second,
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE, preludes[0]) as first,
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE, preludes[1]) as second,
     ):
         ready(first, second)
         wait_for(lambda: first.leads() or second.leads(), "a leader")
-        leader, other = (first, second) if first.leads() else (second, first)
+        leader, other, cut = (first, second, cuts[0]) if first.leads() else (second, first, cuts[1])
         channel.send_alerts(spray(address, now) for address in addresses[:100])
         wait_for(channel.decisions, f"a decision of the first leader; it said {leader.said()}")
-        leader.signal(blow)
+        if blow == "cut off":
+            cut.touch()
+        else:
+            leader.signal(signal.SIGKILL if blow == "killed" else signal.SIGSTOP)
         channel.send_alerts(spray(address, now) for address in addresses[100:])
         wait_for(other.leads, f"the other to lead; it said {other.said()}")
         wait_for(lambda: other.served() == set(addresses), f"the whole list; it said {other.said()}")
         channel.send_alerts([spray(addresses[0], now + 1, hour=1), spray(addresses[-1], now + 1, hour=1)])
         wait_for(lambda: len(channel.decisions()) == len(addresses) + 2, "the extensions")
-        if blow == signal.SIGSTOP:
+        if blow != "killed":
             leader.signal(signal.SIGCONT)
+            cut.unlink(missing_ok=True)
             channel.send_alerts([spray("198.51.100.1", now)])
             wait_for(lambda: "198.51.100.1" in other.served(), f"a further decision; it said {other.said()}")
         made = channel.decisions()
-        if blow == signal.SIGSTOP and leader.process.poll() is not None:
+        if blow != "killed" and leader.process.poll() is not None:
             assert leader.process.returncode == 1
             assert "error: another instance has taken over the decisions" in leader.said()
 
