@@ -78,6 +78,8 @@ LISTED_SHARE: Final = 0.8
 _TRAVEL: Final = frozenset({"two_countries", "impossible_travel"})
 #: End times are spread by this share so that blocks do not all end together.
 JITTER: Final = 0.2
+#: Who attacks again within so long after the end of what refused him is refused for twice as long.
+PROBATION_S: Final = 600
 #: A month of hourly alerts; older ones than the newest 720 leave ``alert_ids``.
 MAX_ALERT_IDS: Final = 720
 MAX_EXCEPT_ACCOUNTS: Final = 500
@@ -565,6 +567,8 @@ class Ledger:
         current = self._decisions.get(self._latest.get(_slot(fresh), ""))
         if current is None or not current.holds(now):
             changed = []
+            if current is not None and _is_on_probation(current, alert.ts):
+                fresh = self._hold(fresh, fresh.start, times=2)
         elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
             extended = self._extend(current, fresh)
             self.load(current.decision_id, extended)
@@ -665,10 +669,10 @@ class Ledger:
         decision = _named(decision)
         return self._hold(decision, decision.start)
 
-    def _hold(self, decision: Decision, from_ts: float) -> Decision:
-        """``decision`` with its end the policy's duration after ``from_ts``, never earlier than before."""
+    def _hold(self, decision: Decision, from_ts: float, times: int = 1) -> Decision:
+        """``decision`` with its end the policy's duration, so many times, after ``from_ts``, never earlier than before."""
         duration_s = _jittered(self.policy.duration(decision.scenario, decision.scope), decision.decision_id)
-        until = max(decision.until, from_ts + duration_s)
+        until = max(decision.until, from_ts + times * duration_s)
         return msgspec.structs.replace(decision, until=until, duration=go_duration(until - decision.start))
 
     def _extend(self, current: Decision, fresh: Decision) -> Decision:
@@ -686,6 +690,11 @@ def _named(decision: Decision) -> Decision:
 def _slot(decision: Decision) -> tuple[str, ...]:
     """Alerts extend and replace what alerts made; what a person decided stays as it is."""
     return decision.origin, decision.scenario, decision.type, decision.scope, decision.value
+
+
+def _is_on_probation(ended: Decision, ts: float) -> bool:
+    """Whether what is attacked at ``ts`` follows on the end of ``ended``: its refusals are no evidence, so this is fresh."""
+    return ended.lifted is None and 0 <= ts - ended.until <= PROBATION_S
 
 
 def _jittered(duration_s: int, identifier: str) -> int:

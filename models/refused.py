@@ -105,7 +105,7 @@ def _high(expected: float) -> int:
 
 
 class RefusedSlot(msgspec.Struct, array_like=True):
-    """What one gate refused from ``since`` on, at ``last_ts`` last (UTC seconds): everybody, and those of groups with a budget.
+    """What one gate refused from ``since`` on, at ``last_ts`` last (UTC seconds): everybody, and by parts of the budget.
 
     ``by_cut`` are those whom people's wide decisions refused, by id; they are in no other sample. ``attempts`` are the verdicts.
 
@@ -116,19 +116,19 @@ class RefusedSlot(msgspec.Struct, array_like=True):
     since: float
     last_ts: float
     everybody: Sample
-    by_group: dict[str, Sample] = {}
+    by_part: dict[str, Sample] = {}
     by_cut: dict[str, Sample] = {}
     attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        samples = (self.everybody, *self.by_group.values(), *self.by_cut.values())
+        samples = (self.everybody, *self.by_part.values(), *self.by_cut.values())
         owners = (owner for sample in samples for owner in sample.owners.values())
         if not (isfinite(self.since) and isfinite(self.last_ts) and all(0 <= owner <= 1 for owner in owners)):
             raise ValueError("times are seconds, and probabilities between 0 and 1")
 
-    def of(self, group: str) -> Sample:
-        """Those of a group; everybody where it is ""."""
-        return self.by_group.get(group, Sample()) if group else self.everybody
+    def of(self, part: str) -> Sample:
+        """Those of a part of the budget; everybody where it is ""."""
+        return self.by_part.get(part, Sample()) if part else self.everybody
 
 
 class Tally:
@@ -145,12 +145,12 @@ class Tally:
         self._slots: dict[float, RefusedSlot] = {}
         self._changed: set[float] = set()
 
-    def note(self, account: str, groups: Iterable[str], owner: float, ts: float, counts_from: float) -> None:
+    def note(self, account: str, parts: Iterable[str], owner: float, ts: float, counts_from: float) -> None:
         """Count a refusal at ``ts``; a slot begins anew at ``counts_from``, from when on the budget counts.
 
         Args:
             account: Whose log-in it was.
-            groups: Those of its groups that have a budget.
+            parts: Of the budget, beside everybody's, that it is in (:meth:`models.policy.Budget.parts_of`).
             owner: The probability that it was the owner's.
             ts: UTC seconds.
             counts_from: UTC seconds.
@@ -158,8 +158,8 @@ class Tally:
         slot = self._slot(ts, counts_from)
         slot.attempts += 1
         slot.everybody.add(account, owner)
-        for group in groups:
-            slot.by_group.setdefault(group, Sample()).add(account, owner)
+        for part in parts:
+            slot.by_part.setdefault(part, Sample()).add(account, owner)
 
     def note_cut(self, account: str, decision_id: str, ts: float, counts_from: float) -> None:
         """Count that a person's wide decision refused the owner of ``account`` at ``ts``; times as above."""
@@ -196,12 +196,12 @@ class Tally:
 
 def _copy(refused: RefusedSlot) -> RefusedSlot:
     """What goes on being counted must not change what is told."""
-    by_group, by_cut = (
+    by_part, by_cut = (
         {name: Sample(dict(sample.owners), sample.below) for name, sample in samples.items()}
-        for samples in (refused.by_group, refused.by_cut)
+        for samples in (refused.by_part, refused.by_cut)
     )
     everybody = Sample(dict(refused.everybody.owners), refused.everybody.below)
-    return RefusedSlot(refused.since, refused.last_ts, everybody, by_group, by_cut, refused.attempts)
+    return RefusedSlot(refused.since, refused.last_ts, everybody, by_part, by_cut, refused.attempts)
 
 
 class RefusedBook:
@@ -238,22 +238,22 @@ class RefusedBook:
                 if refused.last_ts <= after_ts or refused.since < counts_from:
                     self.remove(key)
 
-    def at_most(self, after_ts: float, group: str, but: Collection[str], enough: int) -> int:
-        """How many owners were refused after ``after_ts``, give or take a slot, at the high end; of a group where one is named.
+    def at_most(self, after_ts: float, part: str, but: Collection[str], enough: int) -> int:
+        """How many owners were refused after ``after_ts``, give or take a slot, at the high end; of a part of the budget.
 
         Args:
             after_ts: UTC seconds.
-            group: "" for everybody.
+            part: "" for everybody.
             but: Accounts that are counted elsewhere.
             enough: Where it is surely no more than this, that is found out quickly and said.
         """
         told = ((hour, refused) for hour, of_hour in self._hours.items() for refused in of_hour.values())
         lately = [(hour, refused) for hour, refused in told if refused.last_ts > after_ts]
-        if _high(fsum(refused.of(group).expected() for _, refused in lately)) <= enough:  # who is in several counts several times
+        if _high(fsum(refused.of(part).expected() for _, refused in lately)) <= enough:  # who is in several counts several times
             return enough
         first = int(after_ts // _HOUR_S)
-        parts = [refused.of(group) for hour, refused in lately if hour <= first]
-        parts += [self._of_hour(hour, group) for hour in self._hours if hour > first]
+        parts = [refused.of(part) for hour, refused in lately if hour <= first]
+        parts += [self._of_hour(hour, part) for hour in self._hours if hour > first]
         return Sample.union(parts).at_most(but)
 
     def by_cut(self) -> dict[str, int]:
@@ -263,10 +263,10 @@ class RefusedBook:
         samples = ((cut, Sample.union(refused.by_cut[cut] for refused in told if cut in refused.by_cut)) for cut in cuts)
         return {cut: ceil(sample.expected()) for cut, sample in samples}
 
-    def _of_hour(self, hour: int, group: str) -> Sample:
-        united = self._united.get((hour, group))
+    def _of_hour(self, hour: int, part: str) -> Sample:
+        united = self._united.get((hour, part))
         if united is None:
-            united = self._united[hour, group] = Sample.union(refused.of(group) for refused in self._hours[hour].values())
+            united = self._united[hour, part] = Sample.union(refused.of(part) for refused in self._hours[hour].values())
         return united
 
     def _forget_union(self, hour: int) -> None:

@@ -32,9 +32,8 @@ class VerdictBudget:
     def count(self, verdict: Verdict) -> list[Decision]:
         """Count a verdict that stands, in order of time; the decisions that change because the breaker opens."""
         ledger = self._ledger
-        groups = ledger.groups.of(verdict.account)
-        with_budget = [group for group in groups if group in ledger.policy.budget.by_group]
-        self._tally.note(verdict.account, with_budget, verdict.owner, verdict.ts, ledger.breaker.counts_from)
+        parts = ledger.policy.budget.parts_of(verdict.account, ledger.groups.of(verdict.account), verdict.asn)
+        self._tally.note(verdict.account, parts, verdict.owner, verdict.ts, ledger.breaker.counts_from)
         if verdict.ts < self._report_at:
             return []
         self._report_at = verdict.ts + REPORT_S

@@ -48,7 +48,7 @@ SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's.
 
-    ``owner`` is the probability that it met the owner.
+    ``owner`` is the probability that it met the owner, who came from ``asn``, 0 where unknown.
     """
 
     session_id: str = ""
@@ -61,6 +61,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     alert_id: str
     event_id: str | None = None
     owner: float = 0.0
+    asn: int = 0
 
 
 class Verdicts:
@@ -127,6 +128,7 @@ class Verdicts:
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,
             owner=_owner(odds, phase),
+            asn=attempt.asn,
         )
 
     def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:

@@ -512,9 +512,21 @@ class TestVerdicts:
     def test_the_fields(self) -> None:
         """As they are written; what is not known is left out."""
         fields = {field.name for field in msgspec.structs.fields(Verdict)}
-        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
+        assert fields == {
+            "session_id",
+            "account",
+            "remote",
+            "phase",
+            "ts",
+            "action",
+            "reasons",
+            "alert_id",
+            "event_id",
+            "owner",
+            "asn",
+        }
         written = json.loads(msgspec.json.encode(a_verdict()))
-        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
+        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner", "asn"}
         assert (written["account"], written["remote"], written["ts"]) == ("alice@example.org", "203.0.113.9", T0 + 60)
 
     def test_the_words(self) -> None:

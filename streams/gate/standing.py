@@ -157,8 +157,8 @@ class Standing:
         return None
 
     def _count(self, verdict: Verdict) -> None:
-        groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
-        self._tally.note(verdict.account, groups, verdict.owner, verdict.ts, self._breaker.counts_from)
+        parts = self._policy.budget.parts_of(verdict.account, self._groups.of(verdict.account), verdict.asn)
+        self._tally.note(verdict.account, parts, verdict.owner, verdict.ts, self._breaker.counts_from)
 
     def _count_cut(self, decision: Decision, attempt: Attempt) -> None:
         """Count an owner whom a wide cut refuses: from where his account knows him, wherever the geo file says that is."""

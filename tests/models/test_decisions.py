@@ -478,6 +478,15 @@ def test_a_cut_that_has_ended_opens_nothing() -> None:
     assert cut_of(None, 500, ts=T0 + 2 * 3600)[0].breaker.opened is None
 
 
+def test_expected_lock_outs_of_guard_are_in_the_budget() -> None:
+    """Each may lock its owner out: three of them are more than two."""
+    book = Ledger(frugal(hour=2), Groups(), lambda _account: AT_HOME)
+    for number in range(3):
+        assert book.breaker.opened is None
+        apply(book, guessing(["203.0.113.7"], listed=10, account=f"user{number}@example.org"))
+    assert book.breaker.reason == "3 accounts within an hour, 2 allowed"
+
+
 def test_budget_of_a_day_outlasts_the_hour() -> None:
     """What ended hours ago counts for the day, not for the hour."""
     where = {f"203.0.113.{n}": f"{'abcdefg'[n]}" for n in range(7)}
@@ -582,6 +591,47 @@ def test_alert_after_the_end_makes_a_new_decision() -> None:
     (second,) = apply(book, spray(ts=first.until))
     assert second.decision_id != first.decision_id
     assert first in list(book)
+
+
+@pytest.mark.parametrize(("after_s", "times"), [(0, 2), (600, 2), (601, 1)])
+def test_who_attacks_again_on_probation_is_refused_twice_as_long(after_s: float, times: int) -> None:
+    """Within ten minutes after the end; the alert rests on what was not refused, so on fresh evidence."""
+    book = ledger()
+    (first,) = apply(book, spray(ts=T0))
+    (second,) = apply(book, spray(ts=first.until + after_s))
+    nominal = Policy.enforcing().duration("password_spray", "ip")
+    assert 0.8 * times <= (second.until - second.start) / nominal <= 1.2 * times
+    assert second.decision_id != first.decision_id
+
+
+def test_what_a_person_lifted_leaves_no_probation() -> None:
+    """It was wrong, as far as anybody knows."""
+    book = ledger()
+    (first,) = apply(book, spray(ts=T0))
+    book.lift(first.decision_id, first.until - 60, "anne")
+    (second,) = apply(book, spray(ts=first.until + 60))
+    assert (second.until - second.start) / Policy.enforcing().duration("password_spray", "ip") <= 1.2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 9)), max_size=40))
+def test_only_five_fields_of_a_decision_ever_change(steps: list[tuple[int, int, int]]) -> None:
+    """Its end, which only moves on and only before it has passed, what it may touch, its alerts, and that it was lifted."""
+    book, states, now = ledger(), dict[str, Decision](), T0
+    for minutes, what, high in steps:
+        now += 600 * minutes
+        if what == 3 and states:
+            changed = book.lift(sorted(states)[high % len(states)], now, "anne")
+        else:
+            changed = apply(book, spray(f"203.0.113.{what}", ok_accounts=high, ts=now))
+        for after in changed:
+            before = states.get(after.decision_id, after)
+            may = {"until", "duration", "impact", "alert_ids", "lifted", "lifted_by"}
+            assert {name for name in after.__struct_fields__ if getattr(before, name) != getattr(after, name)} <= may
+            assert before.lifted is None
+            assert after.until >= before.until
+            assert before.until > now or after is before
+            states[after.decision_id] = after
 
 
 def test_repeated_alert_changes_nothing() -> None:

@@ -282,6 +282,8 @@ def test_another_policy_takes_effect_where_it_stands(standing: Standing, followe
 
 # -- verdicts ------------------------------------------------------------------------------------------------------------
 
+ONE = Limits(hour=1, day=1)
+BUDGET = Budget(by_group={"staff": ONE}, by_realm={"example.org": ONE, "example.net": ONE}, by_asn={"64502": ONE, "64500": ONE})
 BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
 
 
@@ -350,8 +352,8 @@ def test_an_open_breaker_ends_the_verdicts() -> None:
 
 
 def test_whom_verdicts_refuse_is_told_once() -> None:
-    """By account, with its groups that have a budget; neither whom a decision refuses nor who is let in."""
-    policy = msgspec.structs.replace(Policy.enforcing(), budget=Budget(by_group={"staff": Limits(hour=1, day=1)}))
+    """By account, with the parts of the budget that it is in; neither whom a decision refuses nor who is let in."""
+    policy = msgspec.structs.replace(Policy.enforcing(), budget=BUDGET)
     standing, follower = judging(policy, Groups({"alice@example.org": ["staff", "others"]}))
     follower.take(record("auth.control", "breaker", Breaker(counts_from=T0 + 2), "breaker/1"))
     follower.take(decided(ban("198.51.100.7")))
@@ -361,7 +363,8 @@ def test_whom_verdicts_refuse_is_told_once() -> None:
     assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
     ((key, told),) = standing.refused_anew().items()
     assert (key.startswith("refused/"), told.since, told.last_ts) == (True, T0 + 2, T0 + 62)
-    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_group.items()}) == (2, {"staff": 1})
+    parts = {"staff": 1, "realm:example.org": 2, "asn:64502": 2}
+    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_part.items()}) == (2, parts)
     assert all(0 < owner < 0.2 for owner in told.everybody.owners.values())
     standing.told({key: told})
     assert standing.refused_anew() == {}
