@@ -187,11 +187,14 @@ class _Knowledge:
     Attributes:
         profiles: What is familiar about accounts.
         scopes: Who uses what.
+        complete: All that there was has been read.
     """
 
     def __init__(self, settings: Settings, groups: Groups) -> None:
         self._settings = settings
-        self.profiles, self.scopes = AccountProfiles(), ScopeBook(groups)
+        self.profiles, self.scopes, self.complete = AccountProfiles(), ScopeBook(groups), threading.Event()
+        self._uses: ScopeUses | None = None
+        self._looking = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
         """Read until ``stop``."""
@@ -199,10 +202,22 @@ class _Knowledge:
             while not (stop.is_set() or profiles.caught_up()):
                 self.profiles.take(profiles.poll())
             self.profiles.complete.set()
-            with closing(ScopeUses(self._settings, self.scopes)) as scopes:
+            self._uses = ScopeUses(self._settings, self.scopes)
+            self.complete.set()
+            try:
                 while not stop.is_set():
                     self.profiles.take(profiles.poll())
-                    scopes.look()
+                    self.look_at_scopes()
+            finally:
+                with self._looking:
+                    self._uses.close()
+                    self._uses = None
+
+    def look_at_scopes(self) -> None:
+        """Take in what has been told of scopes by now; from any thread."""
+        with self._looking:
+            if self._uses is not None:
+                self._uses.look()
 
 
 class _Leader:
@@ -217,7 +232,7 @@ class _Leader:
         settings: Settings,
         policy: Policy,
         groups: Groups,
-        profiles: AccountProfiles,
+        knowledge: _Knowledge,
         consumer: KafkaConsumer,
         partition: TopicPartition,
         clock: Clock,
@@ -230,8 +245,7 @@ class _Leader:
         self._decoder = msgspec.json.Decoder(Alert)
         self._tombstones_at = 0.0
         self._member = consumer.group_metadata()
-        book = ScopeBook(groups)
-        self._scopes = ScopeUses(settings, book)
+        self._look_at_scopes = knowledge.look_at_scopes
         # Fence the last leader, then read what it decided: in this order nothing can be added unseen.
         self._producer = KafkaProducer(
             **_client_options(settings),
@@ -242,7 +256,7 @@ class _Leader:
         )
         try:
             self._producer.init_transactions()
-            self._ledger = _rebuilt(Ledger(policy, groups, profiles.find, self._spared, book.users), settings)
+            self._ledger = _rebuilt(Ledger(policy, groups, knowledge.profiles.find, self._spared, knowledge.scopes.users), settings)
             committed = consumer.committed(partition)
             if committed is None:
                 consumer.seek_to_beginning(partition)
@@ -255,7 +269,6 @@ class _Leader:
             self._applied = self._ledger.applied
         except BaseException:
             self._producer.close(timeout=_CLOSE_LIMIT_S)
-            self._scopes.close()
             raise
         telemetry.LEADER.set(1)
         telemetry.info("leader.elected", keys=len(self._ledger), seconds=round(time.monotonic() - started, 3))
@@ -269,7 +282,6 @@ class _Leader:
         telemetry.LEADER.set(0)
         self._producer.close(timeout=_CLOSE_LIMIT_S)
         self._orders.close()
-        self._scopes.close()
 
     def decide(self, records: list[Record], brake: Brake) -> bool:
         """Carry out orders, apply alerts, let old decisions go; all that follows and the offset are sent together or not at all.
@@ -283,7 +295,7 @@ class _Leader:
         if not waiting and self._clock() < self._tombstones_at:
             return True
         if records:
-            self._scopes.look()
+            self._look_at_scopes()
         self._producer.begin_transaction()
         made = self._carry_out(orders)
         self._keep_policy()
@@ -445,8 +457,8 @@ class _Leader:
 class _Member:
     """A member of the group on ``auth.alerts``: leads while the group gives it the partition."""
 
-    def __init__(self, settings: Settings, policy: Policy, groups: Groups, profiles: AccountProfiles, clock: Clock) -> None:
-        self._settings, self._policy, self._groups, self._profiles, self._clock = settings, policy, groups, profiles, clock
+    def __init__(self, settings: Settings, policy: Policy, groups: Groups, knowledge: _Knowledge, clock: Clock) -> None:
+        self._settings, self._policy, self._groups, self._knowledge, self._clock = settings, policy, groups, knowledge, clock
         self._partition = TopicPartition(topics.topic(settings, "auth.alerts"), 0)
         self._leader: _Leader | None = None
         self._brake = Brake()
@@ -509,9 +521,9 @@ class _Member:
             return False
         if self._leader is None or not self._leader.holds():
             self._step_down()
-            if not self._profiles.complete.is_set():
+            if not self._knowledge.complete.is_set():
                 return False  # an account of which nothing is known is guarded by people alone
-            knows = self._settings, self._policy, self._groups, self._profiles
+            knows = self._settings, self._policy, self._groups, self._knowledge
             self._leader = _Leader(*knows, consumer, self._partition, self._clock)
             return False  # what was polled is read again, from the offset that the last leader committed
         if not self._leader.decide(records, self._brake):
@@ -538,7 +550,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     knowledge = _Knowledge(settings, groups)
     register = Register(groups, knowledge.profiles)
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
-    member = _Member(settings, policy, groups, knowledge.profiles, clock)
+    member = _Member(settings, policy, groups, knowledge, clock)
     changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
     switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
     view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set

@@ -30,7 +30,7 @@ from models.refused import SCHEMA as REFUSED_SCHEMA
 from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.why import JudgedAttack
-from streams import topics
+from streams import telemetry, topics
 from streams.compacted import CompactedReader, Record, decoded
 from streams.desk.current_policy import CurrentPolicy, applied_in
 from streams.settings import Settings
@@ -163,6 +163,7 @@ class ControlView:
                 self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
             elif key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+                telemetry.BREAKER.set(self.breaker.opened is not None)
             elif key == POLICY_KEY:
                 self.policy.take(record)
             elif key == CAMPAIGN_KEY:
