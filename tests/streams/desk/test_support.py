@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +28,7 @@ from streams.serve import create_app
 from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
 from tests.factories import T0, ban, campaign
+from tests.streams.desk.over_http import OverHttp
 
 KEYS = [
     ApiKey(name="desk", sha256=sha256(b"desk").hexdigest(), support=True),
@@ -40,13 +40,12 @@ KEYS = [
 ADDRESS, ALICE, DOCTOR = "203.0.113.7", "alice@example.org", "doctor@example.org"
 
 
-class Service:
+class Service(OverHttp[ListEntry]):
     """The HTTP side with a pair, a guard and an entry of the block list."""
 
     def __init__(self) -> None:
-        self.entries: list[ListEntry] = []
-        self.failure: CribleError | None = None
-        self.is_ready, self.now = True, T0
+        super().__init__()
+        self.now = T0
         self.view = ControlView(Settings(), CurrentPolicy(Policy.enforcing()))
         self.store = store = DecisionStore(Policy.default())
         self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
@@ -57,23 +56,11 @@ class Service:
         resolver = Resolver(AccountDirectory("example.org"), Geo())
         common = Admission(store, KEYS, lambda: self.now, lambda: self.is_ready)
         self.view.block_list = [self.listed]
-        routes = support_routes(common, resolver, self.view, self._keep, lambda _decision, account: account == DOCTOR)
+        routes = support_routes(common, resolver, self.view, self.keep, lambda _decision, account: account == DOCTOR)
         self.app = create_app(*common, more_routes=routes)
 
-    def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.request(method, path, headers={"X-Api-Key": key}, **content)
-
-        return asyncio.run(send())
-
     def appeal(self, **fields: Any) -> httpx.Response:
-        return self.ask("POST", "/v1/desk/appeals", json={"grant_s": 3600, "reason": "a customer"} | fields)
-
-    def _keep(self, entry: ListEntry) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.entries.append(entry)
+        return self.ask("POST", "/v1/desk/appeals", "desk", json={"grant_s": 3600, "reason": "a customer"} | fields)
 
 
 @pytest.fixture
@@ -116,7 +103,7 @@ def test_an_appeal_lets_in_whom_the_decision_refuses(service: Service) -> None:
     """The pair of a pair; with who granted it and until when."""
     answer = service.appeal(ref=service.pair.decision_id[:12])
     assert answer.status_code == 202
-    (entry,) = service.entries
+    (entry,) = service.kept
     assert (entry.list, entry.address, entry.account, entry.until) == ("allow", ADDRESS, ALICE, T0 + 3600)
     assert (entry.by, entry.reason) == ("desk", "a customer")
 
@@ -124,7 +111,7 @@ def test_an_appeal_lets_in_whom_the_decision_refuses(service: Service) -> None:
 def test_an_appeal_against_a_list_names_the_same_target(service: Service) -> None:
     """The reference is that of the entry."""
     assert service.appeal(ref=service.listed.reference).status_code == 202
-    assert (service.entries[0].address, service.entries[0].account) == ("198.51.100.1", "")
+    assert (service.kept[0].address, service.kept[0].account) == ("198.51.100.1", "")
 
 
 def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(service: Service) -> None:
@@ -132,7 +119,7 @@ def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(serv
     ref = service.guard.decision_id[:12]
     assert service.appeal(ref=ref).status_code == 400
     assert service.appeal(ref=ref, ip="192.0.2.9").status_code == 202
-    assert [(entry.address, entry.account) for entry in service.entries] == [("192.0.2.9", ALICE)]
+    assert [(entry.address, entry.account) for entry in service.kept] == [("192.0.2.9", ALICE)]
 
 
 @pytest.mark.parametrize(
@@ -150,14 +137,14 @@ def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(serv
 def test_a_wrong_appeal_lets_nobody_in(service: Service, fields: dict[str, Any], status: int) -> None:
     """Unknown references, no reason, no end within a week."""
     answer = service.appeal(**({"ref": service.pair.decision_id[:12]} | fields))
-    assert (answer.status_code, service.entries) == (status, [])
+    assert (answer.status_code, service.kept) == (status, [])
 
 
 def test_a_full_list_is_said(service: Service) -> None:
     """Nobody would follow an entry that is left out, so none is sent."""
     service.view.block_list = [replace(service.listed, list="allow", address=f"2001:db8:0:{n:x}::/64") for n in range(MAX_ENTRIES)]
     answer = service.appeal(ref=service.pair.decision_id[:12])
-    assert (answer.status_code, "the allow list is full" in answer.json()["message"], service.entries) == (409, True, [])
+    assert (answer.status_code, "the allow list is full" in answer.json()["message"], service.kept) == (409, True, [])
 
 
 def test_a_broker_that_is_away_is_said(service: Service) -> None:
@@ -198,7 +185,7 @@ def test_support_of_a_realm_lets_in_its_accounts_alone(service: Service) -> None
     ]:
         given = {"grant_s": 3600, "reason": "a customer"} | fields
         assert service.ask("POST", "/v1/desk/appeals", key, json=given).status_code == status
-    assert [(entry.address, entry.account) for entry in service.entries] == [
+    assert [(entry.address, entry.account) for entry in service.kept] == [
         (ADDRESS, ALICE),
         ("198.51.100.1", "bob@example.net"),
     ]
@@ -250,7 +237,7 @@ def test_an_appeal_against_a_verdict_names_the_customer(service: Service) -> Non
     for fields in ({}, {"ip": "192.0.2.9"}, {"login": "alice"}):
         assert service.appeal(ref=VERDICT_REF, **fields).status_code == 400
     assert service.appeal(ref=VERDICT_REF, ip="192.0.2.9", login="alice").status_code == 202
-    assert [(entry.address, entry.account) for entry in service.entries] == [("192.0.2.9", ALICE)]
+    assert [(entry.address, entry.account) for entry in service.kept] == [("192.0.2.9", ALICE)]
 
 
 def on_control(key: str, value: object, schema: str) -> Any:
