@@ -13,8 +13,7 @@
   of the kind, or an ambiguous one, is right about.
 * A **case** is a campaign with its members, or a lone alert; only of kinds that are attacks. It is **false** when none of its
   alerts matches an attack. Their rate is per day of judged time and million customers (accounts with a good log-in of their owner).
-* A campaign is **rightly named** when its first member, whose id it carries, says there is an attack of the kind that is the cause
-  of most of the attempts its alerts match.
+* A campaign is **rightly named** when the cause that its last alert names is that of most of the attempts its alerts match.
 * **Confusion** has, for each kind of alert, what its alerts were really about: their own kind where they are right, else the attack
   or the trait (``stale_password`` …) of most of the attempts that they match, else ``benign``.
 """
@@ -216,7 +215,7 @@ class Accusations:
                 false_cases=false,
                 false_per_day_and_million=false / million_customer_days if million_customer_days else None,
                 campaigns=len(campaigns),
-                rightly_named=sum(_rightly_named(campaign, members) for campaign, members in campaigns.items()),
+                rightly_named=sum(map(_rightly_named, campaigns.values())),
             ),
             {kind: self._kind(kind, made[kind]) for kind in judged},
             {
@@ -270,10 +269,10 @@ class Accusations:
         )
 
 
-def _rightly_named(campaign: str, members: list[_Accusation]) -> bool:
+def _rightly_named(members: list[_Accusation]) -> bool:
     causes = sum((each.causes for each in members), Counter[str]())
-    first = [each for each in members if each.alert.alert_id == campaign]
-    return bool(causes and first) and first[0].finds(causes.most_common(1)[0][0])
+    last = max((each.alert for each in members if each.alert.kind == "campaign"), key=lambda alert: alert.ts)
+    return bool(causes) and last.cause == causes.most_common(1)[0][0]
 
 
 def _is_attack(kind: Kind) -> bool:

@@ -26,7 +26,7 @@ import msgspec
 from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import Fail
 from models.by_source import GUESSES
-from models.campaigns import DIMENSIONS, FIRST, REFUSED, Campaign, Carried, Mix, fits_owner, is_newcomer, is_stranger
+from models.campaigns import DIMENSIONS, FIRST, HIT_SHARE, REFUSED, Campaign, Carried, Mix, fits_owner, is_newcomer, is_stranger
 from models.causes import FEW_TRIES, UNKNOWN_SHARE, kind_of, told
 from models.detectors import RateBaseline
 from models.stage import Hit, Note, Outputs, Pulse, SeenAs, Stage
@@ -61,6 +61,8 @@ _CAMPAIGN_QUIET_S: Final = 1_800
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = 0.9998
 _RATE_STEP: Final = 0.1
+#: A campaign with fewer right passwords than this, of those of strangers and newcomers together, does not keep them from being learnt.
+_QUIET_HIT_SHARE: Final = 0.05
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
 #: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
@@ -196,7 +198,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
             extra.notes = [*extra.notes, *((item.second, note) for note in item.notes)][-_MAX_NOTES:]
         if minute <= extra.closed_minute:
             self.meta.late_events += sum(item.counts.values())
-            if extra.campaign is None:
+            if self._is_quiet():
                 self._learn_quiet(item.counts)  # where log-ins are few, those of a partition come when its next one does
             return
         self._count(extra.open.setdefault(minute, {}), item.counts)
@@ -388,18 +390,27 @@ class ServiceStage(Stage[Suspect, Pulse]):
     # -- the campaign ------------------------------------------------------------------------------------------------
 
     def _learn(self, minute: int, counts: dict[SeenAs, int]) -> None:
-        """What strangers look like: those who fail while a campaign runs, those who succeed while none does."""
+        """What strangers look like: those who fail while a campaign runs, those who succeed while none of note does."""
         extra, ts = self.extra, float((minute + 1) * _MINUTE_S)
         if extra.campaign is not None and ts - extra.campaign.last_ts > _CAMPAIGN_QUIET_S:
             extra.closing = [*extra.closing, extra.campaign][-_MAX_CLOSING:]
             extra.campaign = None
         if extra.campaign is not None:
             _follow(extra.campaign, counts, ts)
+        if not self._is_quiet():
             return
         extra.quiet_minutes = extra.quiet_minutes * _QUIET_FADES + 1
         extra.strangers.fade(_QUIET_FADES)
         extra.newcomers.fade(_QUIET_FADES)
         self._learn_quiet(counts)
+
+    def _is_quiet(self) -> bool:
+        """Whether next to none of the strangers who succeed can be a campaign's: a slow one may go on for weeks."""
+        extra = self.extra
+        if extra.campaign is None:
+            return True
+        hits_per_min = HIT_SHARE * extra.campaign.tries_per_min
+        return hits_per_min * extra.quiet_minutes < _QUIET_HIT_SHARE * (extra.strangers.total + extra.newcomers.total)
 
     def _learn_quiet(self, counts: dict[SeenAs, int]) -> None:
         for key, attempts in counts.items():

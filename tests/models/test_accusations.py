@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from models.accusations import Accusations, AlertFigures
 from models.alerts import Alert, Kind, Reason, Subject, alert_id
@@ -145,13 +146,15 @@ def test_a_campaign_and_its_members_are_one_case(named: bool) -> None:
     assert found.kinds["campaign"].precision == 1.0
 
 
-@pytest.mark.parametrize(("cause", "right"), [("credential_stuffing", 1), ("password_spray", 0)])
-def test_a_campaign_is_named_by_its_first_member(cause: str, right: int) -> None:
+@pytest.mark.parametrize(("named", "right"), [("credential_stuffing", 1), ("password_spray", 0)])
+def test_a_campaign_is_named_by_the_cause_of_its_last_alert(named: Kind, right: int) -> None:
     """Right, if that is the cause of most of what its alerts match: a takeover's cause is the stuffing before it."""
     first = alert("credential_stuffing")
     member = alert("credential_stuffing", campaign_id=first.alert_id)
-    steps = [attack(50, kind="account_takeover", cause=cause), attack(51, kind="account_takeover", cause=cause), attack(52, "b")]
-    cases = figures([member, campaign(first)], *steps).cases
+    earlier = replace(campaign(first), cause="brute_force", ts=T0 + 1.0)
+    stuffing = "credential_stuffing"
+    takeover = [attack(ts, kind="account_takeover", cause=stuffing) for ts in (50, 51)]
+    cases = figures([member, earlier, replace(campaign(first), cause=named, ts=T0 + 2.0)], *takeover, attack(52, "b")).cases
     assert (cases.campaigns, cases.rightly_named) == (1, right)
 
 

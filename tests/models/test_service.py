@@ -230,6 +230,14 @@ class TestCampaign:
         assert "ua:curl" not in stage.extra.strangers.counts[3]
         assert stage.extra.strangers.total <= before + 5 * 3
 
+    def test_a_slow_attack_does_not_keep_owners_from_being_learnt(self) -> None:
+        """It may go on for weeks, and of those who succeed next to none are its hits."""
+        stage = warm()
+        before = stage.extra.strangers.total
+        told(stage, minutes(*[CUSTOMERS | bots(8)] * 60, start=LATER))
+        assert stage.extra.campaign is not None
+        assert stage.extra.strangers.total > before + 5 * 50
+
 
 class TestCase:
     """What a campaign's alert says: its cause, its members, the accounts that the attacker has the right password of."""
