@@ -10,8 +10,9 @@ import msgspec
 from models import applied_policy
 from models.applied_policy import POLICY_KEY, AppliedPolicy, PolicyChange, policy_hash
 from models.by_hand import objection
-from models.decisions import MAX_DECISIONS, Decision, Ledger
+from models.decisions import MAX_DECISIONS, Decision
 from models.ids import stable_id
+from models.ledger import Ledger
 from models.lists import ListEntry
 from models.reopening import Move, Reopening, Reopenings, Step
 from models.stops import Reason

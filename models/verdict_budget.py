@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.decisions import Decision, Ledger
+from models.decisions import Decision
+from models.ledger import Ledger
 from models.refused import REPORT_S, Tally
 from models.verdicts import DELAY_S, Verdict
 

@@ -29,9 +29,10 @@ from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, encode_applied
 from models.breaker import BREAKER_KEY
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.decisions import DAY_S, KEEP_S, Decision, Ledger
+from models.decisions import DAY_S, KEEP_S, Decision
 from models.errors import CribleError
 from models.forgetting import Forget, forget
+from models.ledger import Ledger
 from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
 from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope

@@ -22,9 +22,10 @@ from models.accounts import Groups
 from models.alerts import KINDS, Alert
 from models.attempts import Resolver
 from models.changes import AccountChange
-from models.decisions import Decision, Ledger
+from models.decisions import Decision
 from models.errors import InputError
 from models.events import AuthEvent
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook

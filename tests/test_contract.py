@@ -20,13 +20,15 @@ from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Seve
 from models.attempts import Resolver
 from models.campaigns import HISTORY, Campaign, Mix
 from models.changes import AccountChange
-from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
+from models.decisions import Decision, Except, Impact, Interval, decision_id, refuses
 from models.evaluation import GRACE_S, AccountFigures, AttemptFigures, Figures, Measure
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
+from models.ledger import Ledger
 from models.policy import Mode, Policy, Ramp, Scope
 from models.profiles import Profile
 from models.reopening import Reopening
+from models.scopes import SCOPE_PARTS
 from models.sketches import ProtocolUse, ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts

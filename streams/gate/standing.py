@@ -26,7 +26,8 @@ from models.attempts import Attempt
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
 from models.campaigns import HISTORY, Campaign, fits_owner
-from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
+from models.decision_index import DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision
 from models.ends import Ends
 from models.frames import CAMPAIGN_SCHEMA
 from models.ids import reference

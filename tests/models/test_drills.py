@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from models.accounts import AccountDirectory, Groups
 from models.attempts import Resolver
 from models.closed_loop import ClosedLoop
-from models.decisions import DecisionIndex, Ledger
+from models.decision_index import DecisionIndex
 from models.events import AuthEvent
 from models.geo import Geo
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook

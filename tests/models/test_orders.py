@@ -8,7 +8,8 @@ from models.accounts import AccountDirectory, Groups
 from models.applied_policy import PolicyChange, policy_hash
 from models.breaker import Breaker
 from models.by_hand import Asked, made_by_hand, reopening_of
-from models.decisions import Decision, Ledger, join_value
+from models.decisions import Decision, join_value
+from models.ledger import Ledger
 from models.lists import ListEntry, Lists
 from models.orders import Order, carry_out, let_in, note_moves
 from models.policy import Policy

@@ -15,8 +15,9 @@ from models.accounts import Groups
 from models.addresses import Proxies
 from models.alerts import Alert
 from models.changes import AccountChange
-from models.decisions import DecisionIndex, Ledger
+from models.decision_index import DecisionIndex
 from models.events import AuthEvent, decode_event, set_client
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.stage import Stage
@@ -234,7 +235,7 @@ def test_the_core_runs_without_kafka_and_faust() -> None:
         "import sys\n"
         "for name in ('faust', 'mode', 'kafka', 'aiokafka', 'aiohttp', 'starlette', 'structlog', 'click', 'rich'):\n"
         "    sys.modules[name] = None\n"
-        "import models.pipeline, models.decisions, models.evaluation, models.changelog, models.frames\n"
+        "import models.pipeline, models.ledger, models.decision_index, models.evaluation, models.changelog, models.frames\n"
         "print(sum(name == 'streams' or name.startswith('streams.') for name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False, capture_output=True, text=True, timeout=60)

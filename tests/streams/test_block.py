@@ -239,7 +239,7 @@ def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: str)
 def test_failure_of_our_own_code_is_buried_and_work_goes_on(channel: Topics, tmp_path: Path) -> None:
     """An alert on which our code fails goes to the dead letters; the next one is decided on, by a ledger read anew."""
     prelude = """
-from models.decisions import Ledger
+from models.ledger import Ledger
 apply = Ledger.apply
 def failing(self, alert, now):
     made = apply(self, alert, now)
