@@ -13,9 +13,7 @@ import msgspec
 import pytest
 
 from models.alerts import Subject, alert_id
-from models.errors import CribleError
 from models.notices import Notice
-from streams.block import Brake
 from streams.local_kafka import LocalKafka, free_port, start
 from streams.settings import Kafka, Settings
 from tests.block_service import LIMIT_S, BlockService, Topics, block_service, spray, wait_for
@@ -39,18 +37,6 @@ def channel(kafka_broker: str, topic_prefix: str) -> Iterator[Topics]:
 def ready(*services: BlockService) -> None:
     for service in services:
         wait_for(service.is_ready, f"readiness; it said {service.said()}")
-
-
-def test_brake_stops_after_failures_in_a_row() -> None:
-    """Five failures of our own code in a row end the process; a success in between starts the count anew."""
-    brake, error = Brake(), KeyError("x")
-    for _ in range(4):
-        brake.failed(error, "t/0/1")
-    brake.worked()
-    for _ in range(4):
-        brake.failed(error, "t/0/2")
-    with pytest.raises(CribleError, match=r"^t/0/3: deciding failed on 5 alerts in a row, at last with KeyError"):
-        brake.failed(error, "t/0/3")
 
 
 def test_unreachable_broker_is_one_line_and_exit_1(tmp_path: Path) -> None:
