@@ -37,6 +37,7 @@ from streams.desk.orders import ControlTopic, ControlView
 from streams.desk.policies import policy_routes
 from streams.desk.routes import desk_routes
 from streams.desk.support import support_routes
+from streams.desk.trail import Trail
 from streams.enforcement.feeder import feeders
 from streams.knowledge import load_groups, load_resolver
 from streams.leader import DecisionReader, Member
@@ -104,7 +105,8 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
     member = Member(settings, policy, groups, learnt, clock)
     changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
-    switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None])
+    trail = Trail(settings)
+    switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None], trail.note)
     view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
     admission = Admission(store, keys, clock, ready)
     known = Known(
@@ -156,7 +158,8 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     with listen(settings.block.host, settings.block.port) as listening:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())  # uvicorn takes the signal and raises it again at its end
-        working = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in (follow_and_decide, *points)]
+        works = (follow_and_decide, trail.run, *points)
+        working = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in works]
         for thread in working:
             thread.start()
         server.run(sockets=[listening])

@@ -27,7 +27,7 @@ from models.decisions import DAY_S, KEEP_S, Decision
 from models.errors import CribleError
 from models.forgetting import Forget, forget
 from models.ledger import Ledger
-from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_moves
+from models.orders import AUDIT_SCHEMA, Audit, carry_out, let_in, note_made, note_moves
 from models.orders import SCHEMA as ORDER_SCHEMA
 from models.policy import Policy, Scope
 from models.reopening import REOPENING_PREFIX
@@ -238,7 +238,7 @@ class _Leader:
         for order in orders.forgets.values():
             self._forget(order, now)
         to_shadow = self._ledger.count_refused(orders.refused_anew, now) if orders.refused_anew else []
-        self._write_down(to_shadow, [], now)
+        self._write_down(to_shadow, note_made(to_shadow, now), now)
         orders.carried_out()
         return changed + to_shadow
 
@@ -315,6 +315,7 @@ class _Leader:
         values = [msgspec.json.encode(decision) for decision in made]  # all of them before the first is sent
         for decision, value in zip(made, values, strict=True):
             self._send(decision.decision_id, value, alert.ts)
+        self._write_down([], note_made(made, self._clock()), self._clock())
         for notice in notices.notices_of(made, alert.ts):
             self._write(self._notices, notices.SCHEMA, notice.account, msgspec.json.encode(notice), alert.ts)
         self._orders.reopenings.note_alert(alert)
