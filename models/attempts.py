@@ -16,6 +16,7 @@ from models.addresses import located
 from models.events import ADDRESS_UNKNOWN, AuthEvent, device_of
 from models.geo import UNKNOWN, Geo
 from models.ids import hash32, stable_id
+from models.memo import Memo
 
 __all__ = ["TRY_SLOT_S", "Attempt", "Fail", "Resolver"]
 
@@ -50,12 +51,16 @@ _PLAIN_MECHS: Final = frozenset({"PLAIN", "LOGIN", "plain", "login"})
 _TOKEN_MECHS: Final = frozenset({"OAUTHBEARER", "XOAUTH2", "oauthbearer", "xoauth2"})
 
 
+#: Dovecot truncates its hashes to twelve bits, so that there are 4,096 of them.
+_guess_of: Final = Memo(hash32, 1 << 14)
+
+
 class Attempt(msgspec.Struct, array_like=True, gc=False):
     """One log-in attempt with its account, source and place resolved.
 
     ``address`` and ``network`` are "" where only a proxy of ours is known: such an attempt counts for its account alone.
-    ``guess`` identifies the password that was tried (32 bits; equal for a repeated password), or the event itself where
-    no usable ``pwhash`` exists. ``try_id`` identifies the try. Both are 0 for a success. ``attack`` is set by the source
+    ``guess`` identifies the password that was tried (32 bits; equal for a repeated password: ``repeats_password``), or a failure
+    itself where no usable ``pwhash`` exists. ``try_id`` identifies the try, and is 0 for a success. ``attack`` is set by the source
     stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so are ``shared``: several
     people have logged in from its address within some hours; and ``raised``: id and kind of the alerts that it led to there.
     ``credential`` is the app password, OAuth client or certificate that the server says it was, "" where it names none.
@@ -108,14 +113,15 @@ class Resolver:
         fail: int = _NONE
         guess = try_id = 0
         repeats_password = False
+        pwhash = event.pwhash
+        if pwhash and (event.mech in _PLAIN_MECHS or event.protocol == "http"):
+            repeats_password = True
+            guess = _guess_of[pwhash]
         if not event.success:
             fail = _FAIL_OF.get(event.fail_type, _UNKNOWN)
             if fail <= _CREDENTIALS and event.mech in _TOKEN_MECHS:
                 fail = _TOKEN
-            pwhash = event.pwhash
-            if pwhash and (event.mech in _PLAIN_MECHS or event.protocol == "http"):
-                repeats_password = True
-                guess = hash32(pwhash)
+            if repeats_password:
                 try_id = hash32(f"{account}\0{address}\0{pwhash}\0{event.mech}\0{int(event.ts) // TRY_SLOT_S}")
             else:
                 guess = try_id = hash32(event_id)

@@ -2,8 +2,8 @@
 
 Rules:
     * ``brute_force`` (instant): many different passwords against one account, from one or many addresses.
-    * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, or one
-      that no traveller could make.
+    * ``account_takeover`` (scored): a success by a source under attack alert, a success from a new network after failures, two
+      successes of strangers in two countries, or one that no traveller could make.
     * ``stale_password`` (scored): a familiar network and device keep trying one old password.
     * ``token_failure`` (scored): a familiar device's OAuth tokens fail for longer than one is valid, with no success in between.
 
@@ -27,12 +27,26 @@ from models.addresses import locate
 from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt, Fail
 from models.by_source import ATTACK_BITS, GUESSES
-from models.campaigns import ASN, COUNTRY, DEVICE, FIRST, HISTORY, NETWORK, NOT_TOLD, REFUSED, TODAY, carried_by, fits_owner
+from models.campaigns import (
+    ASN,
+    COUNTRY,
+    DEVICE,
+    FIRST,
+    HISTORY,
+    NETWORK,
+    NOT_TOLD,
+    PROTOCOL,
+    REFUSED,
+    TODAY,
+    TRIED,
+    carried_by,
+    fits_owner,
+)
 from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32, hash64
-from models.profiles import Profile, device_number, network_number, protocol_bit
+from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
@@ -51,6 +65,7 @@ _IDLE_STRANGER_S: Final = 25 * HOUR_S
 _IDLE_OWNER_S: Final = 180 * _DAY_S
 _HABITS: Final = 8
 _FAILING_ADDRESSES: Final = 16
+_REFUSED_PASSWORDS: Final = 6
 _LISTED_ADDRESSES: Final = 5
 _STALE_PAIRS: Final = 4
 _REMEMBER_ALERTS_H: Final = 26
@@ -66,6 +81,7 @@ _TRAVEL_KM_PER_H: Final = 900.0
 _TRAVEL_KM: Final = 500.0
 #: Without coordinates: two countries within a quarter of an hour, as a border is seldom crossed with a login on each side.
 _TRAVEL_COUNTRIES_S: Final = 900
+_SECOND_STRANGER_S: Final = HOUR_S
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
 #: A token is valid for an hour: tried once more before it is renewed it is ordinary, for an hour on end it is not renewed.
@@ -127,7 +143,7 @@ class Stale(msgspec.Struct, array_like=True, gc=False):
 
 
 class LastSuccess(msgspec.Struct, array_like=True, gc=False):
-    """Where the owner was last, and on which UTC day that was learnt."""
+    """Where the owner was last, on which UTC day that was learnt, and whether it looked like him then."""
 
     ts: float
     day: int
@@ -136,12 +152,14 @@ class LastSuccess(msgspec.Struct, array_like=True, gc=False):
     country: str
     latitude: float | None
     longitude: float | None
+    fits: bool = True
 
 
 class AccountRow(msgspec.Struct, array_like=True, gc=False):
     """What is known about an account.
 
-    ``copied``: devices and credentials of its own with which strangers failed, and when last.
+    ``copied``: devices and credentials of its own with which strangers failed, and when last. ``refused``: passwords with which
+    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day.
     """
 
     newest_ts: float = 0.0
@@ -158,6 +176,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     tokens: dict[int, Stale] = msgspec.field(default_factory=dict)
     protocols: int = 0
     copied: dict[int, int] = msgspec.field(default_factory=dict)
+    refused: dict[int, int] = msgspec.field(default_factory=dict)
     credentials: dict[int, Habit] = msgspec.field(default_factory=dict)
 
     def is_cold(self) -> bool:
@@ -193,7 +212,9 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if isinstance(item, AccountChange):
             self._change(item, outputs)
         elif item.policy_reject:
-            self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
+            known = self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
+            if item.repeats_password and not fits_owner(known):
+                self._note_refused(item, outputs)
         else:
             self._attempt(item, offset, outputs)
 
@@ -203,14 +224,14 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             row.newest_ts = attempt.ts
             if attempt.ts > self.meta.newest_ts:
                 self.meta.newest_ts = attempt.ts
-        self._count_in_pulse(row, attempt, offset, outputs)
+        known = self._count_in_pulse(row, attempt, offset, outputs)
         alerts: Sequence[Alert] = ()
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
-            if _learn(row, attempt):
+            if _learn(row, attempt, known):
                 outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
@@ -222,6 +243,18 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if alerts or attempt.raised:
             outputs.alerts += alerts
             self._note_in_pulse(attempt, alerts)
+
+    def _note_refused(self, attempt: Attempt, outputs: Outputs) -> None:
+        """Remember a pair that a stranger was refused with; those longest ago make room."""
+        row, password, day = self.row(attempt.account), password_number(attempt), int(attempt.ts) // _DAY_S
+        row.newest_ts = max(row.newest_ts, attempt.ts)
+        if row.refused.get(password, 0) >= day:
+            return
+        row.refused = {old: last for old, last in row.refused.items() if old != password and last >= day - 1}
+        if len(row.refused) >= _REFUSED_PASSWORDS:
+            del row.refused[min(row.refused, key=row.refused.__getitem__)]
+        row.refused[password] = day
+        outputs.profiles[attempt.account] = profile_of(row)
 
     def _change(self, change: AccountChange, outputs: Outputs) -> None:
         """A new or a gone mailbox has no past; with a new password, what an intruder may have taught is forgotten.
@@ -248,16 +281,17 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         row.failing = {address: failing for address, failing in row.failing.items() if failing.last_s > change.ts}
         row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
         row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
+        row.refused = {password: day for password, day in row.refused.items() if day > until_day}
         after = profile_of(row)
         if after != before:
             outputs.profiles[change.account] = after
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
-    def _count_in_pulse(self, row: AccountRow, attempt: Attempt, offset: int, outputs: Outputs) -> None:
+    def _count_in_pulse(self, row: AccountRow, attempt: Attempt, offset: int, outputs: Outputs) -> int:
         """Count an attempt for the service-wide stage, and pass on what does not look like the owner's.
 
-        Of what does, only its outcome matters there.
+        Of what does, only its outcome matters there. Returns what the account knows of the attempt.
         """
         second = int(attempt.ts)
         pulse = self.pulse
@@ -271,7 +305,9 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         known = familiarity(row, attempt)
         outcome = REFUSED if attempt.policy_reject else attempt.fail
         carried = NOT_TOLD
-        if not fits_owner(known):
+        if fits_owner(known):
+            outputs.owners_ts.append(attempt.ts)
+        else:
             carried = carried_by(attempt)
             if outcome != REFUSED:
                 outputs.strangers.append((attempt, known))
@@ -279,8 +315,9 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
                     pulse.hits.append(Hit(attempt.account, attempt.ts, outcome, carried, known))
             if outcome in GUESSES and all(cell.last_s <= second - HOUR_S for cell in row.recent.values()):
                 known |= FIRST
-        seen_as = (*carried, outcome, known)
+        seen_as = (*carried, outcome, known & ~TRIED)
         pulse.counts[seen_as] = pulse.counts.get(seen_as, 0) + 1
+        return known
 
     def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
         """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
@@ -464,7 +501,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
 
     def _forget(self, key: str, outputs: Outputs) -> None:
         row = self.peek(key)
-        if row is not None and row.countries:
+        if row is not None and profile_of(row) is not None:
             outputs.profiles[key] = None
         super()._forget(key, outputs)
 
@@ -500,28 +537,32 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
     if here is not None and here.first_day < today:
         return HISTORY | NETWORK
     device = row.devices.get(device_number(attempt.device))
-    since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
+    known = TODAY if here is not None and (device is not None or not attempt.device) else 0
+    if row.refused and row.refused.get(password_number(attempt), 0) >= today - 1:
+        known |= TRIED
     countries = row.countries
     for habit in countries.values():
         if habit.first_day < today:
             break
     else:
-        return since_today
+        return known
     if not attempt.address:  # behind a proxy of ours nobody is a stranger
         return HISTORY | NETWORK
-    known = HISTORY | since_today
+    known |= HISTORY
     if (asn := row.asns.get(attempt.asn)) is not None and asn.first_day < today:
         known |= ASN
     if (country := countries.get(attempt.country)) is not None and country.first_day < today:
         known |= COUNTRY
     if device is not None and device.first_day < today:
         known |= DEVICE
+    if row.protocols & protocol_bit(attempt.protocol):
+        known |= PROTOCOL
     return known
 
 
 def profile_of(row: AccountRow) -> Profile | None:
     """What is said about the account; ``None`` where it has no past."""
-    if not row.countries:
+    if not row.countries and not row.refused:
         return None
     return Profile(
         {network_number(network): habit.first_day for network, habit in row.networks.items()},
@@ -529,6 +570,7 @@ def profile_of(row: AccountRow) -> Profile | None:
         {country: habit.first_day for country, habit in row.countries.items()},
         {device: habit.first_day for device, habit in row.devices.items()},
         row.protocols,
+        dict(row.refused),
         {credential: habit.first_day for credential, habit in row.credentials.items()},
     )
 
@@ -602,7 +644,7 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
     if row.networks:
         reasons += _after_failures(row, attempt)
         if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
-            reasons += _impossible_travel(row, attempt)
+            reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
     return reasons
 
 
@@ -617,15 +659,41 @@ def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
     return [Reason("new_network_after_failures", text, guesses, _TAKEOVER_GUESSES)]
 
 
-def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """Two successes further apart than anybody travels; not judged for a country that the owner is known in."""
+def _second_stranger(row: AccountRow, attempt: Attempt) -> list[Reason]:
+    """One success that does not look like the owner's may be his, on his way; a second one from another country is not.
+
+    Whoever finds a pair right sells it, and the buyer comes from somewhere else.
+    """
     last = row.last_success
-    if last is None or not attempt.country or not last.country or attempt.country in row.countries:
+    if last is None or last.fits or not _is_elsewhere(row, last, attempt) or device_number(attempt.device) in row.devices:
         return []
-    if state_of(attempt.country) == state_of(last.country):
+    gap_s = abs(attempt.ts - last.ts)
+    if gap_s >= _SECOND_STRANGER_S:
+        return []
+    text = f"a success of a stranger in {attempt.country}, {gap_s / _MINUTE_S:.0f} minutes after one in {last.country}"
+    return [Reason("second_stranger", text, gap_s, _SECOND_STRANGER_S)]
+
+
+def _is_elsewhere(row: AccountRow, last: LastSuccess, attempt: Attempt) -> bool:
+    """Whether an attempt is made in a country that is neither that of the last success nor one that the owner is known in."""
+    if not attempt.country or not last.country or attempt.country in row.countries:
+        return False
+    return state_of(attempt.country) != state_of(last.country)
+
+
+def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
+    """Two successes further apart than anybody travels.
+
+    Where only the countries are known, it can be the computer at home that goes on polling, or a vendor's cloud: then it has to be
+    with a program and over a protocol that the owner never used, too.
+    """
+    last = row.last_success
+    if last is None or not _is_elsewhere(row, last, attempt):
         return []
     gap_s = abs(attempt.ts - last.ts)
     if None in (last.latitude, last.longitude, attempt.latitude, attempt.longitude):
+        if device_number(attempt.device) in row.devices or row.protocols & protocol_bit(attempt.protocol):
+            return []
         if gap_s >= _TRAVEL_COUNTRIES_S:
             return []
         text = f"a success in {attempt.country} {gap_s / _MINUTE_S:.0f} minutes after one in {last.country}"
@@ -658,7 +726,7 @@ def _without(habits: dict[Key, Habit], from_day: int, until_day: int) -> dict[Ke
     return {key: habit for key, habit in habits.items() if not from_day <= habit.first_day <= until_day}
 
 
-def _learn(row: AccountRow, attempt: Attempt) -> bool:
+def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
     """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
         return False
@@ -681,7 +749,8 @@ def _learn(row: AccountRow, attempt: Attempt) -> bool:
         return is_new
     is_new |= _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
-        row.last_success = LastSuccess(ts, day, network, device, attempt.country, attempt.latitude, attempt.longitude)
+        place = attempt.country, attempt.latitude, attempt.longitude
+        row.last_success = LastSuccess(ts, day, network, device, *place, fits_owner(known))
     return is_new
 
 

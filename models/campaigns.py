@@ -31,8 +31,10 @@ __all__ = [
     "HISTORY",
     "NETWORK",
     "NOT_TOLD",
+    "PROTOCOL",
     "REFUSED",
     "TODAY",
+    "TRIED",
     "Campaign",
     "Carried",
     "Mix",
@@ -43,8 +45,8 @@ __all__ = [
 ]
 
 #: Bits of what an account knows of an attempt; ``FIRST``: nobody has failed on it for an hour; ``TODAY``: there was a good log-in
-#: from this network and with this device, today at the earliest.
-HISTORY, NETWORK, ASN, COUNTRY, DEVICE, FIRST, TODAY = 1, 2, 4, 8, 16, 32, 64
+#: from this network and with this device, today at the earliest; ``TRIED``: with this password a stranger was refused lately.
+HISTORY, NETWORK, ASN, COUNTRY, DEVICE, FIRST, TODAY, PROTOCOL, TRIED = 1, 2, 4, 8, 16, 32, 64, 128, 256
 #: Outcome of what we refused; the others are those of ``Fail``.
 REFUSED: Final = -1
 #: What an attempt carries, as it is counted service-wide.
@@ -52,8 +54,8 @@ Carried = tuple[str, str, int, str]
 DIMENSIONS: Final = ("protocol", "country", "asn", "device")
 #: Where it does not matter.
 NOT_TOLD: Final[Carried] = ("", "", 0, "")
-#: What of it can be new to an account.
-NOVELTY: Final = COUNTRY | ASN | DEVICE
+#: What of it can be new to an account: who only reads his mail on the web does not begin to use IMAP abroad.
+NOVELTY: Final = COUNTRY | ASN | DEVICE | PROTOCOL
 #: A client can name itself at length, and what is kept of all clients has to fit into one record.
 _DEVICE_BYTES: Final = 128
 #: Values kept in each dimension, the most frequent ones; and how many more may come before the others go.
@@ -61,12 +63,16 @@ _MAX_VALUES: Final = 256
 _SLACK: Final = 64
 _SMALLEST: Final = 0.05
 #: One attempt more is spread over this many values that were never seen.
-_UNSEEN: Final = {"protocol": 8, "novelty": 8, "country": 250, "device": 2_000}
+_UNSEEN: Final = {"novelty": 128, "country": 250, "device": 2_000}
 #: And this many over the access providers of a country, of which there are so many.
 _PLACES: Final = (10.0, 50.0)
 
 #: Right passwords among the tries of a list of leaked pairs: 0.1 to 2 % (public reports), of which this is the middle.
 HIT_SHARE: Final = 0.01
+#: A pair that was refused comes back from elsewhere, so such are many of a campaign's tries; and an owner's only where his own
+#: password is on the list, as one account's in twenty at most.
+_TRIED_LOG_ODDS: Final = log(20.0)
+_LEAST_EXISTING: Final = 0.05
 #: Fewer than this a minute are not told from none.
 _SMALLEST_RATE: Final = 1e-3
 
@@ -97,7 +103,7 @@ def fits_owner(known: int) -> bool:
 
 
 #: By all that an account can know: it is asked for each attempt.
-_FITS_OWNER: Final = tuple(not is_stranger(known) and not is_newcomer(known) for known in range(2 * TODAY))
+_FITS_OWNER: Final = tuple(not is_stranger(known) and not is_newcomer(known) for known in range(2 * TRIED))
 
 
 def carried_by(attempt: Attempt) -> Carried:
@@ -122,19 +128,19 @@ class Mix(msgspec.Struct, array_like=True):
     Attributes:
         total: All of them.
         counts: By dimension and value.
-        novelty: By what of it was new to the account, as the bits of what it knew.
+        novelty: By protocol and by what was new to the account, as the bits of what it knew; on one without a past nothing counts.
 
     >>> mix = Mix()
     >>> mix.add(("imap", "FR", 64500, "ua:mail"), HISTORY | ASN, 3)
     >>> mix.add(("imap", "DE", 64501, "ua:other"), HISTORY, 1)
     >>> told = [mix.log_share(("imap", "FR", 64500, "ua:mail"), known) for known in (HISTORY | ASN, HISTORY, 0)]
     >>> [round(share, 1) for share in told]
-    [-1.2, -3.7, -2.2]
+    [-1.0, -3.6, -8.5]
     """
 
     total: float = 0.0
     counts: list[dict[str | int, float]] = msgspec.field(default_factory=lambda: [{}, {}, {}, {}])
-    novelty: dict[int, float] = msgspec.field(default_factory=dict)
+    novelty: dict[str, float] = msgspec.field(default_factory=dict)
 
     def add(self, carried: Carried, known: int, attempts: float) -> None:
         """Count ``attempts`` that are alike."""
@@ -144,8 +150,10 @@ class Mix(msgspec.Struct, array_like=True):
             counts[value] = counts.get(value, 0.0) + attempts
             if len(counts) > _MAX_VALUES + _SLACK:
                 _forget_rare(counts)
-        novelty = known & NOVELTY
+        novelty = _novelty(carried[0], known)
         self.novelty[novelty] = self.novelty.get(novelty, 0.0) + attempts
+        if len(self.novelty) > _MAX_VALUES + _SLACK:
+            _forget_rare(self.novelty)
 
     def fade(self, factor: float) -> None:
         """Let the past count for less, and forget what hardly counts."""
@@ -160,9 +168,7 @@ class Mix(msgspec.Struct, array_like=True):
         and counts only as being known. Device and place are taken as independent of each other.
         """
         protocol, country, asn, device = carried
-        share = self._log("protocol", self.counts[0], protocol)
-        if known & HISTORY:
-            share += self._log("novelty", self.novelty, known & NOVELTY)
+        share = self._log("novelty", self.novelty, _novelty(protocol, known))
         if not known & ASN:
             weight, providers = _PLACES
             in_country = exp(self._log("country", self.counts[1], country)) / providers
@@ -173,6 +179,11 @@ class Mix(msgspec.Struct, array_like=True):
 
     def _log(self, dimension: str, counts: dict[Any, float], value: str | int) -> float:
         return log((counts.get(value, 0.0) + 1.0 / _UNSEEN[dimension]) / (self.total + 1.0))
+
+
+def _novelty(protocol: str, known: int) -> str:
+    """Together: owners who seldom read their mail on the web do it now and then, and IMAP is begun once."""
+    return f"{protocol} {known & (HISTORY | NOVELTY)}"
 
 
 def _faded(counts: dict[Value, float], factor: float) -> dict[Value, float]:
@@ -199,6 +210,7 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
         strangers: The strangers that succeed in quiet times.
         newcomers: The newcomers that succeed in quiet times.
         quiet_minutes: How many minutes these two stand for.
+        existing: Share of the accounts that exist, of those without a past that are tried.
     """
 
     campaign_id: str
@@ -211,6 +223,7 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
     strangers: Mix
     newcomers: Mix
     quiet_minutes: float
+    existing: float = 1.0
 
     def log_odds(self, carried: Carried, known: int) -> float:
         """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
@@ -218,4 +231,8 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
         hits_per_min = HIT_SHARE * self.tries_per_min
         owners_per_min = owners.total / max(self.quiet_minutes, 1.0)
         odds = log(max(hits_per_min, _SMALLEST_RATE)) - log(max(owners_per_min, _SMALLEST_RATE))
+        if is_newcomer(known):
+            odds += log(max(self.existing, _LEAST_EXISTING))
+        if known & TRIED:
+            odds += _TRIED_LOG_ODDS
         return odds + self.failing.log_share(carried, known) - owners.log_share(carried, known)

@@ -56,6 +56,7 @@ class ClosedLoop:
     ) -> None:
         if pipeline.usage is None:
             pipeline.usage = UsageBook(groups)
+        pipeline.is_asked = True
         self.pipeline, self.ledger = pipeline, Ledger(policy, groups, profiles=pipeline.profile, usage=pipeline.usage.users)
         self._index, self._on_alert = DecisionIndex(policy), on_alert
         self._delay_s = min(policy.enforce_delay_s, DELAY_S)
@@ -95,7 +96,6 @@ class ClosedLoop:
     def finish(self) -> None:
         """Take in what is waiting."""
         waiting, self._waiting = self._waiting, []
-        self.pipeline.verdicts.clear()  # said of attempts that have been answered
         for alert in self.pipeline.apply(waiting):
             self._on_alert(alert)
             for decision in self.ledger.apply(alert, alert.ts):

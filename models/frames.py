@@ -35,7 +35,7 @@ __all__ = [
 ATTEMPTS_SCHEMA: Final = "attempt-frame/1"
 CHANGES_SCHEMA: Final = "change-frame/1"
 PULSE_SCHEMA: Final = "pulse-frame/2"
-CAMPAIGN_SCHEMA: Final = "campaign/1"
+CAMPAIGN_SCHEMA: Final = "campaign/2"
 #: An attempt takes at most about 2.4 kB (its strings are cut at ingest, to 256 characters), so a frame stays under Kafka's 1 MB.
 MAX_ATTEMPTS: Final = 250
 

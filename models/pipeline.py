@@ -49,6 +49,8 @@ class Pipeline:
 
     Attributes:
         verdicts: What ``judge`` has said so far, for the caller to take.
+        is_asked: Whether the caller asks for the verdict on each attempt before applying it (:meth:`verdict`), so that they are not
+            given here once more.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Pipeline:
         self.service = ServiceStage()
         self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
         self.verdicts: list[Verdict] = []
+        self.is_asked = False
         self._position = self._changes = 0
         self._unpacked = 0
 
@@ -103,7 +106,10 @@ class Pipeline:
         service = self._service(pulses)
         alerts += service.alerts
         if self.judge is not None:
-            self.verdicts += self.judge.run(service.conclusions, outputs.strangers)
+            for campaign in service.conclusions:
+                self.judge.conclude(campaign)
+            if not self.is_asked:
+                self.verdicts += self.judge.run(outputs.strangers, outputs.owners_ts)
         self._unpacked += len(events)
         if self._unpacked >= _PACK_EVENTS * self.partitions:
             self._pack()
@@ -157,6 +163,7 @@ class Pipeline:
             found = self.accounts[partition].apply(batch)
             outputs.alerts += found.alerts
             outputs.strangers += found.strangers
+            outputs.owners_ts += found.owners_ts
             for _, _, pulse in found.pulses:
                 pulse.source = partition
             pulses += found.pulses

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from models.attempts import Attempt
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, PROTOCOL, TODAY, TRIED
 from models.ids import hash32, hash64
 from models.memo import Memo
 
@@ -28,6 +28,7 @@ __all__ = [
     "familiarity_of",
     "network_number",
     "network_of_number",
+    "password_number",
     "protocol_bit",
     "stable_since",
 ]
@@ -38,10 +39,11 @@ _DAY_S: Final = 86_400
 _STABLE_DAYS: Final = 7
 _PROTOCOLS: Final = ("imap", "pop3", "smtp", "sieve", "http", "mobileapi", "ssh", "ftp", "other")
 _BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
-#: Eight networks, ASNs, countries, devices and credentials take 341 bytes.
+#: Eight networks, ASNs, countries, devices and credentials, and six passwords, take 378 bytes.
 _MAX_BYTES: Final = 512
 #: Thirty accounts in each where there are a million of them; in more and shorter arrays half as much again is lost between them.
 _BUCKETS: Final = 1 << 15
+_PASSWORD: Final = 0xFFFF
 #: Far fewer programs than people are in use.
 _REMEMBERED: Final = 1 << 14
 #: Before each profile: hash of its account, and its length.
@@ -52,7 +54,8 @@ class Profile(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """When what an account uses was first seen with a good log-in, in UTC days since the epoch.
 
     By :func:`network_number`, ASN, country, and hashes of the device and the credential; ``protocols`` are bits
-    (:func:`protocol_bit`) without a day.
+    (:func:`protocol_bit`) without a day. ``refused``: with which passwords strangers were refused, by :func:`password_number`, and
+    when last.
     """
 
     networks: dict[int, int]
@@ -60,6 +63,7 @@ class Profile(msgspec.Struct, array_like=True, frozen=True, gc=False):
     countries: dict[str, int]
     devices: dict[int, int]
     protocols: int = 0
+    refused: dict[int, int] = {}
     credentials: dict[int, int] = {}
 
 
@@ -102,6 +106,14 @@ def device_number(device: str) -> int:
 _numbers: Final = Memo(hash32, _REMEMBERED)
 
 
+def password_number(attempt: Attempt) -> int:
+    """The password that was tried, as a number; -1 where equal ones cannot be told.
+
+    16 bits are little to go by for somebody who reads them: one of 65,536 passwords has them.
+    """
+    return attempt.guess & _PASSWORD if attempt.repeats_password else -1
+
+
 def network_of_number(number: int) -> str:
     """The network that :func:`network_number` gave the number of.
 
@@ -131,18 +143,22 @@ def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:
     if here is not None and here < today:
         return HISTORY | NETWORK
     device = profile.devices.get(device_number(attempt.device))
-    since_today = TODAY if here is not None and (device is not None or not attempt.device) else 0
+    known = TODAY if here is not None and (device is not None or not attempt.device) else 0
+    if profile.refused.get(password_number(attempt), 0) >= today - 1:
+        known |= TRIED
     if not any(day < today for day in profile.countries.values()):
-        return since_today
+        return known
     if not attempt.address:
         return HISTORY | NETWORK
-    known = HISTORY | since_today
+    known |= HISTORY
     if profile.asns.get(attempt.asn, today) < today:
         known |= ASN
     if profile.countries.get(attempt.country, today) < today:
         known |= COUNTRY
     if device is not None and device < today:
         known |= DEVICE
+    if profile.protocols & protocol_bit(attempt.protocol):
+        known |= PROTOCOL
     return known
 
 

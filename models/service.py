@@ -61,7 +61,7 @@ _CAMPAIGN_QUIET_S: Final = 1_800
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = 0.9998
 _RATE_STEP: Final = 0.1
-#: A campaign with fewer right passwords than this, of those of strangers and newcomers together, does not keep them from being learnt.
+#: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
 _QUIET_HIT_SHARE: Final = 0.05
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
@@ -130,7 +130,10 @@ class Suspect(msgspec.Struct, array_like=True):
 
 
 class Running(msgspec.Struct, array_like=True):
-    """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``."""
+    """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``.
+
+    ``newcomers`` are those of ``seen.failures`` that were on accounts without a past.
+    """
 
     campaign_id: str
     kind: Kind
@@ -144,6 +147,7 @@ class Running(msgspec.Struct, array_like=True):
     members: dict[str, Note] = msgspec.field(default_factory=dict)
     found: int = 0
     entered: int = 0
+    newcomers: int = 0
 
 
 class Extra(msgspec.Struct, array_like=True):
@@ -433,6 +437,7 @@ class ServiceStage(Stage[Suspect, Pulse]):
             strangers=deepcopy(extra.strangers),
             newcomers=deepcopy(extra.newcomers),
             quiet_minutes=extra.quiet_minutes,
+            existing=1.0 - running.seen.unknown / running.newcomers if running.newcomers else 1.0,
         )
 
     # -- the case ----------------------------------------------------------------------------------------------------
@@ -592,6 +597,7 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
         if key[4] in GUESSES and not fits_owner(key[5]):
             unknown, first = key[4] == Fail.ACCOUNT, bool(key[5] & FIRST)
             running.seen.add(Tally(attempts, attempts, attempts * unknown, attempts * first))
+            running.newcomers += attempts * is_newcomer(key[5])
     running.most_per_min = max(running.most_per_min, running.tries_per_min)
     running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
     running.failing.fade(_FAILING_FADES)

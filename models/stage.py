@@ -111,15 +111,16 @@ class Outputs:
     """What a batch led to, in input order.
 
     ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
-    the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's; ``profiles`` are those
-    that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide stage's, for everybody;
-    ``scopes`` say who uses what is under attack.
+    the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's, ``owners_ts`` when the
+    others were; ``profiles`` are those that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide
+    stage's, for everybody; ``scopes`` say who uses what is under attack.
     """
 
     alerts: list[Alert] = field(default_factory=list)
     forwards: list[tuple[int, Any]] = field(default_factory=list)
     pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
+    owners_ts: list[float] = field(default_factory=list)
     profiles: dict[str, Profile | None] = field(default_factory=dict)
     conclusions: list[Campaign] = field(default_factory=list)
     scopes: list[ScopeUse] = field(default_factory=list)

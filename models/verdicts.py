@@ -27,6 +27,7 @@ from models.accounts import Groups
 from models.alerts import Kind
 from models.attempts import Attempt
 from models.campaigns import HIT_SHARE, Campaign, carried_by, fits_owner
+from models.crowd import Crowd
 from models.policy import Policy, Scope
 from models.scopes import join_value
 
@@ -41,6 +42,8 @@ DELAY_S: Final = 5.0
 #: Nobody is surer than this that it is not the owner: the odds are only as good as what the accounts and the campaign tell.
 _SUREST: Final = 1e-5
 _MOST_LOG_ODDS: Final = 700.0
+#: What could be a member of a protected group is for a person to decide; a botnet in his mailbox helps him no more than anybody.
+_PROTECTED_LOG_ODDS: Final = log(1_000.0)
 #: A verdict is about one account at one address, and enforced, stopped and shared out like such a decision on a campaign.
 SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 
@@ -69,12 +72,13 @@ class Verdicts:
 
     Args:
         policy: Says over which protocols, from which odds, and whether they are enforced.
-        groups: Accounts of protected groups are not judged.
+        groups: Attempts on accounts of protected groups are refused above a thousand times those odds only.
     """
 
     def __init__(self, policy: Policy, groups: Groups) -> None:
         self._groups = groups
         self.go_by(policy)
+        self._crowd = Crowd()
         self._campaign: Campaign | None = None
         self._concluded: deque[Campaign] = deque()
 
@@ -106,15 +110,16 @@ class Verdicts:
             known: What its account knows of it, of earlier attempts (see :mod:`models.campaigns`).
             phase: When it is asked; the odds are those of a right password at any time.
         """
+        if fits_owner(known):
+            self._crowd.note(attempt.ts)
+            return None
         while self._concluded and self._concluded[0].ts + DELAY_S < attempt.ts:
             self._campaign = self._concluded.popleft()
         campaign = self._campaign
         if campaign is None or attempt.ts > campaign.until_ts or attempt.protocol not in self._protocols:
             return None
-        if fits_owner(known):
-            return None
-        odds = log_odds(campaign, attempt, known)
-        if odds <= self._min_log_odds or not self._policy.protected_groups.isdisjoint(self._groups.of(attempt.account)):
+        odds = log_odds(campaign, attempt, known) - log(self._crowd.times_the_usual(attempt.ts))
+        if odds <= self._needed_log_odds(attempt.account):
             return None
         if not (attempt.address and self._policy.may_block(attempt.address)):
             return None
@@ -131,11 +136,28 @@ class Verdicts:
             asn=attempt.asn,
         )
 
-    def run(self, conclusions: Iterable[Campaign], strangers: Iterable[tuple[Attempt, int]]) -> list[Verdict]:
-        """The verdicts on ``strangers``, in order of time, each with what had been concluded by then."""
-        self._concluded.extend(conclusions)
-        in_order = sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id))
-        return [verdict for attempt, known in in_order if (verdict := self.judge(attempt, known)) is not None]
+    def _needed_log_odds(self, account: str) -> float:
+        is_protected = not self._policy.protected_groups.isdisjoint(self._groups.of(account))
+        return self._min_log_odds + (_PROTECTED_LOG_ODDS if is_protected else 0.0)
+
+    def run(self, strangers: Iterable[tuple[Attempt, int]], owners_ts: Iterable[float]) -> list[Verdict]:
+        """The verdicts on ``strangers``, in order of time, each with what had been concluded by then, and who had come.
+
+        Args:
+            strangers: In any order.
+            owners_ts: When those came who fit their accounts, in any order.
+        """
+        verdicts: list[Verdict] = []
+        waiting = deque(sorted(owners_ts))
+        for attempt, known in sorted(strangers, key=lambda stranger: (stranger[0].ts, stranger[0].event_id)):
+            while waiting and waiting[0] <= attempt.ts:
+                self._crowd.note(waiting.popleft())
+            verdict = self.judge(attempt, known)
+            if verdict is not None:
+                verdicts.append(verdict)
+        for ts in waiting:
+            self._crowd.note(ts)
+        return verdicts
 
 
 def _owner(odds: float, phase: Phase) -> float:

@@ -310,13 +310,13 @@ class TestTopics:
     def test_the_running_campaign_is_on_the_control_topic(self) -> None:
         """One record a batch, the newest, under one key; and the newest alert of each kind."""
         *_, service = stage_specs(Settings(), Resolver(AccountDirectory(), Geo()), Groups())
-        mix = Mix(2.0, [{"imap": 2.0}, {"FR": 2.0}, {64500: 2.0}, {"ua:é": 2.0}], {6: 2.0})
+        mix = Mix(2.0, [{"imap": 2.0}, {"FR": 2.0}, {64500: 2.0}, {"ua:é": 2.0}], {"imap 6": 2.0})
         older, newer = (Campaign("c1", "credential_stuffing", T0, T0 + n, T0 + 1800, mix, 9.0, mix, mix, 60.0) for n in (1, 2))
         sends = service.write(0, Outputs([an_alert()], conclusions=[older, newer]))
         control = {send.key: send for send in sends if send.topic == "auth.control"}
         assert control.keys() == {b"service/password_spray", b"campaign/running"}
         told = control[b"campaign/running"]
-        assert (told.schema, told.partition, told.ts) == ("campaign/1", None, T0 + 2)
+        assert (told.schema, told.partition, told.ts) == ("campaign/2", None, T0 + 2)
         assert frames.decode_campaign(told.value) == newer
 
     def test_scopes_are_keyed_by_scope_and_value(self) -> None:

@@ -157,7 +157,7 @@ def test_a_verdict_refuses_a_right_password(channel: Topics, tmp_path: Path) -> 
     campaign = Campaign("c" * 32, kind, now - 600, now - 60, until, failing, 300.0, strangers, Mix(), 1000.0)
     home = Profile({network_number("192.0.2.0/24"): 1}, {}, {"": 1}, {})
     tell(channel, "auth.profiles", USER, encode_profile(home), "profile/1")
-    tell(channel, "auth.control", CAMPAIGN_KEY, encode(campaign), "campaign/1")
+    tell(channel, "auth.control", CAMPAIGN_KEY, encode(campaign), "campaign/2")
     policy = tmp_path / "policy.toml"
     policy.write_text('version = "test-1"\n[enforce]\nkinds = ["campaign"]\nscopes = []\n')
     with gate_service(channel.settings, tmp_path, free_port(), CRIBLE_BLOCK_POLICY=str(policy)) as gate:

@@ -121,9 +121,10 @@ def test_a_try_from_one_ipv6_network_is_one_source() -> None:
 
 
 def test_a_success_is_no_guess() -> None:
-    """The right password is neither a guess nor a try, and nothing derived from it is kept."""
+    """It can be compared with passwords that were refused, and is no try."""
     attempt = resolved(success=True)
-    assert (attempt.guess, attempt.try_id, attempt.repeats_password) == (0, 0, False)
+    assert (attempt.guess, attempt.try_id, attempt.repeats_password) == (resolved(success=False).guess, 0, True)
+    assert resolved(success=True, pwhash=None).guess == 0
 
 
 def test_an_event_without_an_id_gets_one_of_its_content() -> None:

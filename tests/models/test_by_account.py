@@ -16,7 +16,7 @@ from models.alerts import KINDS, Alert, alert_id
 from models.attempts import Attempt
 from models.by_account import AccountStage, familiarity
 from models.by_source import ATTACK_BITS
-from models.campaigns import FIRST, HISTORY, NETWORK, REFUSED
+from models.campaigns import FIRST, HISTORY, NETWORK, PROTOCOL, REFUSED, TRIED
 from models.changes import AccountChange, Change
 from models.ids import hash64
 from models.profiles import Profile, device_number, network_number
@@ -296,14 +296,44 @@ class TestTakeover:
         assert alert.reasons[0].value == pytest.approx(9400, rel=0.02)
 
     @pytest.mark.parametrize(
-        ("country", "gap_s", "fires"), [("BR", 600, True), ("BR", 900, False), ("FR", 600, False), ("", 600, False)]
+        ("country", "gap_s", "other", "fires"),
+        [
+            ("BR", 600, {}, True),
+            ("BR", 900, {}, False),
+            ("FR", 600, {}, False),
+            ("", 600, {}, False),
+            ("BR", 600, {"user_agent": "Thunderbird"}, False),  # his own, and the computer at home goes on polling
+            ("BR", 600, {"protocol": "imap"}, False),  # a vendor's cloud that fetches his mail
+        ],
     )
-    def test_travel_without_coordinates(self, country: str, gap_s: float, fires: bool) -> None:
-        """Two countries within a quarter of an hour; unknown is no country."""
-        stage = owner()
-        raised(stage, [success(T0, country="FR", remote=HOME)])
-        alerts = raised(stage, [success(T0 + gap_s, country=country or None, remote=ABROAD)])
+    def test_travel_without_coordinates(self, country: str, gap_s: float, other: dict[str, str], fires: bool) -> None:
+        """Two countries within a quarter of an hour, with a program and over a protocol that are new; unknown is no country."""
+        stage = owner(user_agent="Thunderbird")
+        raised(stage, [success(T0, country="FR", remote=HOME, user_agent="Thunderbird")])
+        there = {"remote": ABROAD, "country": country or None, "user_agent": "curl", "protocol": "http"} | other
+        alerts = raised(stage, [success(T0 + gap_s, **there)])
         assert [reason.code for alert in alerts for reason in alert.reasons] == (["two_countries"] if fires else [])
+
+    @pytest.mark.parametrize(
+        ("first", "second", "gap_s", "fires"),
+        [
+            ({}, {}, 600, True),
+            ({}, {}, HOUR_S, False),
+            ({"asn": 64500, "user_agent": "Thunderbird"}, {}, 600, False),  # the owner in a hotel of his own carrier
+            ({}, {"user_agent": "Thunderbird"}, 600, False),
+            ({}, {"country": "RO"}, 600, False),
+            ({}, {"country": "FR"}, 600, False),
+            ({}, {"country": None}, 600, False),
+        ],
+    )
+    def test_a_second_stranger(self, first: dict[str, Any], second: dict[str, Any], gap_s: float, fires: bool) -> None:
+        """Who found the pair right, and within an hour who bought it; one alone may be the owner on his way."""
+        stage = owner(country="FR", asn=64500, user_agent="Thunderbird")
+        finder = {"remote": ABROAD, "country": "RO", "asn": 64501, "user_agent": "checker"} | first
+        buyer = {"remote": "198.51.100.9", "country": "BR", "asn": 64502, "user_agent": "browser"} | second
+        assert raised(stage, [success(T0 + DAY_S, **finder)]) == []
+        alerts = raised(stage, [success(T0 + DAY_S + gap_s, **buyer)])
+        assert [reason.code for alert in alerts for reason in alert.reasons] == (["second_stranger"] if fires else [])
 
     @pytest.mark.parametrize(
         ("days", "step", "cold"),
@@ -314,7 +344,7 @@ class TestTakeover:
         stage = AccountStage()
         history = [success(T0 - day * step * DAY_S, country="FR", remote=HOME) for day in range(days - 1, -1, -1)]
         assert raised(stage, history) == []
-        (alert,) = raised(stage, [success(T0 + 60, country="BR", remote=ABROAD)])
+        (alert,) = raised(stage, [success(T0 + 60, country="BR", remote=ABROAD, protocol="http")])
         assert alert.cold is cold
 
     def test_the_first_success_ever(self) -> None:
@@ -412,10 +442,10 @@ class TestPulse:
         assert (closing, pulse.second, pulse.until_ts) == (stage.offset, int(T0 + DAY_S), attempts[-1].ts)
         assert pulse.counts == {
             ("", "", 0, "", 0, HISTORY | NETWORK): 3,
-            ("imap", "BR", 64502, "ua:curl", 1, HISTORY | FIRST): 1,
-            ("imap", "BR", 64502, "ua:curl", 1, HISTORY): 1,
+            ("imap", "BR", 64502, "ua:curl", 1, HISTORY | PROTOCOL | FIRST): 1,
+            ("imap", "BR", 64502, "ua:curl", 1, HISTORY | PROTOCOL): 1,
             ("imap", "", 0, "", 3, FIRST): 1,
-            ("imap", "", 0, "", REFUSED, HISTORY): 1,
+            ("imap", "", 0, "", REFUSED, HISTORY | PROTOCOL): 1,
         }
 
     def test_what_was_new_today_is_strange_once(self) -> None:
@@ -543,6 +573,74 @@ def test_what_strangers_copy_of_the_owner_is_in_the_evidence() -> None:
     stage = owner(credential_id="his")
     (alert,) = raised(stage, guesses(10, remote=ABROAD, user_agent="Thunderbird", credential_id="his"))
     assert alert.evidence.copied == sorted([device_number("ua:Thunderbird"), hash64("his")])
+
+
+class TestRefusedPairs:
+    """A pair that a stranger was refused with comes back from elsewhere."""
+
+    @staticmethod
+    def known(stage: AccountStage, ts: float, **fields: Any) -> int:
+        row = stage.peek(ALICE)
+        return familiarity(row, success(ts, **{"remote": "198.51.100.9", "pwhash": "leaked"} | fields)) if row else 0
+
+    @staticmethod
+    def refused(stage: AccountStage, ts: float = T0, **fields: Any) -> dict[str, Profile | None]:
+        attempt = success(ts, **{"remote": ABROAD, "pwhash": "leaked", "policy_reject": True} | fields)
+        return stage.apply(batch_of([attempt], stage.offset + 1)).profiles
+
+    @pytest.mark.parametrize("has_past", [True, False])
+    def test_it_is_known_again_until_the_end_of_the_next_day(self, has_past: bool) -> None:
+        """Of an account without a past as well."""
+        stage = owner() if has_past else AccountStage()
+        self.refused(stage)
+        midnight = (int(T0) // DAY_S + 2) * DAY_S
+        assert [bool(self.known(stage, ts) & TRIED) for ts in (T0 + 1, midnight - 1, midnight)] == [True, True, False]
+
+    @pytest.mark.parametrize("other", [{"pwhash": "another"}, {"pwhash": None}, {"mech": "CRAM-MD5"}])
+    def test_another_password_is_none_of_it(self, other: dict[str, Any]) -> None:
+        """Nor one that cannot be compared."""
+        stage = owner()
+        self.refused(stage)
+        assert not self.known(stage, T0 + 1, **other) & TRIED
+
+    def test_at_home_nothing_is_asked(self) -> None:
+        """The owner whose password was leaked gets in."""
+        stage = owner()
+        self.refused(stage)
+        assert self.known(stage, T0 + 1, remote=HOME) == HISTORY | NETWORK
+
+    def test_what_the_owner_was_refused_with_is_not_kept(self) -> None:
+        """His home may be blocked for what others do there."""
+        stage = owner()
+        assert self.refused(stage, remote=HOME) == {}
+        assert not self.known(stage, T0 + 1) & TRIED
+
+    def test_it_is_published_once_a_day(self) -> None:
+        """For the gates."""
+        stage = owner()
+        profile = self.refused(stage)[ALICE]
+        assert profile is not None
+        assert list(profile.refused.values()) == [int(T0) // DAY_S]
+        assert self.refused(stage, T0 + 1) == {}
+        assert list(self.refused(stage, T0 + DAY_S)) == [ALICE]
+
+    def test_a_new_password_ends_it(self) -> None:
+        """The leaked one opens nothing any more."""
+        stage = owner()
+        self.refused(stage)
+        change = AccountChange(ts=T0 + 60, account=ALICE, change="password_changed", by="support")
+        assert not stage.apply(batch_of([change], stage.offset + 1)).profiles[ALICE].refused
+        assert not self.known(stage, T0 + 61) & TRIED
+
+    def test_few_are_kept(self) -> None:
+        """The newest, whatever is tried."""
+        stage = AccountStage()
+        for number in range(100):
+            self.refused(stage, T0 + number, pwhash=f"{number}")
+        row = stage.peek(ALICE)
+        assert row is not None
+        assert len(row.refused) == 6
+        assert self.known(stage, T0 + 100, pwhash="99") & TRIED
 
 
 class TestAccountChanges:

@@ -7,7 +7,21 @@ from math import exp
 import msgspec
 import pytest
 
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, TODAY, Mix, carried_by, is_newcomer, is_stranger
+from models.campaigns import (
+    ASN,
+    COUNTRY,
+    DEVICE,
+    HISTORY,
+    NETWORK,
+    PROTOCOL,
+    TODAY,
+    TRIED,
+    Campaign,
+    Mix,
+    carried_by,
+    is_newcomer,
+    is_stranger,
+)
 from tests.factories import OWNER, T0, failure
 
 HERE = ("imap", "FR", 64500, "ua:mail")
@@ -105,3 +119,26 @@ def test_invented_names_do_not_hide_what_many_share() -> None:
             mix.add(("imap", "BR", 64502, f"ua:again {number}"), HISTORY, 1)
     assert max(mix.counts[3], key=mix.counts[3].__getitem__) == "ua:curl"
     assert mix.counts[3]["ua:curl"] > 500
+
+
+def running(known: int) -> Campaign:
+    """A campaign of a hundred tries a minute, and strangers who look alike but for what is new to their accounts."""
+    failing, strangers = Mix(), Mix()
+    failing.add(HERE, HISTORY, 900)
+    failing.add(HERE, known, 100)
+    strangers.add(HERE, HISTORY, 100)
+    strangers.add(HERE, known, 900)
+    return Campaign("c", "credential_stuffing", T0, T0, T0 + 60, failing, 100.0, strangers, Mix(), 1_000)
+
+
+def test_a_protocol_that_the_account_never_used_speaks_for_the_campaign() -> None:
+    """It tries IMAP on everybody; owners keep to what they use."""
+    campaign = running(HISTORY | PROTOCOL)
+    assert campaign.log_odds(HERE, HISTORY) > campaign.log_odds(HERE, HISTORY | PROTOCOL) + 4
+
+
+def test_a_pair_that_was_refused_before_speaks_for_the_campaign() -> None:
+    """Whatever else the account knows."""
+    campaign = running(HISTORY | PROTOCOL)
+    for known in (0, HISTORY, HISTORY | PROTOCOL):
+        assert campaign.log_odds(HERE, known | TRIED) == pytest.approx(campaign.log_odds(HERE, known) + 3, abs=0.01)

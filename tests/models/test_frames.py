@@ -54,7 +54,7 @@ def test_a_campaign_survives_the_wire() -> None:
 
 def test_the_schemas_are_named() -> None:
     """Each record says in its header which of them it is, and of which version."""
-    assert (ATTEMPTS_SCHEMA, PULSE_SCHEMA, CAMPAIGN_SCHEMA) == ("attempt-frame/1", "pulse-frame/2", "campaign/1")
+    assert (ATTEMPTS_SCHEMA, PULSE_SCHEMA, CAMPAIGN_SCHEMA) == ("attempt-frame/1", "pulse-frame/2", "campaign/2")
 
 
 def test_a_later_version_may_add_fields_at_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import exp
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.accounts import Groups
-from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, Mix
+from models.campaigns import ASN, COUNTRY, DEVICE, HISTORY, NETWORK, PROTOCOL, Mix
 from models.policy import Policy
 from models.verdicts import Verdicts, log_odds
 from tests.factories import HOUR_S, OWNER, T0, campaign, failure, success
@@ -59,9 +60,16 @@ def test_other_protocols_are_left_alone() -> None:
     assert judge().judge(success(T0 + 60, protocol="http", **BOT), HISTORY) is None
 
 
-def test_protected_groups_are_never_refused() -> None:
-    """A campaign against health professionals is for a person."""
-    assert judge(Groups({"alice@example.org": ["health"]})).judge(success(T0 + 60, **BOT), HISTORY) is None
+@pytest.mark.parametrize("known", [HISTORY, HISTORY | ASN | COUNTRY | PROTOCOL])
+def test_a_protected_group_is_refused_where_there_is_no_doubt(known: int) -> None:
+    """What may be one of its members is for a person to decide."""
+    attempt = success(T0 + 60, **TRAVELLER | {"user_agent": "curl"})
+    odds = exp(log_odds(campaign(), attempt, known))
+    asked = [
+        judge(Groups({"alice@example.org": groups}), msgspec.structs.replace(POLICY, verdict_min_odds=odds / times))
+        for groups, times in ((["health"], 1_001), (["health"], 999), ([], 999))
+    ]
+    assert [verdicts.judge(attempt, known) is not None for verdicts in asked] == [True, False, True]
 
 
 def test_a_policy_that_does_not_enforce_campaigns_gives_no_verdicts() -> None:
@@ -130,23 +138,35 @@ seconds = st.integers(0, 600)
 
 
 @settings(max_examples=40)
-@given(st.lists(seconds, max_size=8), st.lists(seconds, max_size=40), st.sets(st.integers(1, 599), max_size=6))
-def test_verdicts_do_not_depend_on_the_cuts(concluded: list[int], asked: list[int], cuts: set[int]) -> None:
+@given(
+    st.lists(seconds, max_size=8),
+    st.lists(seconds, max_size=40),
+    st.lists(seconds, max_size=40),
+    st.sets(st.integers(1, 599), max_size=6),
+)
+def test_verdicts_do_not_depend_on_the_cuts(concluded: list[int], asked: list[int], owners: list[int], cuts: set[int]) -> None:
     """However many attempts are judged at a time, each rests on the same knowledge."""
     conclusions = [campaign(ts=T0 + at, campaign_id=f"{number:032}") for number, at in enumerate(sorted(concluded))]
     strangers = [(success(T0 + at, event_id=f"{number:02}", **BOT), HISTORY) for number, at in enumerate(sorted(asked))]
-    whole, parts, told = Verdicts(POLICY, Groups()), Verdicts(POLICY, Groups()), []
+    parts, told = Verdicts(POLICY, Groups()), []
     for begin, end in pairwise([T0, *sorted(T0 + cut for cut in cuts), T0 + HOUR_S]):
+        for each in conclusions:
+            if begin <= each.ts < end:
+                parts.conclude(each)
         part = [stranger for stranger in strangers if begin <= stranger[0].ts < end]
-        told += parts.run([each for each in conclusions if begin <= each.ts < end], part)
-    assert told == whole.run(conclusions, strangers)
+        told += parts.run(part, [T0 + at for at in owners if begin <= T0 + at < end])
+    whole = Verdicts(POLICY, Groups())
+    for each in conclusions:
+        whole.conclude(each)
+    assert told == whole.run(strangers, [T0 + at for at in owners])
 
 
 def test_a_verdict_rests_on_what_was_known_five_seconds_before() -> None:
     """Live it takes that long to reach who judges."""
     verdicts = Verdicts(POLICY, Groups())
+    verdicts.conclude(campaign())
     strangers = [(success(T0 + second, **BOT), HISTORY) for second in (1, 4, 6, 9)]
-    found = verdicts.run([campaign()], strangers)
+    found = verdicts.run(strangers, [])
     assert [verdict.ts for verdict in found] == [T0 + 6, T0 + 9]
 
 
@@ -157,3 +177,15 @@ def test_the_newest_knowledge_counts() -> None:
         verdicts.conclude(campaign(ts=T0 + second, campaign_id=f"{second:032}"))
     asked = [verdicts.judge(success(T0 + second, **BOT), HISTORY) for second in (5, 6, 16, 26)]
     assert [verdict and verdict.alert_id for verdict in asked] == [None, f"{0:032}", f"{10:032}", f"{20:032}"]
+
+
+def test_who_comes_in_a_crowd_is_rather_its_own() -> None:
+    """Among ten times as many owners are ten times as many who look like strangers."""
+    verdicts = judge()
+    verdicts.run([], [T0 - 3600 + n for n in range(3660)])
+    stranger = (success(T0 + 60, **BOT), HISTORY)
+    (alone,) = verdicts.run([stranger], [])
+    verdicts.run([], [T0 + 60 + n / 20 for n in range(400)])
+    (in_crowd,) = verdicts.run([(success(T0 + 80, **BOT), HISTORY)], [])
+    odds = exp(log_odds(campaign(), *stranger))
+    assert [float(verdict.reasons[0].split()[0]) for verdict in (alone, in_crowd)] == pytest.approx([odds, odds / 6], rel=0.2)

@@ -245,7 +245,7 @@ def test_the_running_campaign_is_told_to_every_process(
     control = topics.topic(run.settings, "auth.control")
     found = [record for number in range(PARTITIONS) for record in run.records(control, number) if record.key == b"campaign/running"]
     assert [header for record in found for header in record.headers if header[0] == "crible-schema"] == [
-        ("crible-schema", b"campaign/1")
+        ("crible-schema", b"campaign/2")
     ] * len(found)
     told = [decode_campaign(record.value) for record in found]
     assert told

@@ -1,0 +1,55 @@
+"""A crowd: far more owners at once than usual, as after the restart of a proxy."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Final
+
+__all__ = ["Crowd"]
+
+#: A crowd is seen within seconds, against what the last half hour had.
+_NOW_S: Final = 20.0
+_USUAL_S: Final = 1_800.0
+
+
+class Crowd:
+    """How many come who fit their accounts, beside the usual: after a proxy's restart everybody comes back at once.
+
+    Among so many more owners are so many more who look like strangers, while the campaign goes on as before. The usual is what the
+    last half hour had, in which a crowd counts as if it had been none.
+
+    >>> crowd = Crowd()
+    >>> for n in range(3_600):
+    ...     crowd.note(n)
+    >>> crowd.times_the_usual(3_600)
+    1.0
+    >>> for n in range(600):
+    ...     crowd.note(3_600 + n / 60)
+    >>> round(crowd.times_the_usual(3_610))
+    11
+    """
+
+    def __init__(self) -> None:
+        self._begin_ts: float | None = None
+        self._ts = 0.0
+        self._now = self._usual = 0.0  #: fading sums, over :data:`_NOW_S` and :data:`_USUAL_S`
+
+    def note(self, ts: float) -> None:
+        """Somebody came; what comes late counts as now."""
+        if self._begin_ts is None:
+            self._begin_ts = self._ts = ts
+        times = self.times_the_usual(ts)  # lets both sums fade
+        self._usual += 1.0 / times
+        self._now += 1.0
+
+    def times_the_usual(self, ts: float) -> float:
+        """The rate by now in usual rates, from 1 on; twice the usual is chance."""
+        if self._begin_ts is None:
+            return 1.0
+        if ts > self._ts:
+            self._now *= exp((self._ts - ts) / _NOW_S)
+            self._usual *= exp((self._ts - ts) / _USUAL_S)
+            self._ts = ts
+        past_s = self._ts - self._begin_ts
+        usual = self._usual / (_USUAL_S * (1.0 - exp(-past_s / _USUAL_S))) if past_s > _NOW_S else 0.0
+        return max(1.0, self._now / (2.0 * _NOW_S * usual)) if usual else 1.0
