@@ -79,8 +79,6 @@ _NEW_SECRET: Final = frozenset({"password_changed", "credential_revoked"})
 #: A scheduled flight covers 900 km/h gate to gate at best; nearer than 500 km the geo data is too coarse.
 _TRAVEL_KM_PER_H: Final = 900.0
 _TRAVEL_KM: Final = 500.0
-#: Without coordinates: two countries within a quarter of an hour, as a border is seldom crossed with a login on each side.
-_TRAVEL_COUNTRIES_S: Final = 900
 _SECOND_STRANGER_S: Final = HOUR_S
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
@@ -682,22 +680,13 @@ def _is_elsewhere(row: AccountRow, last: LastSuccess, attempt: Attempt) -> bool:
 
 
 def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """Two successes further apart than anybody travels.
-
-    Where only the countries are known, it can be the computer at home that goes on polling, or a vendor's cloud: then it has to be
-    with a program and over a protocol that the owner never used, too.
-    """
+    """Two successes further apart than anybody travels; two countries alone are a traveller and his computer at home."""
     last = row.last_success
     if last is None or not _is_elsewhere(row, last, attempt):
         return []
-    gap_s = abs(attempt.ts - last.ts)
     if None in (last.latitude, last.longitude, attempt.latitude, attempt.longitude):
-        if device_number(attempt.device) in row.devices or row.protocols & protocol_bit(attempt.protocol):
-            return []
-        if gap_s >= _TRAVEL_COUNTRIES_S:
-            return []
-        text = f"a success in {attempt.country} {gap_s / _MINUTE_S:.0f} minutes after one in {last.country}"
-        return [Reason("two_countries", text, gap_s, _TRAVEL_COUNTRIES_S)]
+        return []
+    gap_s = abs(attempt.ts - last.ts)
     distance_km = _distance_km(last, attempt)
     speed = distance_km / max(gap_s / HOUR_S, 1 / _MINUTE_S)
     if distance_km < _TRAVEL_KM or speed < _TRAVEL_KM_PER_H:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, sqrt
 from typing import Final
 
 __all__ = ["Crowd"]
@@ -26,7 +26,7 @@ class Crowd:
     >>> for n in range(600):
     ...     crowd.note(3_600 + n / 60)
     >>> round(crowd.times_the_usual(3_610))
-    11
+    22
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Crowd:
         self._now += 1.0
 
     def times_the_usual(self, ts: float) -> float:
-        """The rate by now in usual rates, from 1 on; twice the usual is chance."""
+        """The rate by now in usual rates, from 1 on; what may be chance, three standard deviations and three more, is left out."""
         if self._begin_ts is None:
             return 1.0
         if ts > self._ts:
@@ -51,5 +51,7 @@ class Crowd:
             self._usual *= exp((self._ts - ts) / _USUAL_S)
             self._ts = ts
         past_s = self._ts - self._begin_ts
-        usual = self._usual / (_USUAL_S * (1.0 - exp(-past_s / _USUAL_S))) if past_s > _NOW_S else 0.0
-        return max(1.0, self._now / (2.0 * _NOW_S * usual)) if usual else 1.0
+        if past_s <= _NOW_S:
+            return 1.0
+        usual = self._usual * _NOW_S / (_USUAL_S * (1.0 - exp(-past_s / _USUAL_S)))
+        return max(1.0, (self._now - 3.0 * sqrt(usual) - 3.0) / max(usual, 1.0))

@@ -47,7 +47,7 @@ __all__ = ["Ledger", "estimates", "owners_ways"]
 #: Share of failures that the listed addresses must hold for blocking them to stop a guessing attack.
 LISTED_SHARE: Final = 0.8
 #: Reasons that are not enough alone: a VPN, a mobile gateway and a cloud client beat any plane.
-_TRAVEL: Final = frozenset({"two_countries", "impossible_travel"})
+_TRAVEL: Final = frozenset({"second_stranger", "impossible_travel"})
 #: End times are spread by this share so that blocks do not all end together.
 JITTER: Final = 0.2
 #: Who attacks again within so long after the end of what refused him is refused for twice as long.

@@ -49,7 +49,7 @@ class Classifier(LogisticRegression):
     >>> classifier = Classifier()
     >>> for _ in range(10):
     ...     classifier.learn_one({"severity": 1.0}, True)
-    ...     classifier.learn_one({"reason:two_countries": 1.0}, False)
+    ...     classifier.learn_one({"reason:second_stranger": 1.0}, False)
     >>> round(classifier.predict_proba_one({"severity": 1.0})[True], 1)
     0.8
     """

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 
 from models import by_account, pipeline
 from models.attempts import Attempt
-from models.by_account import AccountRow
+from models.by_account import AccountRow, AccountStage
+from models.crowd import Crowd
 from models.detectors import AccountDetector, RateBaseline, SourceDetector
 from models.evaluation import ALL, Evaluation
 from models.service import ServiceStage
@@ -68,8 +69,8 @@ def without_poison_safety() -> None:
     """Everything is learnt: who logs in from a source under attack, rates that stand out, strangers during a campaign."""
     learn, score, learn_minute = by_account._learn, RateBaseline.score, ServiceStage._learn
 
-    def learn_all(row: AccountRow, attempt: Attempt) -> None:
-        learn(row, msgspec.structs.replace(attempt, attack=0))
+    def learn_all(row: AccountRow, attempt: Attempt, known: int) -> bool:
+        return learn(row, msgspec.structs.replace(attempt, attack=0), known)
 
     def score_and_learn(baseline: RateBaseline, key: str, value: float) -> float | None:
         scored = score(baseline, key, value)
@@ -99,6 +100,20 @@ def without_campaigns() -> None:
     _replace(Verdicts, judge=_nothing)
 
 
+def without_crowds() -> None:
+    """However many come at once, a stranger among them is looked at as ever."""
+
+    def as_ever(_crowd: Crowd, _ts: float) -> float:
+        return 1.0
+
+    _replace(Crowd, times_the_usual=as_ever)
+
+
+def without_refused_pairs() -> None:
+    """Nobody remembers with which password a stranger was refused."""
+    _replace(AccountStage, _note_refused=_nothing)
+
+
 #: In the order in which they are given back. Poison-safety is taken away first, as what it wraps may be replaced afterwards.
 MECHANISMS: Final[dict[str, Callable[[], None]]] = {
     "River: source": without_source_model,
@@ -107,6 +122,8 @@ MECHANISMS: Final[dict[str, Callable[[], None]]] = {
     "familiarity": without_familiarity,
     "poison-safe": without_poison_safety,
     "campaigns and verdicts": without_campaigns,
+    "crowds": without_crowds,
+    "refused pairs": without_refused_pairs,
 }
 
 

@@ -25,7 +25,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from models.decisions import REFUSING, Decision
+from models.decisions import DAY_S, REFUSING, Decision
 from models.evaluation import ALL, Evaluation
 from streams.figures import show, words
 from streams.tables import number_column, table
@@ -35,21 +35,20 @@ SEED: Final = 1
 ACCOUNTS: Final = 20_000
 #: What ``make evaluate`` must reach today, by the names that :func:`measured` gives; for this seed and so many accounts.
 FLOORS: Final[dict[str, float]] = {
-    "accounts saved of those exposed by stuffing": 0.70,
-    "refused later than 60 s: credential stuffing": 0.95,
-    "refused later than 60 s: password spray": 0.94,
-    "refused later than 60 s: brute force": 0.96,
+    "accounts saved of those exposed by stuffing": 0.85,
+    "refused later than 60 s: credential stuffing": 0.97,
+    "refused later than 60 s: password spray": 0.96,
+    "refused later than 60 s: brute force": 0.99,
     "refused later than 60 s: login flood": 0.99,
-    "customers touched": 0.0006,
+    "customers touched, of all accounts": 0.0003,
     "protected customers touched": 0,
-    "false cases a day and million customers": 1700,
-    "precision by actor: brute force": 0.95,
-    "precision by actor: password spray": 0.60,
+    "false cases a day and million accounts": 200,
+    "precision by actor: password spray": 0.95,
     "recall by actor: password spray": 0.90,
     "precision by actor: credential stuffing": 0.95,
     "recall by actor: credential stuffing": 0.90,
-    "precision by actor: account takeover": 0.87,
-    "recall by actor: account takeover": 0.60,
+    "precision by actor: account takeover": 0.90,
+    "recall by actor: account takeover": 0.80,
     "campaigns with the right cause": 0.95,
     "blocks in a week without attack": 0,
 }
@@ -78,8 +77,11 @@ class Measured:
         return f"{100 * value:.2g} %" if self.at_most else f"{floor(1000 * value) / 10:.1f} %"
 
 
-def measured(evaluation: Evaluation, enforced_in_quiet_week: int, poisoned_loss: float | None) -> Iterator[Measured]:
-    """The figures that have a bar, in the order of their importance; that of poisoning where it was measured."""
+def measured(evaluation: Evaluation, accounts: int, enforced_in_quiet_week: int, poisoned_loss: float | None) -> Iterator[Measured]:
+    """The figures that have a bar, in the order of their importance; that of poisoning where it was measured.
+
+    The bars on customers and false cases are by accounts of the provider (design section 6), who do not all log in that day.
+    """
     crible, alerts = evaluation.measures["crible"], evaluation.alerts
     assert alerts is not None
     stuffed = crible.accounts["credential_stuffing"]
@@ -88,11 +90,11 @@ def measured(evaluation: Evaluation, enforced_in_quiet_week: int, poisoned_loss:
         if kind != ALL:
             late = attempts.late_stopped / attempts.late if attempts.late else None
             yield Measured(f"refused later than 60 s: {words(kind)}", late, 0.97)
-    touched = crible.legit_accounts_touched / crible.legit_accounts
-    yield Measured("customers touched", touched, 0.0002, at_most=True)
+    yield Measured("customers touched, of all accounts", crible.legit_accounts_touched / accounts, 0.0002, at_most=True)
     yield Measured("protected customers touched", crible.protected_touched, 0, at_most=True, share=False)
-    cases = alerts.cases
-    yield Measured("false cases a day and million customers", cases.false_per_day_and_million, 20, at_most=True, share=False)
+    cases, million_account_days = alerts.cases, accounts / 1e6 * (evaluation.end_ts - evaluation.start_ts) / DAY_S
+    false_rate = cases.false_cases / million_account_days
+    yield Measured("false cases a day and million accounts", false_rate, 20, at_most=True, share=False)
     for kind, figures in alerts.kinds.items():
         if kind != "campaign":
             yield Measured(f"precision by actor: {words(kind)}", figures.precision, 0.95)
@@ -191,7 +193,7 @@ def main(accounts: int, seed: int, chart: tuple[Path, ...], keep: Path | None, w
         quiet = beside.submit(runner.quiet_week)
         poisoned = beside.submit(runner.poisoned_loss) if with_poisoned else None
         evaluation = runner.incident(chart)
-        figures = list(measured(evaluation, quiet.result(), poisoned.result() if poisoned else None))
+        figures = list(measured(evaluation, accounts, quiet.result(), poisoned.result() if poisoned else None))
     console = Console()
     show(evaluation, console)
     console.print()

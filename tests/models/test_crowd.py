@@ -22,6 +22,19 @@ def test_what_is_always_so_is_none() -> None:
     assert most == 1.0
 
 
+def test_at_a_small_service_a_few_at_once_are_none() -> None:
+    """Of two a minute four in a row are chance, and forty are no thousandfold."""
+    crowd = Crowd()
+    for ts in coming(2, T0, T0 + 3600):
+        crowd.note(ts)
+    for number in range(4):
+        crowd.note(T0 + 3600 + number)
+    assert crowd.times_the_usual(T0 + 3604) == 1.0
+    for number in range(40):
+        crowd.note(T0 + 3604 + number / 10)
+    assert crowd.times_the_usual(T0 + 3608) == pytest.approx(36, rel=0.1)
+
+
 def test_a_crowd_does_not_become_the_usual() -> None:
     """The second restart within an hour is one as well; once all are back it is over."""
     crowd, found = Crowd(), []
@@ -32,7 +45,7 @@ def test_a_crowd_does_not_become_the_usual() -> None:
         for ts in coming(3000, begin + 1740, begin + 1800):
             crowd.note(ts)
         found.append(crowd.times_the_usual(begin + 1800))
-    assert found == [1.0, pytest.approx(12, rel=0.1), 1.0, pytest.approx(12, rel=0.2)]
+    assert found == [1.0, pytest.approx(24, rel=0.1), 1.0, pytest.approx(24, rel=0.2)]
 
 
 def test_what_comes_late_counts_as_now() -> None:

@@ -188,4 +188,4 @@ def test_who_comes_in_a_crowd_is_rather_its_own() -> None:
     verdicts.run([], [T0 + 60 + n / 20 for n in range(400)])
     (in_crowd,) = verdicts.run([(success(T0 + 80, **BOT), HISTORY)], [])
     odds = exp(log_odds(campaign(), *stranger))
-    assert [float(verdict.reasons[0].split()[0]) for verdict in (alone, in_crowd)] == pytest.approx([odds, odds / 6], rel=0.2)
+    assert [float(verdict.reasons[0].split()[0]) for verdict in (alone, in_crowd)] == pytest.approx([odds, odds / 12], rel=0.2)
