@@ -123,7 +123,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     ``counts`` are numbers of events, ``distinct`` numbers of different things (``accounts``, ``addresses``, ``guesses``,
     ``ok_accounts`` = accounts with a good log-in from the subject's scope in the last 24 h), ``addresses`` the sources
-    with the most tries, ``event_ids`` at most five samples, ``copied`` the owner's devices, by hash, that strangers say they have.
+    with the most tries, ``event_ids`` at most five samples, ``copied`` the owner's devices and credentials, by
+    hash, that strangers say they have.
     """
 
     counts: dict[str, int] = {}

@@ -63,6 +63,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     itself where no usable ``pwhash`` exists. ``try_id`` identifies the try, and is 0 for a success. ``attack`` is set by the source
     stage: a bit per alert kind that its source is under (see :data:`models.by_source.ATTACK_BITS`); so are ``shared``: several
     people have logged in from its address within some hours; and ``raised``: id and kind of the alerts that it led to there.
+    ``credential`` is the app password, OAuth client or certificate that the server says it was, "" where it names none.
     """
 
     ts: float
@@ -85,6 +86,7 @@ class Attempt(msgspec.Struct, array_like=True, gc=False):
     attack: int = 0
     shared: bool = False
     raised: tuple[tuple[str, str], ...] = ()
+    credential: str = ""
 
 
 class Resolver:
@@ -141,4 +143,5 @@ class Resolver:
             event.policy_reject,
             repeats_password,
             event_id,
+            credential=event.credential_id or "",
         )

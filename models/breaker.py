@@ -2,9 +2,9 @@
 
 Every decision may be small and their sum still be a disaster: a geo file that is wrong, an attacker who plays with our rules. So
 what counts is the union of the legitimate accounts that all enforced decisions and verdicts touch, at the high end of what is
-known, within an hour and within a day, overall and by group. Over it the breaker opens: nothing new is enforced, what the last ten
-minutes brought goes back to shadow, there are no verdicts, and a person has to close it. What was decided before that has been seen
-by then, and counts no more.
+known, within an hour and within a day, overall and by group, realm and ASN. Over it the breaker opens: nothing new is enforced,
+what the last ten minutes brought goes back to shadow, there are no verdicts, and a person has to close it. What was decided before
+that has been seen by then, and counts no more. Beside it opens where a person's wide cut refuses many more owners than he was told.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ SCHEMA: Final = "breaker/1"
 BREAKER_KEY: Final = "breaker"
 #: What was enforced within so long before the breaker opens goes back to shadow.
 SHADOWED_S: Final = 600
+#: Begin the names of budgets of realms and of access providers.
+_REALM: Final = "realm:"
+_ASN: Final = "asn:"
 _HOUR_S: Final = 3600
 _DAY_S: Final = 24 * _HOUR_S
 _WINDOWS: Final[tuple[tuple[str, int, Callable[[Limits], int]], ...]] = (
@@ -112,22 +115,37 @@ class Spending:
         self._touches = {known: touch for known, touch in self._touches.items() if touch.end > now - _DAY_S}
         for text, length_s, allowed in _WINDOWS:
             touches = [touch for touch in self._touches.values() if touch.end > now - length_s and touch.start >= counts_from]
-            for group, limits in (("", self.budget), *self.budget.by_group.items()):
-                accounts = self._accounts(touches, now - length_s, group, allowed(limits))
+            for part, limits in self.budget.parts().items():
+                accounts = self._accounts(touches, now - length_s, part, allowed(limits))
                 if accounts > allowed(limits):
-                    whose = f" of the group {group}" if group else ""
-                    return f"{accounts:,} accounts{whose} within {text}, {allowed(limits):,} allowed"
+                    return f"{accounts:,} accounts{_whose(part)} within {text}, {allowed(limits):,} allowed"
         return None
 
-    def _accounts(self, touches: Sequence[Touch], since: float, group: str, allowed: int) -> int:
-        """How many accounts may be touched at most, or any number that is allowed; those of a group where one is named."""
+    def _accounts(self, touches: Sequence[Touch], since: float, part: str, allowed: int) -> int:
+        """How many accounts may be touched at most, or any number that is allowed; those of a part of the budget if one is named.
+
+        From which provider an account comes that a decision touches is not known, nor the realm of one that has no name here: in
+        doubt it is the one that is asked about.
+        """
         names = frozenset[str]().union(*(touch.names for touch in touches))
-        if group:
-            members = sum(group in self._groups.of(account) for account in names)
-            decided = members + _most(touch.others_by_group.get(group) for touch in touches)
+        if part in self.budget.by_group:
+            named = sum(part in self._groups.of(account) for account in names)
+            unnamed = _most(touch.others_by_group.get(part) for touch in touches)
         else:
-            decided = len(names) + _most(touch.others for touch in touches) + sum(touch.more for touch in touches)
-        return decided + self.refused.at_most(since, group, names, max(0, allowed - decided))
+            realm = f"@{part.removeprefix(_REALM)}" if part.startswith(_REALM) else ""
+            named = sum(account.endswith(realm) for account in names)
+            unnamed = _most(touch.others for touch in touches) + sum(touch.more for touch in touches)
+        decided = named + unnamed
+        return decided + self.refused.at_most(since, part, names, max(0, allowed - decided))
+
+
+def _whose(part: str) -> str:
+    """A part of the budget in words."""
+    if not part:
+        return ""
+    if part.startswith(_REALM):
+        return f" of the realm {part.removeprefix(_REALM)}"
+    return f" of AS{part.removeprefix(_ASN)}" if part.startswith(_ASN) else f" of the group {part}"
 
 
 def _most(counted: Iterable[Distinct | None]) -> int:

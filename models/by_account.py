@@ -45,7 +45,7 @@ from models.campaigns import (
 from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
-from models.ids import hash32
+from models.ids import hash32, hash64
 from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
@@ -117,7 +117,7 @@ class AccountCell(msgspec.Struct, array_like=True, gc=False):
 
 
 class Habit(msgspec.Struct, array_like=True, gc=False):
-    """How long a network, ASN, country or device has been seen with good log-ins; UTC days since the epoch."""
+    """How long a network, ASN, country, device or credential has been seen with good log-ins; UTC days since the epoch."""
 
     first_day: int
     last_day: int
@@ -156,8 +156,8 @@ class LastSuccess(msgspec.Struct, array_like=True, gc=False):
 class AccountRow(msgspec.Struct, array_like=True, gc=False):
     """What is known about an account.
 
-    ``copied``: devices of its own with which strangers failed, and when last. ``refused``: passwords with which strangers were
-    refused, by :func:`models.profiles.password_number`, and the last UTC day.
+    ``copied``: devices and credentials of its own with which strangers failed, and when last. ``refused``: passwords with which
+    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day.
     """
 
     newest_ts: float = 0.0
@@ -175,6 +175,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     protocols: int = 0
     copied: dict[int, int] = msgspec.field(default_factory=dict)
     refused: dict[int, int] = msgspec.field(default_factory=dict)
+    credentials: dict[int, Habit] = msgspec.field(default_factory=dict)
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -268,6 +269,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         before = profile_of(row)
         row.networks, row.countries = (_without(habits, from_day, until_day) for habits in (row.networks, row.countries))
         row.asns, row.devices = (_without(habits, from_day, until_day) for habits in (row.asns, row.devices))
+        row.credentials = _without(row.credentials, from_day, until_day)
         if change.change in _STARTS_ANEW and not row.countries:
             row.protocols = 0
         row.last_success = None
@@ -337,8 +339,8 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if attempt.address:
             add_distinct(cell.addresses, hash32(attempt.address))
             _note_failing(row, attempt.address, second)
-            if attempt.network not in row.networks and (device := device_number(attempt.device)) in row.devices:
-                row.copied = {known: last_s for known, last_s in row.copied.items() if known in row.devices} | {device: second}
+            if attempt.network not in row.networks:
+                _note_copied(row, attempt, second)
         return is_new and (len(cell.guesses) >= BRUTE_RULES[0].threshold or len(row.recent) > 1 or bool(row.hours))
 
     # -- judging -----------------------------------------------------------------------------------------------------
@@ -567,6 +569,7 @@ def profile_of(row: AccountRow) -> Profile | None:
         {device: habit.first_day for device, habit in row.devices.items()},
         row.protocols,
         dict(row.refused),
+        {credential: habit.first_day for credential, habit in row.credentials.items()},
     )
 
 
@@ -598,6 +601,16 @@ def _note_failing(row: AccountRow, address: str, second: int) -> None:
     else:
         failing.failures += 1
         failing.last_s = max(failing.last_s, second)
+
+
+def _note_copied(row: AccountRow, attempt: Attempt, second: int) -> None:
+    """Remember which of the account's own devices and credentials a stranger who failed has shown."""
+    shown = {device_number(attempt.device)} & row.devices.keys()
+    if attempt.credential:
+        shown |= {hash64(attempt.credential)} & row.credentials.keys()
+    if shown:
+        own = row.devices.keys() | row.credentials.keys()
+        row.copied = {known: last_s for known, last_s in row.copied.items() if known in own} | dict.fromkeys(shown, second)
 
 
 def _network_of(address: str) -> str:
@@ -710,6 +723,8 @@ def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
     day = int(ts) // _DAY_S
     is_new = not row.protocols & (bit := protocol_bit(attempt.protocol))
     row.protocols |= bit
+    if attempt.credential:
+        is_new |= _practise(row.credentials, hash64(attempt.credential), day)
     if last is not None and last.day == day and last.network == network and last.device == device:  # a client that polls
         if ts > last.ts:
             last.ts = ts

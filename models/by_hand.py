@@ -19,14 +19,13 @@ from models.decisions import (
     Impact,
     Interval,
     address_of,
-    decision_id,
-    estimates,
     go_duration,
     join_value,
+    named,
     parts_of,
-    uuid_of,
 )
 from models.events import PROTOCOLS
+from models.ledger import estimates
 from models.lists import listed_address
 from models.policy import Policy, Scope
 from models.reopening import WIDE_SCOPES, Reopening
@@ -119,8 +118,7 @@ def made_by_hand(asked: Asked, by: str, now: float, policy: Policy, accounts: Ac
         policy_version=policy.version,
         impact=UNCOUNTED,
     )
-    identifier = decision_id(decision)
-    return msgspec.structs.replace(decision, decision_id=identifier, uuid=uuid_of(identifier))
+    return named(decision)
 
 
 def impact_of(decision: Decision, counted: Counted | None, groups: Groups) -> Impact:

@@ -12,8 +12,9 @@ from typing import Final
 
 from models.accounts import Groups
 from models.alerts import Alert
-from models.decisions import DecisionIndex, Ledger
+from models.decision_index import DecisionIndex
 from models.events import AuthEvent
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook

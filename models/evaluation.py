@@ -36,7 +36,8 @@ from models.accounts import Groups
 from models.accusations import BENIGN, Accusations, AlertFigures, Truth
 from models.alerts import Alert
 from models.attempts import Attempt
-from models.decisions import DAY_S, REFUSING, Decision, DecisionIndex, holds, split_value
+from models.decision_index import DecisionIndex
+from models.decisions import DAY_S, REFUSING, Decision, holds, split_value
 from models.policy import Policy
 from models.verdicts import Action
 

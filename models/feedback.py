@@ -11,18 +11,18 @@ import msgspec
 
 from models.stops import MAX_REASON
 
-__all__ = ["SCHEMA", "Judgement", "Verdict"]
+__all__ = ["SCHEMA", "Judgement", "Word"]
 
 SCHEMA: Final = "feedback/1"
 
-Verdict = Literal["true_positive", "false_positive"]
+Word = Literal["true_positive", "false_positive"]
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the key ``by`` said of an alert at ``ts``, UTC seconds, and perhaps why."""
 
     alert_id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-    judgement: Verdict
+    judgement: Word
     ts: float
     by: str
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from models.decisions import Decision, Ledger, parts_of
+from models.decisions import Decision, parts_of
 from models.ids import stable_id
+from models.ledger import Ledger
 from models.lists import ListEntry
 from models.orders import Audit
 

@@ -10,8 +10,9 @@ import msgspec
 from models import applied_policy
 from models.applied_policy import POLICY_KEY, AppliedPolicy, PolicyChange, policy_hash
 from models.by_hand import objection
-from models.decisions import MAX_DECISIONS, Decision, Ledger
+from models.decisions import MAX_DECISIONS, ORIGIN, Decision
 from models.ids import stable_id
+from models.ledger import Ledger
 from models.lists import ListEntry
 from models.reopening import Move, Reopening, Reopenings, Step
 from models.stops import Reason
@@ -72,8 +73,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
-    ``action`` is ``lift add reopen roll_back reopened``, or ``refuse`` where the leader did not do what was ordered. Where a policy
-    was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``. An analyst's judgement, ``true_positive`` or
+    ``action`` is ``decide lift add reopen roll_back reopened open_breaker close_breaker``, or ``refuse`` where the leader did not
+    do what was ordered. Where a policy was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``; of the
+    kill switch it is ``stop resume``, and ``decision_id`` says what was stopped. An analyst's judgement, ``true_positive`` or
     ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
     """
 
@@ -110,6 +112,18 @@ def let_in(entry: ListEntry, ledger: Ledger, now: float) -> tuple[list[Decision]
         decision for decision in ledger.active(now) if decision.mode == "enforce" and entry.spares(decision.scope, decision.value)
     ]
     return _lift(refusing, ledger, now, entry.by, entry.reason)
+
+
+def note_made(made: Iterable[Decision], now: float) -> list[Audit]:
+    """A note on each decision that alerts, or the breaker, made or lifted; that another alert extends one is none."""
+    notes = []
+    for each in made:
+        if each.lifted is not None:
+            notes.append(Audit(ts=now, decision_id=each.decision_id, action="lift", by=ORIGIN, reason=each.lifted_by or ""))
+        elif len(each.alert_ids) == 1:
+            said = f"{each.mode} {each.type} on {each.scope}: {each.scenario}"
+            notes.append(Audit(ts=now, decision_id=each.decision_id, action="decide", by=ORIGIN, reason=said))
+    return notes
 
 
 def note_moves(moves: Iterable[Move], now: float) -> list[Audit]:

@@ -16,6 +16,7 @@ from models.alerts import Alert
 from models.attempts import Attempt, Resolver
 from models.by_account import AccountStage, familiarity, profile_of
 from models.by_source import SourceStage
+from models.changes import AccountChange
 from models.events import AuthEvent
 from models.evidence import Evidence
 from models.partition import partitions_of
@@ -69,13 +70,25 @@ class Pipeline:
         self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
         self.verdicts: list[Verdict] = []
         self.is_asked = False
-        self._position = 0
+        self._position = self._changes = 0
         self._unpacked = 0
 
-    def run(self, events: Iterable[AuthEvent]) -> Iterator[Alert]:
-        """Alerts in the order in which they are raised. ``events`` come in (``ts``, ``event_id``) order."""
+    def run(self, events: Iterable[AuthEvent], changes: Iterable[AccountChange] = ()) -> Iterator[Alert]:
+        """Alerts in the order in which they are raised.
+
+        Args:
+            events: In (``ts``, ``event_id``) order.
+            changes: What happened to accounts, in order of ``ts``; each takes effect after the events before it.
+        """
         turn: list[AuthEvent] = []
+        waiting = iter(changes)
+        change = next(waiting, None)
         for event in events:
+            while change is not None and change.ts <= event.ts:
+                yield from self.apply(turn)
+                turn = []
+                self.change(change)
+                change = next(waiting, None)
             turn.append(event)
             if len(turn) >= _TURN_EVENTS:
                 yield from self.apply(turn)
@@ -102,6 +115,14 @@ class Pipeline:
             self._pack()
         alerts.sort(key=lambda alert: (alert.ts, alert.alert_id))
         return alerts
+
+    def change(self, change: AccountChange) -> None:
+        """Take in what happened to an account."""
+        (partition,) = partitions_of([change.account], self.partitions)
+        batch: Batch[Any] = Batch(self.accounts[partition].offset)
+        self._changes += 1
+        batch.add(change, "changes", self._changes, batch.offset)
+        self.accounts[partition].apply(batch)
 
     def verdict(self, attempt: Attempt) -> Verdict | None:
         """The verdict on an attempt that is not applied yet; what came before it is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -132,11 +133,30 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Budget(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The same for everybody, by default 0.02 % of a million accounts a day; and for groups."""
+    """The same for everybody, by default 0.02 % of a million accounts a day; for groups, realms and access providers by AS number.
+
+    >>> budget = Budget(by_realm={"example.org": Limits(hour=1, day=2)}, by_asn={"64500": Limits(hour=3, day=4)})
+    >>> [part for part in budget.parts()], budget.parts_of("anne@example.org", (), 64501)
+    (['', 'realm:example.org', 'asn:64500'], ['realm:example.org'])
+    """
 
     hour: NotNegative = 100
     day: NotNegative = 200
     by_group: dict[str, Limits] = {}
+    by_realm: dict[str, Limits] = {}
+    by_asn: dict[str, Limits] = {}
+
+    def parts(self) -> dict[str, Limits]:
+        """All budgets by name: "" is everybody's, a group's is the group."""
+        realms, providers = ((f"{kind}:", of) for kind, of in (("realm", self.by_realm), ("asn", self.by_asn)))
+        named = {prefix + name: limits for prefix, of in (realms, providers) for name, limits in of.items()}
+        return {"": self, **self.by_group, **named}
+
+    def parts_of(self, account: str, groups: Iterable[str], asn: int) -> list[str]:
+        """The names of the budgets, beside everybody's, that ``account`` is in when it comes from ``asn``."""
+        names = (*groups, f"realm:{account.rpartition('@')[2]}", f"asn:{asn}")
+        mine = self.parts()
+        return [name for name in names if name in mine]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

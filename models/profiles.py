@@ -39,7 +39,7 @@ _DAY_S: Final = 86_400
 _STABLE_DAYS: Final = 7
 _PROTOCOLS: Final = ("imap", "pop3", "smtp", "sieve", "http", "mobileapi", "ssh", "ftp", "other")
 _BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
-#: Eight networks, ASNs, countries and devices take 260 bytes.
+#: Eight networks, ASNs, countries, devices and credentials, and six passwords, take 378 bytes.
 _MAX_BYTES: Final = 512
 #: Thirty accounts in each where there are a million of them; in more and shorter arrays half as much again is lost between them.
 _BUCKETS: Final = 1 << 15
@@ -53,8 +53,9 @@ _HEAD: Final = Struct("<QH")
 class Profile(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """When what an account uses was first seen with a good log-in, in UTC days since the epoch.
 
-    By :func:`network_number`, ASN, country, and hash of the device; ``protocols`` are bits (:func:`protocol_bit`) without a day.
-    ``refused``: with which passwords strangers were refused, by :func:`password_number`, and when last.
+    By :func:`network_number`, ASN, country, and hashes of the device and the credential; ``protocols`` are bits
+    (:func:`protocol_bit`) without a day. ``refused``: with which passwords strangers were refused, by :func:`password_number`, and
+    when last.
     """
 
     networks: dict[int, int]
@@ -63,6 +64,7 @@ class Profile(msgspec.Struct, array_like=True, frozen=True, gc=False):
     devices: dict[int, int]
     protocols: int = 0
     refused: dict[int, int] = {}
+    credentials: dict[int, int] = {}
 
 
 encode_profile: Final = msgspec.msgpack.Encoder().encode

@@ -1,5 +1,5 @@
-"""From shadow to enforcement, 1, 10 and 100 % of the values: what decisions of a kind and scope would have done, and what speaks
-against enforcing more of them.
+"""From shadow to enforcement, 1, 10 and 100 % of the values: what decisions of a kind and scope, or verdicts, would have done, and
+what speaks against enforcing more of them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from msgspec.structs import replace
 from models.alerts import Kind
 from models.decisions import DAY_S, Decision
 from models.policy import Policy, Scope
+from models.refused import RefusedSlot, Sample
+from models.verdicts import SUBJECT
 
-__all__ = ["LEAST_DAYS", "SHARES", "Pair", "Shadow", "next_share", "shadow_of", "with_share"]
+__all__ = ["LEAST_DAYS", "SHARES", "Pair", "Shadow", "next_share", "shadow_of", "shadow_of_verdicts", "with_share"]
 
 #: So long has to be known what decisions would have done: two weeks have each day of the week twice.
 LEAST_DAYS: Final = 14
 #: Percent of the values that are enforced, one after the other.
 SHARES: Final = (1, 10, 100)
 _LONGEST_NAME: Final = 64
+_NOTHING: Final = "nothing was decided in shadow: there is nothing to go by"
 
 Pair = tuple[Kind, Scope]
 
@@ -29,6 +32,7 @@ Pair = tuple[Kind, Scope]
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     """What decisions of ``kind`` on ``scope`` would have done since the first of them, and on what share they are enforced.
 
+    Of verdicts ``decisions`` and ``attempts`` are one figure, ``most`` is that of the worst day, what was enforced is not told.
     ``enforced`` are those that were, and are in no other figure. ``customers`` are the legitimate accounts hit by all of them, at
     the high end, each decision counted by itself; ``most`` those hit by the worst one. ``objections`` say what speaks against
     enforcing. ``share`` is percent of the values.
@@ -104,9 +108,37 @@ def shadow_of(pair: Pair, decisions: Iterable[Decision], policy: Policy, now: fl
     )
 
 
+def shadow_of_verdicts(told: Iterable[RefusedSlot], policy: Policy, now: float) -> Shadow:
+    """What verdicts in shadow would have done by ``now``, UTC seconds, as the gates have ``told`` by day."""
+    by_day: dict[int, list[RefusedSlot]] = {}
+    for slot in told:
+        by_day.setdefault(int(slot.since) // DAY_S, []).append(slot)
+    days = (now - min((slot.last_ts for slots in by_day.values() for slot in slots), default=now)) / DAY_S
+    attempts = sum(slot.attempts for slots in by_day.values() for slot in slots)
+    worst = max((Sample.union(slot.everybody for slot in slots).at_most() for slots in by_day.values()), default=0)
+    objections = [] if attempts else [_NOTHING]
+    if attempts and days < LEAST_DAYS:
+        objections.append(f"{days:.1f} days in shadow, {LEAST_DAYS} are needed")
+    if worst > policy.budget.day:
+        objections.append(f"{worst} customers on the worst day are more than the budget of {policy.budget.day}")
+    kind, scope = SUBJECT
+    return Shadow(
+        kind=kind,
+        scope=scope,
+        share=policy.enforce.share(kind, scope),
+        days=days,
+        decisions=attempts,
+        enforced=0,
+        attempts=attempts,
+        customers=Sample.union(slot.everybody for slots in by_day.values() for slot in slots).at_most(),
+        most=worst,
+        objections=objections,
+    )
+
+
 def _objections(meant: Sequence[Decision], days: float, unknown: int, policy: Policy) -> list[str]:
     if not meant:
-        return ["nothing was decided in shadow: there is nothing to go by"]
+        return [_NOTHING]
     found: list[str] = []
     if days < LEAST_DAYS:
         found.append(f"{days:.1f} days in shadow, {LEAST_DAYS} are needed")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.decisions import Decision, Ledger
+from models.decisions import Decision
+from models.ledger import Ledger
 from models.refused import REPORT_S, Tally
 from models.verdicts import DELAY_S, Verdict
 
@@ -32,9 +33,8 @@ class VerdictBudget:
     def count(self, verdict: Verdict) -> list[Decision]:
         """Count a verdict that stands, in order of time; the decisions that change because the breaker opens."""
         ledger = self._ledger
-        groups = ledger.groups.of(verdict.account)
-        with_budget = [group for group in groups if group in ledger.policy.budget.by_group]
-        self._tally.note(verdict.account, with_budget, verdict.owner, verdict.ts, ledger.breaker.counts_from)
+        parts = ledger.policy.budget.parts_of(verdict.account, ledger.groups.of(verdict.account), verdict.asn)
+        self._tally.note(verdict.account, parts, verdict.owner, verdict.ts, ledger.breaker.counts_from)
         if verdict.ts < self._report_at:
             return []
         self._report_at = verdict.ts + REPORT_S

@@ -51,7 +51,7 @@ SUBJECT: Final[tuple[Kind, Scope]] = ("campaign", "account_ip")
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to one attempt; fields as in the contract. ``alert_id`` is the campaign's.
 
-    ``owner`` is the probability that it met the owner.
+    ``owner`` is the probability that it met the owner, who came from ``asn``, 0 where unknown.
     """
 
     session_id: str = ""
@@ -64,13 +64,14 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     alert_id: str
     event_id: str | None = None
     owner: float = 0.0
+    asn: int = 0
 
 
 class Verdicts:
     """Judges attempts, in order of time.
 
     Args:
-        policy: Says over which protocols, from which odds, and whether at all.
+        policy: Says over which protocols, from which odds, and whether they are enforced.
         groups: Attempts on accounts of protected groups are refused above a thousand times those odds only.
     """
 
@@ -84,7 +85,7 @@ class Verdicts:
     def go_by(self, policy: Policy) -> None:
         """Judge by another policy from the next attempt on."""
         self._policy = policy
-        self._protocols = policy.verdict_protocols if "campaign" in policy.enforce.kinds else frozenset()
+        self._protocols = policy.verdict_protocols
         self._min_log_odds = log(policy.verdict_min_odds)
 
     def conclude(self, campaign: Campaign) -> None:
@@ -92,7 +93,17 @@ class Verdicts:
         self._concluded.append(campaign)
 
     def judge(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
-        """The verdict on an attempt; ``None`` accepts it.
+        """The verdict on an attempt, see :meth:`weigh`; ``None`` accepts it, also where the policy does not enforce one."""
+        verdict = self.weigh(attempt, known, phase)
+        return verdict if verdict is not None and self.enforces(verdict) else None
+
+    def enforces(self, verdict: Verdict) -> bool:
+        """Whether the policy enforces ``verdict``; it is in shadow otherwise."""
+        enforce = self._policy.enforce
+        return "campaign" in enforce.kinds and enforce.has_in_share(*SUBJECT, join_value(verdict.remote, verdict.account))
+
+    def weigh(self, attempt: Attempt, known: int, phase: Phase = "before") -> Verdict | None:
+        """The verdict that an attempt would have, whatever the policy enforces; ``None`` accepts it.
 
         Args:
             attempt: Whether it succeeded is not looked at. From nowhere, or from what must never be blocked, it is accepted.
@@ -112,8 +123,6 @@ class Verdicts:
             return None
         if not (attempt.address and self._policy.may_block(attempt.address)):
             return None
-        if not self._policy.enforce.has_in_share(*SUBJECT, join_value(attempt.address, attempt.account)):
-            return None
         return Verdict(
             account=attempt.account,
             remote=attempt.address,
@@ -124,6 +133,7 @@ class Verdicts:
             alert_id=campaign.campaign_id,
             event_id=attempt.event_id,
             owner=_owner(odds, phase),
+            asn=attempt.asn,
         )
 
     def _needed_log_odds(self, account: str) -> float:

@@ -11,16 +11,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from models.alerts import KINDS
+from models.alerts import KINDS, Kind
 from models.decisions import Decision, parts_of
 from models.ids import reference
 from models.lists import ListEntry
 from models.reopening import WIDE_SCOPES
 from models.scopes import covers
 
-__all__ = ["NOTHING", "Answer", "Asked", "Sentences", "answers"]
+__all__ = ["NOTHING", "Answer", "Asked", "JudgedAttack", "Sentences", "State", "answers", "of_verdicts"]
 
-State = Literal["enforced", "suspended", "not enforced"]
+State = Literal["enforced", "suspended", "not enforced", "ended"]
 
 #: For whom a scope holds, with the parts of its value by name.
 _WHO: Final[dict[str, tuple[str, str]]] = {
@@ -36,6 +36,12 @@ _WHO: Final[dict[str, tuple[str, str]]] = {
     "asn": ("from the provider AS{asn}", "depuis l'opérateur AS{asn}"),
     "country": ("from the country {country}", "depuis le pays {country}"),
     "protocol": ("over {protocol}", "par {protocol}"),
+}
+_DONE: Final[dict[State, tuple[str, str]]] = {
+    "enforced": ("are refused", "sont refusées"),
+    "suspended": ("would be refused, but enforcement is stopped", "seraient refusées, mais l'application est suspendue"),
+    "not enforced": ("are let in", "sont admises"),
+    "ended": ("were refused", "ont été refusées"),
 }
 _BANNED: Final = ("to this account", "vers ce compte")
 _KINDS_FR: Final = {
@@ -64,6 +70,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     asn: int = 0
 
 
+class JudgedAttack(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign, running or over, because of which log-ins were judged one by one; its reference is what refused clients are told.
+
+    ``until_ts`` is when it ends unless it goes on; both times are UTC seconds.
+    """
+
+    campaign_id: str
+    kind: Kind
+    first_ts: float
+    until_ts: float
+
+
 class Sentences(msgspec.Struct, frozen=True):
     """The same in two languages."""
 
@@ -79,7 +97,7 @@ NOTHING: Final = Sentences(
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that refuses, or would; ``until`` is UTC seconds, ``decision_id`` is ``None`` for an entry of a list."""
+    """One thing that refuses, or would; ``until`` is UTC seconds, ``decision_id`` is ``None`` for lists and verdicts."""
 
     reference: str
     state: State
@@ -90,7 +108,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answers(asked: Asked, decisions: Iterable[Decision], entries: Iterable[ListEntry], suspended: set[str]) -> list[Answer]:
-    """Everything that meets whom is asked about, what is enforced first.
+    """Everything that meets whom is asked about, what is enforced first; of verdicts :func:`of_verdicts` tells.
 
     With an address alone, nothing that names an account is told: who else uses an address is nobody's business.
 
@@ -103,6 +121,18 @@ def answers(asked: Asked, decisions: Iterable[Decision], entries: Iterable[ListE
     found = [_of_entry(entry) for entry in entries if _names_entry(asked, entry)]
     found += [_of_decision(decision, suspended) for decision in decisions if _meets(asked, decision)]
     return sorted(found, key=lambda answer: (answer.state != "enforced", -answer.until))
+
+
+def of_verdicts(ref: str, attacks: Iterable[JudgedAttack], now: float, state: State) -> list[Answer]:
+    """What is told of the reference that a verdict gave.
+
+    Args:
+        ref: What the customer was told.
+        attacks: Those that are known.
+        now: UTC seconds.
+        state: What becomes of verdicts at the moment.
+    """
+    return [_of_attack(each, state if now < each.until_ts else "ended") for each in attacks if reference(each.campaign_id) == ref]
 
 
 def _meets(asked: Asked, decision: Decision) -> bool:
@@ -144,18 +174,16 @@ def _of_decision(decision: Decision, suspended: set[str]) -> Answer:
     who_en, who_fr = (template.format(**parts) for template in who)
     since, until = _clock(decision.start), _clock(decision.end)
     why_en, why_fr = KINDS[decision.scenario].title.lower(), _KINDS_FR.get(decision.scenario, decision.scenario)
-    refused_en, refused_fr = {
-        "enforced": ("are refused", "sont refusées"),
-        "suspended": ("would be refused, but enforcement is stopped", "seraient refusées, mais l'application est suspendue"),
-        "not enforced": (f"are let in: this is only {decision.mode}", f"sont admises : décision seulement « {decision.mode} »"),
-    }[state]
+    done_en, done_fr = _DONE[state]
+    if state == "not enforced":
+        done_en, done_fr = f"{done_en}: this is only {decision.mode}", f"{done_fr} : décision seulement « {decision.mode} »"
     return Answer(
         reference=reference(decision.decision_id),
         state=state,
         until=decision.end,
         support=Sentences(
-            f"Log-ins {who_en} {refused_en}, from {since} to {until}: {why_en} ({decision.reason}).",
-            f"Les connexions {who_fr} {refused_fr}, du {since} au {until} : {why_fr} ({decision.reason}).",
+            f"Log-ins {who_en} {done_en}, from {since} to {until}: {why_en} ({decision.reason}).",
+            f"Les connexions {who_fr} {done_fr}, du {since} au {until} : {why_fr} ({decision.reason}).",
         ),
         customer=_to_customer(until) if state == "enforced" else _not_us(),
         decision_id=decision.decision_id,
@@ -174,6 +202,24 @@ def _of_entry(entry: ListEntry) -> Answer:
             f"{target} est sur la liste de blocage jusqu'au {until}, inscrit par {entry.by} : {entry.reason}.",
         ),
         customer=_to_customer(until),
+    )
+
+
+def _of_attack(attack: JudgedAttack, state: State) -> Answer:
+    since, until = _clock(attack.first_ts), _clock(attack.until_ts)
+    why_en, why_fr = KINDS[attack.kind].title.lower(), _KINDS_FR.get(attack.kind, attack.kind)
+    done_en, done_fr = _DONE[state]
+    return Answer(
+        reference=reference(attack.campaign_id),
+        state=state,
+        until=attack.until_ts,
+        support=Sentences(
+            f"Log-ins that look like an attack and not like their owner's {done_en} one by one, from {since} to {until}"
+            f" and longer where it goes on: {why_en}.",
+            f"Les connexions qui ressemblent à une attaque et non à celles du titulaire {done_fr} une à une, du {since} au {until}"
+            f" et au-delà si elle continue : {why_fr}.",
+        ),
+        customer=_to_customer(until) if state == "enforced" else _not_us(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -92,14 +92,24 @@ def is_of(record: Record, schema: str) -> bool:
     return True
 
 
-def decoded(record: Record, schema: str, kind: type[AnyStruct]) -> AnyStruct | None:
-    """What a record says; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
+def decoded(
+    record: Record, schema: str, kind: type[AnyStruct], decode: Callable[..., Any] = msgspec.json.decode
+) -> AnyStruct | None:
+    """What a record says; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood.
+
+    Args:
+        record: Of a compacted topic.
+        schema: ``name/major`` of what it should be.
+        kind: As what it is decoded.
+        decode: :func:`msgspec.msgpack.decode` where it is no JSON.
+    """
     if record.value is None:
         return None
     reason = "another_schema"
     if is_of(record, schema):
         try:
-            return msgspec.json.decode(record.value, type=kind)
+            said: AnyStruct = decode(record.value, type=kind)
+            return said
         except msgspec.DecodeError:
             reason = f"not_{schema.partition('/')[0].replace('-', '_')}"
     telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)

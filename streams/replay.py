@@ -20,13 +20,18 @@ from rich.console import Console
 
 from models.accounts import Groups
 from models.alerts import KINDS, Alert
-from models.decisions import Decision, Ledger
+from models.attempts import Resolver
+from models.changes import AccountChange
+from models.decisions import Decision
+from models.errors import InputError
 from models.events import AuthEvent
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook
 from models.verdict_budget import VerdictBudget
 from models.verdicts import Verdict, Verdicts
+from streams.changes import read_changes
 from streams.cli import Time, print_json, standard_options
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import create
@@ -53,9 +58,9 @@ class Replay:
         self.decisions: dict[str, Decision] = {}
         self._budget, self._verdicts = VerdictBudget(ledger), list[Verdict]()
 
-    def run(self, events: Iterable[AuthEvent]) -> Iterator[Alert]:
-        """Yields each alert once its decisions are in ``decisions``."""
-        for alert in self.pipeline.run(events):
+    def run(self, events: Iterable[AuthEvent], changes: Iterable[AccountChange] = ()) -> Iterator[Alert]:
+        """Yields each alert once its decisions are in ``decisions``; ``changes`` of accounts are in order of time."""
+        for alert in self.pipeline.run(events, changes):
             self._count_verdicts(alert.ts)
             self._take(self.ledger.apply(alert, alert.ts))
             yield alert
@@ -88,6 +93,12 @@ class Replay:
     "--decisions", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write the decisions here (NDJSON)."
 )
 @click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="Write the verdicts here (NDJSON).")
+@click.option(
+    "--account-changes",
+    "changes_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What happened to accounts (NDJSON), as POST /v1/account-changes takes it.",
+)
 @click.option("--groups", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Groups of accounts (login,group).")
 @click.option(
     "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Policy (TOML); else the enforcing one."
@@ -102,6 +113,7 @@ def command(
     alerts: Path,
     decisions: Path,
     verdicts: Path | None,
+    changes_file: Path | None,
     groups: Path | None,
     policy: Path | None,
     geo: tuple[Path, ...],
@@ -125,13 +137,14 @@ def command(
     pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge, usage)
     replay = Replay(pipeline, Ledger(rules, known_groups, profiles=pipeline.profile, usage=usage.users))
     events = Sources(sources, settings, since, until)
+    changes = _changes(changes_file, resolver, since, until) if changes_file else []
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
     refused = 0
     with ExitStack() as files:
         alerts_file, decisions_file = (files.enter_context(create(path, sources)) for path in (alerts, decisions))
         verdicts_file = files.enter_context(create(verdicts, sources)) if verdicts else None
-        for alert in replay.run(progress("replaying", iter(events), unit="events")):
+        for alert in replay.run(progress("replaying", iter(events), unit="events"), changes):
             kinds[alert.kind] += 1
             cold[alert.kind] += alert.cold
             alerts_file.write(_encode(alert) + b"\n")
@@ -139,6 +152,16 @@ def command(
         refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         _write_decisions(decisions_file, replay.decisions)
     _report(events, kinds, cold, replay, refused, as_json=as_json)
+
+
+def _changes(file: Path, resolver: Resolver, since: float | None, until: float | None) -> list[AccountChange]:
+    """The account changes in a file, in order of time."""
+    try:
+        changes = read_changes(file.read_bytes(), resolver.accounts, inf)
+    except InputError as error:
+        raise InputError(error.what, where=f"{file}:{(error.where or '').removeprefix('line ')}", hint=error.hint) from None
+    wanted = (change for change in changes if (since or 0.0) <= change.ts < (until or inf))
+    return sorted(wanted, key=lambda change: (change.ts, change.account))
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:

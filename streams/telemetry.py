@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "ALERTS",
     "ALERTS_UNDELIVERED",
+    "BREAKER",
     "CHECKPOINT_SECONDS",
     "DEAD_LETTERS",
     "DECISIONS_ACTIVE",
@@ -181,6 +182,7 @@ POLICY: Final = Gauge(
     "1 for the policy in force, by where it is from: file or auth.control.",
     ["version", "hash", "source"],
 )
+BREAKER: Final = Gauge("crible_breaker_open", "1 while the breaker is open: nothing new is enforced until a person closes it.")
 LEADER: Final = Gauge("crible_leader", "1 while this process writes the decisions, else 0.")
 VERDICTS: Final = Counter("crible_verdicts", "Answers to log-in servers that asked, by action; failed is accept.", ["action"])
 SPOOL_BYTES: Final = Gauge("crible_spool_bytes", "Bytes in the spool that Kafka does not have yet.")

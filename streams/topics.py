@@ -27,7 +27,7 @@ from models.errors import CribleError, InputError
 from models.frames import CAMPAIGN_SCHEMA, CHANGES_SCHEMA, AttemptFrame, ChangeFrame, PulseFrame
 from models.profiles import Profile
 from models.refused import SCHEMA as REFUSED_SCHEMA
-from models.refused import Refused
+from models.refused import RefusedSlot
 from models.sketches import SCOPE_USE_SCHEMA, ScopeUse
 from streams import telemetry
 from streams.cli import print_json, standard_options
@@ -127,7 +127,7 @@ _FRAMES: Final[dict[str, type[msgspec.Struct]]] = {
 _FRAME_OF_SCHEMA: Final[dict[bytes, type[msgspec.Struct]]] = {
     CAMPAIGN_SCHEMA.encode(): Campaign,
     CHANGES_SCHEMA.encode(): ChangeFrame,
-    REFUSED_SCHEMA.encode(): Refused,
+    REFUSED_SCHEMA.encode(): RefusedSlot,
     SCOPE_USE_SCHEMA.encode(): ScopeUse,
 }
 

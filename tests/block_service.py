@@ -93,6 +93,11 @@ class Topics:
         """Every decision record, the superseded ones too, by partition and offset."""
         return [msgspec.json.decode(record.value, type=Decision) for record in self.read("auth.decisions")]
 
+    def notes(self) -> list[dict[str, Any]]:
+        """What is in ``auth.audit``, but for what follows from alerts."""
+        notes: list[dict[str, Any]] = [msgspec.json.decode(record.value) for record in self.read("auth.audit")]
+        return [note for note in notes if note["by"] != "crible" or note["action"] not in {"decide", "lift"}]
+
     def close(self) -> None:
         """Leave the broker."""
         self.producer.close()

@@ -20,13 +20,15 @@ from models.alerts import KINDS, Alert, Evidence, Kind, ModelScore, Reason, Seve
 from models.attempts import Resolver
 from models.campaigns import HISTORY, Campaign, Mix
 from models.changes import AccountChange
-from models.decisions import SCOPE_PARTS, Decision, Except, Impact, Interval, Ledger, decision_id, refuses
+from models.decisions import Decision, Except, Impact, Interval, decision_id, refuses
 from models.evaluation import GRACE_S, AccountFigures, AttemptFigures, Figures, Measure
 from models.events import AuthEvent, EventIds, Refused, decode_event, device_of, encode_event
 from models.geo import Geo
+from models.ledger import Ledger
 from models.policy import Mode, Policy, Ramp, Scope
 from models.profiles import Profile
 from models.reopening import Reopening
+from models.scopes import SCOPE_PARTS
 from models.sketches import ProtocolUse, ScopeUse, Sketch
 from models.stage import Outputs, Pulse
 from models.verdicts import Verdict, Verdicts
@@ -68,7 +70,7 @@ OPTIONS = {
     "demo": "--seed --no-serve",
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
-    "replay": "--alerts --decisions --verdicts --groups --policy --geo --since --until --partitions",
+    "replay": "--alerts --decisions --verdicts --account-changes --groups --policy --geo --since --until --partitions",
     "evaluate": "--events --labels --decisions --verdicts --alerts --groups --since --until",
     "worker": "",
     "block": "--policy",
@@ -512,9 +514,21 @@ class TestVerdicts:
     def test_the_fields(self) -> None:
         """As they are written; what is not known is left out."""
         fields = {field.name for field in msgspec.structs.fields(Verdict)}
-        assert fields == {"session_id", "account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
+        assert fields == {
+            "session_id",
+            "account",
+            "remote",
+            "phase",
+            "ts",
+            "action",
+            "reasons",
+            "alert_id",
+            "event_id",
+            "owner",
+            "asn",
+        }
         written = json.loads(msgspec.json.encode(a_verdict()))
-        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner"}
+        assert set(written) == {"account", "remote", "phase", "ts", "action", "reasons", "alert_id", "event_id", "owner", "asn"}
         assert (written["account"], written["remote"], written["ts"]) == ("alice@example.org", "203.0.113.9", T0 + 60)
 
     def test_the_words(self) -> None:

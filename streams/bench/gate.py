@@ -23,8 +23,9 @@ from models import decisions, profiles
 from models.accounts import Groups
 from models.alerts import Alert, Evidence, Subject, alert_id
 from models.campaigns import HISTORY, Campaign, Mix
-from models.decisions import Decision, Ledger
+from models.decisions import Decision
 from models.frames import CAMPAIGN_SCHEMA, encode
+from models.ledger import Ledger
 from models.policy import Policy
 from models.profiles import Profile, encode_profile, network_number
 from streams import topics

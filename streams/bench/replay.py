@@ -12,9 +12,9 @@ import msgspec
 
 from models.accounts import AccountDirectory, Groups
 from models.attempts import Resolver
-from models.decisions import Ledger
 from models.events import encode_event
 from models.geo import Geo
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.usage import UsageBook

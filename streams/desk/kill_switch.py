@@ -11,6 +11,7 @@ import msgspec
 
 from models.alerts import Kind
 from models.errors import CribleError, InputError
+from models.orders import Audit
 from models.policy import Scope
 from models.stops import NO_STOPS, SCHEMA, Reason, Stop, Stops
 from streams import telemetry
@@ -47,13 +48,16 @@ class KillSwitch:
     Args:
         file: Need not exist.
         listeners: Told what is stopped, at once and whenever it changes.
+        note: Told who ordered what, for ``auth.audit``; must not wait for anything.
 
     Raises:
         InputError: The file is there and cannot be understood: whether something is stopped is not guessed.
     """
 
-    def __init__(self, file: Path, listeners: Sequence[Callable[[Stops], None]]) -> None:
-        self._file, self._listeners = file, listeners
+    def __init__(
+        self, file: Path, listeners: Sequence[Callable[[Stops], None]], note: Callable[[Audit], None] = lambda _note: None
+    ) -> None:
+        self._file, self._listeners, self._note = file, listeners, note
         self._lock = threading.Lock()
         self._stops = _read(file)
         self._tell()
@@ -71,13 +75,16 @@ class KillSwitch:
         with self._lock:
             kept = self._set(self._stops.with_stop(stop))
             telemetry.warning("enforcement.stopped", kind=stop.kind or _ALL, scope=stop.scope or _ALL, name=by)
+            self._note(Audit(ts=now, decision_id=f"stop/{stop.target}", action="stop", by=by, reason=stop.reason))
             return Stopped(self._stops.targets, kept)
 
-    def resume(self, by: str) -> Stopped:
+    def resume(self, by: str, now: float) -> Stopped:
         """Carry everything out again."""
         with self._lock:
+            stopped = ", ".join(self._stops.targets) or "nothing"
             kept = self._set(NO_STOPS)
             telemetry.warning("enforcement.resumed", name=by)
+            self._note(Audit(ts=now, decision_id="stop", action="resume", by=by, reason=f"stopped was {stopped}"))
             return Stopped(self._stops.targets, kept)
 
     @property

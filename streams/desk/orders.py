@@ -11,7 +11,7 @@ carried out once, whoever leads, and none is carried out anew on what was decide
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,18 +19,22 @@ from models import forgetting, lists
 from models.applied_policy import POLICY_KEY, AppliedPolicy
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
+from models.campaigns import Campaign
 from models.forgetting import FORGET_PREFIX, Forget
+from models.frames import CAMPAIGN_SCHEMA
 from models.lists import LIST_PREFIX, ListEntry, Lists, has_room
 from models.orders import ORDER_PREFIX, SCHEMA, Order
 from models.policy import Scope
-from models.refused import REFUSED_PREFIX, Refused
+from models.refused import REFUSED_PREFIX, SHADOW_PREFIX, RefusedSlot
 from models.refused import SCHEMA as REFUSED_SCHEMA
 from models.reopening import REOPENING_PREFIX, Reopening, Reopenings
 from models.reopening import SCHEMA as REOPENING_SCHEMA
+from models.why import JudgedAttack
 from streams import telemetry, topics
-from streams.compacted import CompactedReader, Record, decoded, is_of
+from streams.compacted import CompactedReader, Record, decoded
 from streams.desk.current_policy import CurrentPolicy, applied_in
 from streams.settings import Settings
+from streams.stages import CAMPAIGN_KEY
 from streams.watermarks import CONTROL_PREFIX
 from streams.writing import TopicWriter, Written
 
@@ -39,6 +43,10 @@ __all__ = ["ControlTopic", "ControlView", "Heartbeats", "Orders"]
 #: Workers tell how far they are every second.
 _SILENT_S: Final = 60.0
 _MS_PER_S: Final = 1000
+#: Campaigns of which support is told, the newest; of those before the service began the topic has the last alone.
+_MOST_ATTACKS: Final = 64
+
+Value = TypeVar("Value")
 
 
 class ControlTopic:
@@ -113,9 +121,10 @@ class ControlView:
         policy: Is told of each record of the policy.
 
     Attributes:
-        block_list: Its entries, those that have ended too. This and ``reopenings`` are other objects after each change: other
-            threads are reading the old ones.
+        block_list: Its entries, those that have ended too. This, ``reopenings`` and ``attacks`` are other objects after each
+            change: other threads are reading the old ones.
         reopenings: By decision.
+        attacks: Campaigns, by id, the newest last.
     """
 
     def __init__(self, settings: Settings, policy: CurrentPolicy) -> None:
@@ -124,7 +133,13 @@ class ControlView:
         self.block_list: list[ListEntry] = []
         self._allow_list: list[ListEntry] = []
         self.reopenings: dict[str, Reopening] = {}
+        self.attacks: dict[str, JudgedAttack] = {}
         self.breaker = Breaker()
+
+    @property
+    def gives_verdicts(self) -> bool | None:
+        """Whether gates judge log-ins one by one; ``None`` where the policy never does."""
+        return self.breaker.opened is None if "campaign" in self.policy.value.enforce.kinds else None
 
     def spares(self, scope: Scope, value: str, now: float) -> bool:
         """Whether the allow list speaks against a decision on ``value``."""
@@ -148,8 +163,20 @@ class ControlView:
                 self.reopenings = others if reopening is None else others | {_decision_id(key): reopening}
             elif key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
+                telemetry.BREAKER.set(self.breaker.opened is not None)
             elif key == POLICY_KEY:
                 self.policy.take(record)
+            elif key == CAMPAIGN_KEY:
+                self._take_attack(record)
+
+    def _take_attack(self, record: Record) -> None:
+        campaign = decoded(record, CAMPAIGN_SCHEMA, Campaign, msgspec.msgpack.decode)
+        if campaign is not None:
+            told = JudgedAttack(
+                campaign_id=campaign.campaign_id, kind=campaign.kind, first_ts=campaign.first_ts, until_ts=campaign.until_ts
+            )
+            others = [each for identifier, each in self.attacks.items() if identifier != told.campaign_id]
+            self.attacks = {each.campaign_id: each for each in (*others[1 - _MOST_ATTACKS :], told)}
 
 
 class Orders:
@@ -171,8 +198,9 @@ class Orders:
         self.policy: AppliedPolicy | None = None
         self.allowed: list[ListEntry] = []
         self.forgets: dict[str, Forget] = {}
-        self.refused: dict[str, Refused] = {}
-        self.refused_anew: dict[str, Refused | None] = {}
+        self.refused: dict[str, RefusedSlot] = {}
+        self.refused_anew: dict[str, RefusedSlot | None] = {}
+        self._told_in_shadow: dict[str, float] = {}  # key of a gate's day -> when it was told last
         self._reader = CompactedReader(settings, "auth.control")
         try:
             # An order may be followed by its tombstone: none is waiting before all has been read.
@@ -201,45 +229,45 @@ class Orders:
         """The keys of the gates' records of whom verdicts refused last before a time."""
         return [key for key, refused in self.refused.items() if refused.last_ts < before]
 
+    def ended_in_shadow(self, before: float) -> list[str]:
+        """The keys of the gates' records of whom verdicts would have refused last before a time."""
+        return [key for key, told_ts in self._told_in_shadow.items() if told_ts < before]
+
     def _take(self, records: Iterable[Record], *, starting: bool = False) -> None:
         for record in records:
             key = _key(record)
             self.heartbeats.take(key, record)
-            if key.startswith(REOPENING_PREFIX):
-                if starting:  # what comes later was written by this leader, and may be older than what it knows
-                    self.reopenings.load(_decision_id(key), decoded(record, REOPENING_SCHEMA, Reopening))
-                continue
-            if key.startswith(ORDER_PREFIX):
-                self.waiting.pop(key, None)
-                order = decoded(record, SCHEMA, Order)
-                if order is not None:
-                    self.waiting[key] = order
-                continue
+            if starting:  # what comes of these later was written by this leader, and may be older than what it knows
+                self._take_over(key, record)
             if key == BREAKER_KEY:
                 self.breaker = _breaker_in(record)
-                continue
-            if key.startswith(REFUSED_PREFIX):
-                self._take_refused(key, record)
-                continue
-            if key == POLICY_KEY:
-                if starting:
-                    self.policy = applied_in(record) or self.policy
-                continue
-            if key.startswith(FORGET_PREFIX):
-                self.forgets.pop(key, None)
-                forget = decoded(record, forgetting.SCHEMA, Forget)
-                if forget is not None:
-                    self.forgets[key] = forget
-                continue
-            entry = _take_entry(self.lists, key, record)
-            if entry is not None and entry.list == "allow":
-                self.allowed.append(entry)
+            elif key.startswith(ORDER_PREFIX):
+                _put(self.waiting, key, decoded(record, SCHEMA, Order))
+            elif key.startswith(FORGET_PREFIX):
+                _put(self.forgets, key, decoded(record, forgetting.SCHEMA, Forget))
+            elif key.startswith(REFUSED_PREFIX):
+                self.refused_anew[key] = decoded(record, REFUSED_SCHEMA, RefusedSlot, msgspec.msgpack.decode)
+                _put(self.refused, key, self.refused_anew[key])
+            elif key.startswith(SHADOW_PREFIX):
+                _put(self._told_in_shadow, key, None if record.value is None else record.timestamp / _MS_PER_S)
+            else:
+                entry = _take_entry(self.lists, key, record)
+                if entry is not None and entry.list == "allow":
+                    self.allowed.append(entry)
 
-    def _take_refused(self, key: str, record: Record) -> None:
-        self.refused.pop(key, None)
-        refused = self.refused_anew[key] = refused_in(record)
-        if refused is not None:
-            self.refused[key] = refused
+    def _take_over(self, key: str, record: Record) -> None:
+        """Take what only leaders write from the last of them."""
+        if key.startswith(REOPENING_PREFIX):
+            self.reopenings.load(_decision_id(key), decoded(record, REOPENING_SCHEMA, Reopening))
+        elif key == POLICY_KEY:
+            self.policy = applied_in(record) or self.policy
+
+
+def _put(held: dict[str, Value], key: str, value: Value | None) -> None:
+    """Keep the newest state under ``key``, as the newest; none where there is none."""
+    held.pop(key, None)
+    if value is not None:
+        held[key] = value
 
 
 def _key(record: Record) -> str:
@@ -249,20 +277,6 @@ def _key(record: Record) -> str:
 def _breaker_in(record: Record) -> Breaker:
     """The breaker that a record tells of; closed where it cannot be read."""
     return decoded(record, BREAKER_SCHEMA, Breaker) or Breaker()
-
-
-def refused_in(record: Record) -> Refused | None:
-    """Whom a gate refused by verdict; ``None`` for a tombstone, and, with a line in the log, for what cannot be understood."""
-    if record.value is None:
-        return None
-    reason = "another_schema"
-    if is_of(record, REFUSED_SCHEMA):
-        try:
-            return msgspec.msgpack.decode(record.value, type=Refused)
-        except msgspec.DecodeError:
-            reason = "not_refused"
-    telemetry.error("record.refused", reason=reason, topic=record.topic, partition=record.partition, offset=record.offset)
-    return None
 
 
 def _decision_id(key: str) -> str:

@@ -1,13 +1,13 @@
-"""``crible promote``: what decisions in shadow would have done, and the share of them that the policy is to enforce next."""
+"""``crible promote``: what decisions or verdicts in shadow would have done, and the share that the policy is to enforce next."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from json import dumps
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import click
 import msgspec
@@ -17,15 +17,20 @@ from models.alerts import Kind
 from models.decisions import Decision
 from models.errors import CribleError, InputError
 from models.policy import Enforce, Policy, Scope
-from models.promotion import Shadow, next_share, shadow_of, with_share
+from models.promotion import Shadow, next_share, shadow_of, shadow_of_verdicts, with_share
+from models.refused import SCHEMA as REFUSED_SCHEMA
+from models.refused import SHADOW_PREFIX, RefusedSlot
+from models.verdicts import SUBJECT
 from streams import topics
 from streams.cli import confirm, print_json, printable, standard_options
-from streams.compacted import CompactedReader, decoded
+from streams.compacted import CompactedReader, Record, decoded
 from streams.desk.client import DeskClient
 from streams.desk.policy import put_in_force
 from streams.settings import Settings
 
 __all__ = ["command"]
+
+Value = TypeVar("Value", Decision, RefusedSlot)
 
 
 @click.command()
@@ -53,7 +58,8 @@ def command(
 ) -> None:
     """Show what would have been done in shadow, and how to enforce it on 1, then 10, then 100 % of the values.
 
-    Refuses, with reasons, where less than 14 days are known, or something speaks against it.
+    Refuses, with reasons, where less than 14 days are known, or something speaks against it. Verdicts are --kind campaign
+    --scope account_ip; the gates tell what they would have refused.
     """
     if reason is not None and policy_file is not None:
         raise InputError("--apply changes the policy in force, --policy looks at a file", hint="say one of them")
@@ -63,9 +69,7 @@ def command(
     share = next_share(policy.enforce.share(kind, scope))
     if share is None:
         raise InputError(f"{kind} on {scope} is enforced already", where=whose)
-    known = list(_of_file(file) if file else _of_topic(settings))
-    now = max((each.start for each in known), default=0.0) if file else time.time()
-    shadow, changed = shadow_of((kind, scope), known, policy, now), with_share(policy, kind, scope, share)
+    shadow, changed = _shadow(kind, scope, file, policy, settings), with_share(policy, kind, scope, share)
     lines = _toml(changed.enforce)
     if as_json:
         print_json({"would_have_done": [shadow], "next_share": share, "policy": [] if shadow.objections else lines})
@@ -84,21 +88,42 @@ def command(
             click.echo(f"\n{printable(changed.version)} is in force; write the lines into its file too")
 
 
+def _shadow(kind: Kind, scope: Scope, file: Path | None, policy: Policy, settings: Settings) -> Shadow:
+    if (kind, scope) == SUBJECT:  # nothing but verdicts is enforced of a campaign by itself
+        if file is not None:
+            raise InputError(
+                "verdicts are in no file of decisions", where=str(file), hint="replay with a policy that enforces them"
+            )
+        return shadow_of_verdicts(_newest(settings, "auth.control", SHADOW_PREFIX, _told), policy, time.time())
+    known = list(_of_file(file) if file else _newest(settings, "auth.decisions", "", _decided))
+    now = max((each.start for each in known), default=0.0) if file else time.time()
+    return shadow_of((kind, scope), known, policy, now)
+
+
 def _of_settings(file: Path | None, settings: Settings) -> tuple[Policy, str]:
     """The policy of a file, and how it is called."""
     path = file or (Path(settings.block.policy) if settings.block.policy else None)
     return (Policy.load(path), str(path)) if path else (Policy.default(), "a policy")
 
 
-def _of_topic(settings: Settings) -> Iterator[Decision]:
-    """What was decided: the newest state of each, up to 30 days after its end."""
+def _newest(settings: Settings, topic: str, prefix: str, read: Callable[[Record], Value | None]) -> list[Value]:
+    """The newest state of what is kept under keys that begin so, and still is."""
     topics.verify(settings)
-    newest: dict[bytes, Decision | None] = {}
-    with closing(CompactedReader(settings, "auth.decisions")) as reader:
+    newest: dict[bytes, Value | None] = {}
+    with closing(CompactedReader(settings, topic)) as reader:
         while not reader.caught_up():
             for record in reader.poll():
-                newest[record.key] = decoded(record, decisions.SCHEMA, Decision)
-    return (decision for decision in newest.values() if decision is not None)
+                if (record.key or b"").startswith(prefix.encode()):
+                    newest[record.key] = read(record)
+    return [each for each in newest.values() if each is not None]
+
+
+def _decided(record: Record) -> Decision | None:
+    return decoded(record, decisions.SCHEMA, Decision)
+
+
+def _told(record: Record) -> RefusedSlot | None:
+    return decoded(record, REFUSED_SCHEMA, RefusedSlot, msgspec.msgpack.decode)
 
 
 def _of_file(file: Path) -> Iterator[Decision]:
@@ -116,6 +141,11 @@ def _of_file(file: Path) -> Iterator[Decision]:
 
 
 def _sentence(shadow: Shadow) -> str:
+    if (shadow.kind, shadow.scope) == SUBJECT:
+        return (
+            f"verdicts, {shadow.share} % enforced: in {shadow.days:.1f} days they would have refused {shadow.attempts} attempts,"
+            f" and hit at most {shadow.customers} customers, {shadow.most} on the worst day"
+        )
     return (
         f"{shadow.kind} on {shadow.scope}, {shadow.share} % enforced:"
         f" {shadow.decisions} decisions in {shadow.days:.1f} days would have stopped {shadow.attempts} attempts,"

@@ -78,7 +78,7 @@ class _Desk:
             raise HTTPException(400, str(error)) from None
 
     async def resume(self, request: Request) -> Response:
-        return answer(await asyncio.to_thread(self._switch.resume, self._admission.operator(request)))
+        return answer(await asyncio.to_thread(self._switch.resume, self._admission.operator(request), self._clock()))
 
     async def decisions(self, request: Request) -> Response:
         self._admission.operator_once_read(request)

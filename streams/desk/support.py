@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
@@ -21,10 +21,13 @@ from models.attempts import Resolver
 from models.decisions import Decision, parts_of
 from models.events import AuthEvent
 from models.geo import UNKNOWN
+from models.ids import reference
 from models.lists import ListEntry, listed_address
 from models.stops import Reason
-from models.why import NOTHING, Answer, Asked, Sentences, answers
+from models.verdicts import SUBJECT
+from models.why import NOTHING, Answer, Asked, Sentences, State, answers, of_verdicts
 from streams.desk.admission import Admission, answer, body_as, give
+from streams.desk.orders import ControlView
 from streams.settings import ApiKey
 
 __all__ = ["MAX_GRANT_S", "Why", "support_routes"]
@@ -53,13 +56,12 @@ class _Support:
         self,
         admission: Admission,
         resolver: Resolver,
-        block_list: Callable[[], Sequence[ListEntry]],
-        has_room: Callable[[ListEntry, float], bool],
+        view: ControlView,
         send_entry: Callable[[ListEntry], None],
         lets_in: Callable[[Decision, str], bool],
     ) -> None:
         self._admission, self._store, self._clock = admission, admission.store, admission.clock
-        self._resolver, self._block_list, self._has_room = resolver, block_list, has_room
+        self._resolver, self._view = resolver, view
         self._send_entry, self._lets_in = send_entry, lets_in
 
     async def why(self, request: Request) -> Response:
@@ -87,8 +89,15 @@ class _Support:
             ),
         )
         suspended = {decision.decision_id for decision in held if stops.suspend(decision.scenario, decision.scope)}
-        entries = [entry for entry in self._block_list() if now < entry.until and key.may_see(entry.account)]
-        return answers(asked, held, entries, suspended)
+        entries = [entry for entry in self._view.block_list if now < entry.until and key.may_see(entry.account)]
+        verdicts = of_verdicts(asked.ref, list(self._view.attacks.values()), now, self._state_of_verdicts())
+        return answers(asked, held, entries, suspended) + verdicts
+
+    def _state_of_verdicts(self) -> State:
+        given = self._view.gives_verdicts
+        if given is None:
+            return "not enforced"
+        return "enforced" if given and not self._store.stops.suspend(*SUBJECT) else "suspended"
 
     def _entry(self, appeal: _Appeal, key: ApiKey) -> ListEntry:
         """Who is let in: the address and account of what refused, and where it names none, those that the appeal does.
@@ -98,6 +107,8 @@ class _Support:
         """
         given = self._asked("", appeal.ip, appeal.login)
         address, account = self._target(appeal.ref, key)
+        if appeal.ref in map(reference, self._view.attacks) and not (given.address and given.account):
+            raise HTTPException(400, "a verdict is about one account at one address: name the customer's ip and login")
         address, account = address or given.address, account or given.account
         if key.realms and not account:
             raise HTTPException(403, "this key lets in accounts of its realms only: name the customer's login")
@@ -109,7 +120,7 @@ class _Support:
         entry = ListEntry(
             list="allow", address=address, account=account, ts=now, until=now + appeal.grant_s, reason=appeal.reason, by=key.name
         )
-        if not self._has_room(entry, now):
+        if not self._view.has_room(entry, now):
             raise HTTPException(409, "the allow list is full: nobody can be let in before an entry has ended or was removed")
         return entry
 
@@ -120,8 +131,8 @@ class _Support:
         for decision in self._store.all(self._clock(), lambda decision: decision.decision_id == found[0].decision_id):
             parts = parts_of(decision.scope, decision.value)
             return parts.get("address", ""), parts.get("account", "")
-        entry = next(entry for entry in self._block_list() if entry.reference == ref)
-        return entry.address, entry.account
+        entry = next((entry for entry in self._view.block_list if entry.reference == ref), None)
+        return (entry.address, entry.account) if entry is not None else ("", "")
 
     def _asked(self, ref: str, ip: str, login: str) -> Asked:
         try:
@@ -136,8 +147,7 @@ class _Support:
 def support_routes(
     admission: Admission,
     resolver: Resolver,
-    block_list: Callable[[], Sequence[ListEntry]],
-    has_room: Callable[[ListEntry, float], bool],
+    view: ControlView,
     send_entry: Callable[[ListEntry], None],
     lets_in: Callable[[Decision, str], bool],
 ) -> list[Route]:
@@ -146,12 +156,11 @@ def support_routes(
     Args:
         admission: Keys with ``support`` or ``operator`` may ask.
         resolver: Knows which account a login opens, and where an address is.
-        block_list: The entries of people's block list.
-        has_room: Whether the allow list takes an entry at a time.
+        view: People's lists, the policy and the breaker, and which campaigns verdicts were about.
         send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
         lets_in: Whether an account passes a decision, because what that cut is being opened again.
     """
-    support = _Support(admission, resolver, block_list, has_room, send_entry, lets_in)
+    support = _Support(admission, resolver, view, send_entry, lets_in)
     return [
         Route("/v1/why", support.why, methods=["GET"]),
         Route("/v1/desk/appeals", support.appeal, methods=["POST"]),

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from models.attempts import Resolver
-from models.decisions import Decision, DecisionIndex
+from models.decision_index import DecisionIndex
+from models.decisions import Decision
 from models.events import AuthEvent
 from models.ids import reference
 from models.policy import Policy

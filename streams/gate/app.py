@@ -123,7 +123,7 @@ class App:
             return _NOT_OPERATOR
         try:
             if scope["method"] == "DELETE":
-                stopped = await asyncio.to_thread(stopping.switch.resume, client.name)
+                stopped = await asyncio.to_thread(stopping.switch.resume, client.name, stopping.clock())
             elif scope["method"] == "POST":
                 stopped = await asyncio.to_thread(stopping.switch.stop, await _body(receive), client.name, stopping.clock())
             else:

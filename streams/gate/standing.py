@@ -25,16 +25,17 @@ from models.accounts import Groups
 from models.attempts import Attempt
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
-from models.campaigns import Campaign
-from models.decisions import MAX_DECISIONS, Decision, DecisionIndex
+from models.campaigns import HISTORY, Campaign, fits_owner
+from models.decision_index import DecisionIndex
+from models.decisions import MAX_DECISIONS, Decision
 from models.ends import Ends
-from models.frames import CAMPAIGN_SCHEMA, decode_campaign
+from models.frames import CAMPAIGN_SCHEMA
 from models.ids import reference
 from models.lists import LIST_PREFIX, ListEntry, ListName, Lists, has_room
 from models.policy import Policy
 from models.profiles import Profiles, familiarity_of
-from models.refused import Refused, Tally
-from models.reopening import REOPENING_PREFIX, Register, Reopening
+from models.refused import RefusedSlot, Tally
+from models.reopening import REOPENING_PREFIX, WIDE_SCOPES, Register, Reopening
 from models.reopening import SCHEMA as REOPENING_SCHEMA
 from models.stops import NO_STOPS, Stops
 from models.verdicts import SUBJECT, Phase, Verdict, Verdicts
@@ -75,7 +76,7 @@ class Standing:
         self.register = Register(self._groups, self)
         self._lock = threading.Lock()
         self._stops = NO_STOPS
-        self._tally = Tally(uuid4().hex)
+        self._tally, self._in_shadow = Tally(uuid4().hex), Tally(uuid4().hex, in_shadow=True)
         self.is_ready = False
         self.clear()
 
@@ -138,6 +139,7 @@ class Standing:
                 return _by_list(entry)
             decision = self._decisions.refusing(attempt)
             if decision is not None:
+                self._count_cut(decision, attempt)
                 return _by_decision(decision)
             verdict = self._verdict(attempt, phase)
             if verdict is None:
@@ -148,21 +150,35 @@ class Standing:
     def _verdict(self, attempt: Attempt, phase: Phase) -> Verdict | None:
         if self._verdicts is None or self._breaker.opened is not None or self._stops.suspend(*SUBJECT):
             return None
-        return self._verdicts.judge(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+        verdict = self._verdicts.weigh(attempt, familiarity_of(self._profiles.find(attempt.account), attempt), phase)
+        if verdict is None or self._verdicts.enforces(verdict):
+            return verdict
+        if phase == "before":  # enforced, it would not have been asked about again
+            self._in_shadow.note(verdict.account, (), verdict.owner, verdict.ts, counts_from=0.0)
+        return None
 
     def _count(self, verdict: Verdict) -> None:
-        groups = (group for group in self._groups.of(verdict.account) if group in self._policy.budget.by_group)
-        self._tally.note(verdict.account, groups, verdict.owner, verdict.ts, self._breaker.counts_from)
+        parts = self._policy.budget.parts_of(verdict.account, self._groups.of(verdict.account), verdict.asn)
+        self._tally.note(verdict.account, parts, verdict.owner, verdict.ts, self._breaker.counts_from)
 
-    def refused_anew(self) -> dict[str, Refused]:
-        """Whom verdicts refused, as far as it has not been told, by the keys on ``auth.control``."""
+    def _count_cut(self, decision: Decision, attempt: Attempt) -> None:
+        """Count an owner whom a wide cut refuses: from where his account knows him, wherever the geo file says that is."""
+        if decision.scope not in WIDE_SCOPES:
+            return
+        known = familiarity_of(self._profiles.find(attempt.account), attempt)
+        if known & HISTORY and fits_owner(known):
+            self._tally.note_cut(attempt.account, decision.decision_id, attempt.ts, self._breaker.counts_from)
+
+    def refused_anew(self) -> dict[str, RefusedSlot]:
+        """Whom verdicts and wide cuts refused, and verdicts in shadow would have: what is not told yet, by its key."""
         with self._lock:
-            return self._tally.changed()
+            return self._tally.changed() | self._in_shadow.changed()
 
-    def told(self, refused: Mapping[str, Refused]) -> None:
+    def told(self, refused: Mapping[str, RefusedSlot]) -> None:
         """The leader will read ``refused``."""
         with self._lock:
             self._tally.told(refused)
+            self._in_shadow.told(refused)
 
     def put_breaker(self, breaker: Breaker | None) -> None:
         """Give no verdicts while the breaker is open. Where it cannot be understood it is taken for closed, as the leader does."""
@@ -316,7 +332,7 @@ class Follower:
         elif key.startswith(REOPENING_PREFIX):
             self._standing.put_reopening(key.removeprefix(REOPENING_PREFIX), decoded(record, REOPENING_SCHEMA, Reopening))
         elif key == CAMPAIGN_KEY:
-            self._take_campaign(record)
+            self._standing.put_campaign(decoded(record, CAMPAIGN_SCHEMA, Campaign, msgspec.msgpack.decode))
         elif key == POLICY_KEY:
             self.policy.take(record)
         elif key == BREAKER_KEY:
@@ -333,17 +349,6 @@ class Follower:
                 return
         self._standing.give_no_verdicts()
         _say_refused(record, reason)
-
-    def _take_campaign(self, record: Record) -> None:
-        campaign, reason = None, "another_schema"
-        if record.value is not None and is_of(record, CAMPAIGN_SCHEMA):
-            try:
-                campaign = decode_campaign(record.value)
-            except msgspec.DecodeError:
-                reason = "not_campaign"
-        self._standing.put_campaign(campaign)
-        if campaign is None and record.value is not None:
-            _say_refused(record, reason)
 
 
 def expiration(ts: float) -> str:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from models.accounts import Groups
-from models.decisions import Ledger
+from models.ledger import Ledger
 from models.policy import Policy
 from streams.local_kafka import free_port
 from streams.serve import create_app, listen, server_of

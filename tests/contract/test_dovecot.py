@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.kafka]
 POLICY = """
 version = "test-1"
 enforce_delay_s = 0
+default_duration_s = 40
 [enforce]
 kinds = ["password_spray"]
 scopes = ["ip"]
@@ -113,7 +114,10 @@ def test_log_ins_become_events(server: Dovecot, gate: GateService, channel: Topi
 
 
 def test_a_decision_refuses_over_imap_and_pop3(server: Dovecot, gate: GateService, channel: Topics, tmp_path: Path) -> None:
-    """An alert becomes a decision, and Dovecot refuses its address: the same temporary code for right and wrong passwords."""
+    """An alert becomes a decision, and Dovecot refuses its address: the same temporary code for right and wrong passwords.
+
+    Until the decision ends, by itself; the service that made it is gone by then.
+    """
     with block_service(channel.settings, tmp_path, free_port(), POLICY) as blocking:
         wait_for(blocking.is_ready, f"readiness; it said {blocking.said()}")
         assert server.imap() is None
@@ -131,6 +135,9 @@ def test_a_decision_refuses_over_imap_and_pop3(server: Dovecot, gate: GateServic
         ("203.0.113.7", False, "imap"),
         ("203.0.113.7", False, "pop3"),
     }
+    assert time.time() < decision.until, "too slow a machine: all of this was to happen before its end"
+    wait_for(lambda: server.imap() is None, "the end of the block")
+    assert time.time() >= decision.until
 
 
 def tell(channel: Topics, name: str, key: str, value: bytes, schema: str) -> None:

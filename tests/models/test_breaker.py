@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.accounts import Groups
 from models.breaker import Spending, Touch, touch_of
 from models.policy import Budget, Limits
+from models.refused import Tally
 from models.usage import Exact, Users
 
 
@@ -44,6 +45,33 @@ def test_groups_have_limits_of_their_own() -> None:
     assert spent.over(10.0, counts_from=0.0) is None
     spent.put("a", Touch(0.0, 60.0, names("anne")))
     assert spent.over(10.0, counts_from=0.0) == "1 accounts of the group health within an hour, 0 allowed"
+
+
+def test_realms_have_limits_of_their_own() -> None:
+    """By the domain of the account; who has no name here may be of any."""
+    limits = {"example.org": Limits(hour=1, day=1)}
+    spent = Spending(Budget(hour=9, day=9, by_realm=limits), Groups())
+    spent.put("a", Touch(0.0, 60.0, names("anne@example.org", "bob@example.net", "carl@not-example.org")))
+    assert spent.over(10.0, counts_from=0.0) is None
+    spent.put("b", Touch(0.0, 60.0, more=1))
+    assert spent.over(10.0, counts_from=0.0) == "2 accounts of the realm example.org within an hour, 1 allowed"
+
+
+def test_access_providers_have_limits_of_their_own() -> None:
+    """Verdicts say from where; of whom decisions touch nobody knows, so they may be from any."""
+    spent = Spending(Budget(hour=9, day=9, by_asn={"64500": Limits(hour=2, day=9)}), Groups())
+    tally = Tally("gate")
+    for account, asn in (("anne", 64501), ("bob", 64501), ("carl", 64501)):
+        tally.note(account, spent.budget.parts_of(account, (), asn), 0.01, 10.0, counts_from=0.0)
+    for key, slot in tally.changed().items():
+        spent.refused.put(key, slot)
+    assert spent.over(10.0, counts_from=0.0) is None
+    spent.put("a", Touch(0.0, 60.0, names("dora", "emil")))
+    assert spent.over(10.0, counts_from=0.0) is None
+    tally.note("fred", spent.budget.parts_of("fred", (), 64500), 0.01, 10.0, counts_from=0.0)
+    for key, slot in tally.changed().items():
+        spent.refused.put(key, slot)
+    assert spent.over(10.0, counts_from=0.0) == "3 accounts of AS64500 within an hour, 2 allowed"
 
 
 def test_touch_is_at_the_high_end() -> None:

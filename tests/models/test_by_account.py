@@ -18,7 +18,8 @@ from models.by_account import AccountStage, familiarity
 from models.by_source import ATTACK_BITS
 from models.campaigns import FIRST, HISTORY, NETWORK, PROTOCOL, REFUSED, TRIED
 from models.changes import AccountChange, Change
-from models.profiles import Profile, network_number
+from models.ids import hash64
+from models.profiles import Profile, device_number, network_number
 from tests.factories import DAY_S, HOUR_S, T0, batch_of, copies, failure, raised, success, traffic
 
 ALICE = "alice@example.org"
@@ -550,6 +551,17 @@ class TestUnknownAddress:
         assert raised(stage, tried) == []
 
 
+def test_what_strangers_copy_of_the_owner_is_in_the_evidence() -> None:
+    """A device and a credential of his that they show while they fail; not what he shows at home, nor what is not his."""
+    stage = owner(credential_id="his")
+    at_home = [failure(T0 + n, remote=HOME, user_agent="Thunderbird", credential_id="his") for n in range(5)]
+    (alert,) = raised(stage, at_home + guesses(9, start=T0 + 60, remote=ABROAD, user_agent="curl", credential_id="none of his"))
+    assert alert.evidence.copied == []
+    stage = owner(credential_id="his")
+    (alert,) = raised(stage, guesses(10, remote=ABROAD, user_agent="Thunderbird", credential_id="his"))
+    assert alert.evidence.copied == sorted([device_number("ua:Thunderbird"), hash64("his")])
+
+
 class TestRefusedPairs:
     """A pair that a stranger was refused with comes back from elsewhere."""
 
@@ -658,6 +670,16 @@ class TestAccountChanges:
         assert profile is not None
         assert not self.known(stage, success(T0 + DAY_S, remote=ABROAD)) & NETWORK
         assert self.known(stage, success(T0 + DAY_S, remote=HOME)) & NETWORK
+
+    def test_an_intruders_credential_is_forgotten_and_the_owners_is_not(self) -> None:
+        """An app password that was made while he was in."""
+        stage = owner(credential_id="his")
+        intruder = success(T0 + 700, remote=ABROAD, country="BR", asn=64501, credential_id="made by a thief")
+        raised(stage, [*guesses(6, start=T0 + 600), intruder])
+        assert set(stage.row(ALICE).credentials) == {hash64("his"), hash64("made by a thief")}
+        profile = self.changed(stage, "credential_revoked", T0 + DAY_S)[ALICE]
+        assert profile is not None
+        assert set(profile.credentials) == {hash64("his")}
 
     def test_a_new_password_alone_forgets_no_habit(self) -> None:
         """Nothing to publish."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.accounts import Groups
-from models.decisions import Ledger
+from models.ledger import Ledger
 from models.policy import Policy
 from tests.block_service import spray
 from tests.factories import T0

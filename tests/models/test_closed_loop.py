@@ -11,9 +11,9 @@ from models.accounts import AccountDirectory, Groups
 from models.alerts import Alert
 from models.attempts import Resolver
 from models.closed_loop import ClosedLoop
-from models.decisions import Ledger
 from models.events import AuthEvent
 from models.geo import Geo
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.verdicts import Verdict, Verdicts

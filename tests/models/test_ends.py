@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from models.accounts import Groups
-from models.decisions import Ledger
 from models.ends import Ends
+from models.ledger import Ledger
 from models.policy import Policy
 from streams.gate.standing import Standing
 from streams.store import DecisionStore

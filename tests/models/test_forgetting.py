@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from models.accounts import Groups
-from models.decisions import Except, Ledger, join_value
+from models.decisions import Except, join_value
 from models.forgetting import Forget, forget
+from models.ledger import Ledger
 from models.lists import ListEntry
 from models.policy import Policy
 from tests.factories import T0, ban

@@ -16,10 +16,11 @@ from models.alerts import KINDS, Alert, Kind
 from models.attempts import Attempt, Resolver
 from models.by_source import SourceRow
 from models.cases import Case, cases
-from models.decisions import Decision, Ledger
+from models.decisions import Decision
 from models.events import AuthEvent
 from models.feedback import Judgement
 from models.geo import Geo
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.triage import listing

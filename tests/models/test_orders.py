@@ -8,9 +8,10 @@ from models.accounts import AccountDirectory, Groups
 from models.applied_policy import PolicyChange, policy_hash
 from models.breaker import Breaker
 from models.by_hand import Asked, made_by_hand, reopening_of
-from models.decisions import Decision, Ledger, join_value
+from models.decisions import Decision, join_value
+from models.ledger import Ledger
 from models.lists import ListEntry, Lists
-from models.orders import Order, carry_out, let_in, note_moves
+from models.orders import Order, carry_out, let_in, note_made, note_moves
 from models.policy import Policy
 from models.reopening import Reopenings, Step
 from tests.block_service import spray
@@ -151,3 +152,15 @@ def test_who_was_let_in_is_not_refused_anew() -> None:
     modes = [[each.mode for each in ledger.apply(spray(ADDRESS, ts, hour), ts)] for hour, ts in enumerate((T0, T0 + 601))]
     assert modes == [["proposed"], ["proposed", "enforce"]]
     assert [each.mode for each in ledger.active(T0 + 700)] == ["enforce"]
+
+
+def test_what_alerts_do_is_noted_without_whom_it_is_about() -> None:
+    """Made and lifted, not extended; ``auth.audit`` names no account."""
+    made = ban("203.0.113.7|alice@example.org", scope="account_ip")
+    extended = msgspec.structs.replace(made, alert_ids=("a", "b"))
+    lifted = msgspec.structs.replace(made, lifted=T0, lifted_by="breaker")
+    notes = note_made([made, extended, lifted], T0)
+    assert [(note.decision_id, note.action, note.by, note.reason) for note in notes] == [
+        (made.decision_id, "decide", "crible", "enforce ban on account_ip: password_spray"),
+        (made.decision_id, "lift", "crible", "breaker"),
+    ]

@@ -14,8 +14,10 @@ import pytest
 from models.accounts import Groups
 from models.addresses import Proxies
 from models.alerts import Alert
-from models.decisions import DecisionIndex, Ledger
+from models.changes import AccountChange
+from models.decision_index import DecisionIndex
 from models.events import AuthEvent, decode_event, set_client
+from models.ledger import Ledger
 from models.pipeline import Pipeline
 from models.policy import Policy
 from models.stage import Stage
@@ -192,6 +194,35 @@ def test_a_forged_header_does_not_get_its_victim_blocked(
         assert (refused is not None) == (address == blocked == ATTACKER)
 
 
+def test_account_changes_take_effect_where_they_stand() -> None:
+    """A password that is changed between two nines of guesses: they are no list; before or after both, or never, they are."""
+    guesses = [
+        AuthEvent(ts=T0 + 5 * n, login="alice", remote="203.0.113.7", success=False, pwhash=f"{n}", mech="PLAIN", protocol="imap")
+        for n in range(18)
+    ]
+    for number, guess in enumerate(guesses):
+        guess.event_id = f"{number:02}"
+
+    def raised(*at: float) -> list[str]:
+        changes = [AccountChange(ts=T0 + ts, account="alice@example.org", change="password_changed", by="owner") for ts in at]
+        return [alert.kind for alert in Pipeline(RESOLVER).run(guesses, changes)]
+
+    assert raised(42.0) == raised(-1.0, 42.0) == raised(42.0, 900.0) == []
+    assert raised() == raised(-1.0) == raised(900.0) == ["brute_force"]
+
+
+def test_a_mailbox_that_changes_hands_has_no_past() -> None:
+    """In its own partition."""
+    pipeline = Pipeline(RESOLVER)
+    common: dict[str, Any] = {"login": "alice", "remote": "192.0.2.7", "success": True, "protocol": "imap"}
+    at_home = [AuthEvent(ts=T0 + 3600 * n, event_id=f"{n}", **common) for n in range(9)]
+    closed = AccountChange(ts=T0 + 8 * 3600 - 1, account="alice@example.org", change="closed", by="system")
+    assert list(pipeline.run(at_home[:8])) == []
+    assert pipeline.profile("alice@example.org") is not None
+    pipeline.change(closed)
+    assert pipeline.profile("alice@example.org") is None
+
+
 def test_nothing_in_nothing_out() -> None:
     """An empty history is no error, nor is a single event."""
     assert run([]) == []
@@ -204,7 +235,7 @@ def test_the_core_runs_without_kafka_and_faust() -> None:
         "import sys\n"
         "for name in ('faust', 'mode', 'kafka', 'aiokafka', 'aiohttp', 'starlette', 'structlog', 'click', 'rich'):\n"
         "    sys.modules[name] = None\n"
-        "import models.pipeline, models.decisions, models.evaluation, models.changelog, models.frames\n"
+        "import models.pipeline, models.ledger, models.decision_index, models.evaluation, models.changelog, models.frames\n"
         "print(sum(name == 'streams' or name.startswith('streams.') for name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False, capture_output=True, text=True, timeout=60)

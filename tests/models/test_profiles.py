@@ -20,6 +20,8 @@ FULL = Profile(
     dict.fromkeys(["AA", "BB", "CC", "DD", "EE", "FF", "GG", "HH"], 20_000),
     dict.fromkeys(range(1 << 31, (1 << 31) + 8), 20_000),
     511,
+    dict.fromkeys(range((1 << 16) - 6, 1 << 16), 20_000),
+    dict.fromkeys(range((1 << 64) - 8, 1 << 64), 20_000),
 )
 
 
@@ -79,16 +81,21 @@ def test_a_profile_says_what_and_since_when() -> None:
     )
 
 
+def said_by(number: int) -> dict[str, str]:
+    """A device and a credential."""
+    return {"user_agent": f"{number}", "credential_id": f"cert {number}"}
+
+
 def test_a_profile_is_bounded() -> None:
     """Whatever an account does; the largest is taken, a larger one is not."""
     stage = AccountStage()
     places = [
-        success(T0 + n * 60, remote=f"203.0.{n}.1", country=f"{chr(65 + n % 26)}A", asn=4_200_000_000 + n, user_agent=f"{n}")
+        success(T0 + n * 60, remote=f"203.0.{n}.1", country=f"{chr(65 + n % 26)}A", asn=4_200_000_000 + n, **said_by(n))
         for n in range(200)
     ]
     profile = stage.apply(batch_of(places)).profiles[ALICE]
     assert profile is not None
-    assert max(len(encode_profile(profile)), len(encode_profile(FULL))) < 280
+    assert max(len(encode_profile(profile)), len(encode_profile(FULL))) < 400
     Profiles().put(ALICE, encode_profile(FULL))
     wide = Profile(dict.fromkeys(range(1 << 40, (1 << 40) + 60), 20_000), {}, {}, {})
     with pytest.raises(msgspec.DecodeError, match="too long"):

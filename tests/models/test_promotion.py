@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from models.decisions import DAY_S, Decision, Impact, Interval
-from models.policy import Enforce, Policy
-from models.promotion import shadow_of, with_share
+from models.policy import Budget, Enforce, Policy
+from models.promotion import shadow_of, shadow_of_verdicts, with_share
+from models.refused import RefusedSlot, Tally
 from tests.factories import T0, ban
 
 POLICY = Policy(version="1", protected_groups=frozenset({"health"}))
@@ -58,6 +60,37 @@ def test_what_was_enforced_is_told_apart_and_may_be_regretted() -> None:
     assert shadow_of(PAIR, [shadow(), *enforced, *regretted], POLICY, T0).objections == [
         "2 that were enforced were lifted by people or the breaker"
     ]
+
+
+def told(day: int, attempts: int, owner: float = 0.01) -> RefusedSlot:
+    """What a gate told of a day so long ago."""
+    tally = Tally("gate", in_shadow=True)
+    for number in range(attempts):
+        tally.note(f"user{number}", (), owner, T0 - day * DAY_S + number, counts_from=0.0)
+    (slot,) = tally.changed().values()
+    return slot
+
+
+def test_verdicts_are_summed_up_over_gates_and_days() -> None:
+    """Whom they met twice counts once; the worst day is that of all gates."""
+    found = shadow_of_verdicts([told(20, 100), told(20, 100), told(3, 50)], POLICY, T0)
+    assert (found.kind, found.scope, found.share, found.attempts, found.objections) == ("campaign", "account_ip", 0, 250, [])
+    assert (found.customers, found.most) == (3, 3)  # one is expected of a hundred, and two standard errors
+    assert found.days == pytest.approx(20, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("slots", "objection"),
+    [
+        ([], "nothing was decided in shadow: there is nothing to go by"),
+        ([told(13, 9)], "13.0 days in shadow, 14 are needed"),
+        ([told(20, 9), told(2, 150, 0.99)], "173 customers on the worst day are more than the budget of 100"),
+    ],
+)
+def test_what_speaks_against_verdicts_is_said(slots: list[RefusedSlot], objection: str) -> None:
+    """As for decisions, and that they would open the breaker."""
+    policy = replace(POLICY, budget=Budget(day=100))
+    assert shadow_of_verdicts(slots, policy, T0).objections == [objection]
 
 
 def test_a_share_is_of_the_two_alone() -> None:

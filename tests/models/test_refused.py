@@ -13,7 +13,7 @@ from models import refused as refused_module
 from models.accounts import Groups
 from models.breaker import Spending, Touch
 from models.policy import Budget, Limits
-from models.refused import Refused, RefusedBook, Sample, Tally
+from models.refused import RefusedBook, RefusedSlot, Sample, Tally
 from tests.factories import DAY_S, HOUR_S, T0
 
 ACCOUNTS = [f"user{number}@example.org" for number in range(20_000)]
@@ -26,7 +26,7 @@ def sample(accounts: list[str], owner: float = 0.01) -> Sample:
     return made
 
 
-def told(tally: Tally) -> dict[str, Refused]:
+def told(tally: Tally) -> dict[str, RefusedSlot]:
     new = tally.changed()
     tally.told(new)
     return new
@@ -150,6 +150,29 @@ def test_verdicts_and_decisions_spend_one_budget() -> None:
     assert spent.over(T0, counts_from=0.0) is None
 
 
+def test_owners_whom_a_cut_refuses_are_counted_beside() -> None:
+    """Each once over slots and gates, by decision; they spend nothing of the budget, for a person was told of them."""
+    spent, tallies = Spending(Budget(hour=0, day=0), Groups()), [Tally("a"), Tally("b")]
+    for number, account in enumerate(ACCOUNTS[:200] * 2):
+        tallies[number % 2].note_cut(account, "brazil", T0 + 60 * number, counts_from=0.0)
+    tallies[0].note_cut("anne", "another", T0, counts_from=0.0)
+    for tally in tallies:
+        for key, slot in tally.changed().items():
+            spent.refused.put(key, msgspec.msgpack.decode(msgspec.msgpack.encode(slot), type=RefusedSlot))
+    assert spent.refused.by_cut() == {"another": 1, "brazil": 200}
+    assert spent.over(T0 + 60 * 400, counts_from=0.0) is None
+
+
+def test_a_slot_counts_so_many_cuts() -> None:
+    """Those it knows go on being counted."""
+    tally = Tally("gate")
+    for number in range(100):
+        tally.note_cut("anne", f"cut {number}", T0, counts_from=0.0)
+    tally.note_cut("bob", "cut 0", T0, counts_from=0.0)
+    (slot,) = tally.changed().values()
+    assert (len(slot.by_cut), len(slot.by_cut["cut 0"].owners)) == (64, 2)
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -160,10 +183,11 @@ def test_verdicts_and_decisions_spend_one_budget() -> None:
         [T0, T0, [{5: 1.5}, 9]],
         [T0, T0, [{"x": 0.5}, 9]],
         [T0, T0, [{}, 9], {"staff": [{5: -1.0}, 9]}],
+        [T0, T0, [{}, 9], {}, {"brazil": [{5: 2.0}, 9]}],
     ],
 )
 def test_what_is_no_count_is_none(record: object) -> None:
     """It would stop the leader."""
     with pytest.raises(msgspec.ValidationError):
-        msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Refused)
+        msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=RefusedSlot)
     assert refused_module.SCHEMA == "refused/1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from models.alerts import Alert, Evidence, Kind, Reason, Severity, Subject, alert_id
-from models.feedback import Judgement, Verdict
+from models.feedback import Judgement, Word
 from models.triage import MOST_JUDGEMENTS, NEEDED, NEEDED_OF_EACH, features, listing
 from tests.factories import T0
 
@@ -28,10 +28,10 @@ def alert(number: int, kind: Kind = "password_spray", severity: Severity = "high
     )
 
 
-def judged(alerts: list[Alert], verdict: Verdict = "true_positive") -> dict[str, Judgement]:
+def judged(alerts: list[Alert], word: Word = "true_positive") -> dict[str, Judgement]:
     """All of them alike, in order."""
     return {
-        each.alert_id: Judgement(alert_id=each.alert_id, judgement=verdict, ts=T0 + number, by="anne")
+        each.alert_id: Judgement(alert_id=each.alert_id, judgement=word, ts=T0 + number, by="anne")
         for number, each in enumerate(alerts)
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.accounts import Groups
-from models.decisions import Ledger
+from models.ledger import Ledger
 from models.policy import Budget, Policy
 from models.verdict_budget import VerdictBudget
 from models.verdicts import DELAY_S, Verdict

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.errors import CribleError
-from streams.block import Brake
+from models.alerts import Subject, alert_id
+from models.notices import Notice
 from streams.local_kafka import LocalKafka, free_port, start
 from streams.settings import Kafka, Settings
 from tests.block_service import LIMIT_S, BlockService, Topics, block_service, spray, wait_for
@@ -37,18 +37,6 @@ def channel(kafka_broker: str, topic_prefix: str) -> Iterator[Topics]:
 def ready(*services: BlockService) -> None:
     for service in services:
         wait_for(service.is_ready, f"readiness; it said {service.said()}")
-
-
-def test_brake_stops_after_failures_in_a_row() -> None:
-    """Five failures of our own code in a row end the process; a success in between starts the count anew."""
-    brake, error = Brake(), KeyError("x")
-    for _ in range(4):
-        brake.failed(error, "t/0/1")
-    brake.worked()
-    for _ in range(4):
-        brake.failed(error, "t/0/2")
-    with pytest.raises(CribleError, match=r"^t/0/3: deciding failed on 5 alerts in a row, at last with KeyError"):
-        brake.failed(error, "t/0/3")
 
 
 def test_unreachable_broker_is_one_line_and_exit_1(tmp_path: Path) -> None:
@@ -106,6 +94,25 @@ def test_alerts_become_a_served_list(channel: Topics, tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
+def test_owners_are_told_through_the_outbox(channel: Topics, tmp_path: Path) -> None:
+    """A notice for each enforced decision to notify, keyed by account; not again for the next hour's alert."""
+    alice = "alice@example.org"
+    policy = 'version = "1"\n[enforce]\nkinds = ["stale_password"]\nscopes = ["account_ip"]'
+    now = time.time()
+    for hour in range(2):
+        subject = Subject(account=alice, network="203.0.113.0/24")
+        told = {"kind": "stale_password", "subject": subject, "alert_id": alert_id("stale_password", subject, hour)}
+        channel.send_alerts([msgspec.structs.replace(spray("203.0.113.1", now + hour), **told)])
+    with block_service(channel.settings, tmp_path, free_port(), policy) as service:
+        wait_for(lambda: len(channel.decisions()) == 2, f"a decision and its extension; it said {service.said()}")
+    (record,) = channel.read("auth.notices")
+    notice = msgspec.json.decode(record.value, type=Notice)
+    assert (record.key.decode(), notice.account, record.timestamp) == (alice, alice, int(now * 1000))
+    assert dict(record.headers)["crible-schema"] == b"notice/1"
+    assert {notice.decision_id} == {decision.decision_id for decision in channel.decisions()}
+
+
+@pytest.mark.kafka
 def test_enforcement_points_follow(channel: Topics, tmp_path: Path) -> None:
     """A decision gets from Kafka into a list and to Postfix once it starts; a killed service leaves the list as it is."""
     listed, port = tmp_path / "list", free_port()
@@ -141,33 +148,65 @@ def test_shadow_without_a_policy(channel: Topics, tmp_path: Path) -> None:
         assert service.served() == set()
 
 
+#: While the file is there what it sends gets lost, nothing comes in, and nobody answers anew: it alone is cut off from the broker.
+CUT_OFF = """
+import errno, os, time
+from kafka.net import inet, transport
+transport, connect = transport.KafkaTCPTransport, inet.KafkaNetSocket.connect_ex
+send, receive = transport._sock_send, transport._sock_recv
+def is_cut():
+    return os.path.exists({file!r})
+def lossy_send(self):
+    if is_cut():
+        self._write_buffer.clear()
+        return 0, None
+    return send(self)
+def deaf_receive(self):
+    if is_cut():
+        time.sleep(0.05)
+        return b"", None
+    return receive(self)
+transport._sock_send, transport._sock_recv = lossy_send, deaf_receive
+inet.KafkaNetSocket.connect_ex = lambda self, sock, address: errno.ECONNREFUSED if is_cut() else connect(self, sock, address)
+"""
+
+
 @pytest.mark.kafka
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: signal.Signals) -> None:
-    """When the leader dies or hangs, another decides on every alert once, extends what was decided, and serves all."""
+@pytest.mark.parametrize("blow", ["killed", "paused", "cut off"])
+def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: str) -> None:
+    """When the leader dies, hangs or loses the broker, another decides on every alert once, extends what was decided, serves all.
+
+    Back again, the old one decides nothing.
+    """
+    cuts = [tmp_path / name for name in ("first", "second")]
+    preludes = [CUT_OFF.format(file=str(file)) for file in cuts]
     addresses = [f"203.0.113.{n}" for n in range(1, 201)]
     now = time.time()
     with (
-        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as first,
-        block_service(channel.settings, tmp_path, free_port(), ENFORCE) as second,
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE, preludes[0]) as first,
+        block_service(channel.settings, tmp_path, free_port(), ENFORCE, preludes[1]) as second,
     ):
         ready(first, second)
         wait_for(lambda: first.leads() or second.leads(), "a leader")
-        leader, other = (first, second) if first.leads() else (second, first)
+        leader, other, cut = (first, second, cuts[0]) if first.leads() else (second, first, cuts[1])
         channel.send_alerts(spray(address, now) for address in addresses[:100])
         wait_for(channel.decisions, f"a decision of the first leader; it said {leader.said()}")
-        leader.signal(blow)
+        if blow == "cut off":
+            cut.touch()
+        else:
+            leader.signal(signal.SIGKILL if blow == "killed" else signal.SIGSTOP)
         channel.send_alerts(spray(address, now) for address in addresses[100:])
         wait_for(other.leads, f"the other to lead; it said {other.said()}")
         wait_for(lambda: other.served() == set(addresses), f"the whole list; it said {other.said()}")
         channel.send_alerts([spray(addresses[0], now + 1, hour=1), spray(addresses[-1], now + 1, hour=1)])
         wait_for(lambda: len(channel.decisions()) == len(addresses) + 2, "the extensions")
-        if blow == signal.SIGSTOP:
+        if blow != "killed":
             leader.signal(signal.SIGCONT)
+            cut.unlink(missing_ok=True)
             channel.send_alerts([spray("198.51.100.1", now)])
             wait_for(lambda: "198.51.100.1" in other.served(), f"a further decision; it said {other.said()}")
         made = channel.decisions()
-        if blow == signal.SIGSTOP and leader.process.poll() is not None:
+        if blow != "killed" and leader.process.poll() is not None:
             assert leader.process.returncode == 1
             assert "error: another instance has taken over the decisions" in leader.said()
 
@@ -186,7 +225,7 @@ def test_another_instance_takes_over(channel: Topics, tmp_path: Path, blow: sign
 def test_failure_of_our_own_code_is_buried_and_work_goes_on(channel: Topics, tmp_path: Path) -> None:
     """An alert on which our code fails goes to the dead letters; the next one is decided on, by a ledger read anew."""
     prelude = """
-from models.decisions import Ledger
+from models.ledger import Ledger
 apply = Ledger.apply
 def failing(self, alert, now):
     made = apply(self, alert, now)

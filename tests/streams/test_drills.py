@@ -18,7 +18,7 @@ from tests.gate_service import GateService, asked, gate_service
 
 ADDRESS, LATER = "203.0.113.1", "203.0.113.2"
 #: A leader that forgets what ended ten seconds ago, so that it has something to write while Kafka is away.
-PRELUDE = "import models.decisions, streams.block\nmodels.decisions.KEEP_S = 10\nstreams.block._TOMBSTONES_EVERY_S = 1"
+PRELUDE = "import models.ledger, streams.leader\nmodels.ledger.KEEP_S = 10\nstreams.leader._TOMBSTONES_EVERY_S = 1"
 POLICY = """
 version = "1"
 enforce_delay_s = 0

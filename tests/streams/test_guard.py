@@ -46,8 +46,8 @@ def test_guard_lets_the_owner_in_and_the_bot_not(kafka_broker: str, topic_prefix
     ):
         wait_for(lambda: any(each.type == "guard" for each in channel.decisions()), f"a guard; it said {block.said()}")
         (guard,) = (each for each in channel.decisions() if each.type == "guard")
-        assert (guard.mode, len(guard.except_)) == ("enforce", 2)
-        names = ("login", "remote", "protocol", "mech", "user_agent", "asn", "country")
+        assert (guard.mode, len(guard.except_)) == ("enforce", 3)
+        names = ("login", "remote", "protocol", "mech", "user_agent", "asn", "country", "credential_id")
 
         def refused() -> set[str]:
             asked = {name: {field: given[field] for field in names if field in given} for name, given in after.items()}

@@ -208,6 +208,26 @@ class TestFiles:
         assert "enforce" not in {decision["mode"] for decision in objects(shadow.decisions)}
         assert {decision["policy_version"] for decision in objects(shadow.decisions)} == {"all in shadow"}
 
+    def test_account_changes(self, run: Run, tmp_path: Path) -> None:
+        """As they are posted, by account or login; they take effect at their own time, whatever their order in the file."""
+        events, changes = tmp_path / "events.ndjson", tmp_path / "changes.ndjson"
+        guess = {"login": "alice@example.org", "remote": "203.0.113.7", "success": False, "mech": "PLAIN", "protocol": "imap"}
+        guesses = [guess | {"ts": START + 5 * number, "pwhash": str(number)} for number in range(18)]
+        events.write_text("".join(f"{json.dumps(each)}\n" for each in guesses))
+        changed = {"change": "password_changed", "by": "owner"}
+        told = [
+            changed | {"ts": START + 900, "account": "bob@example.org"},
+            changed | {"ts": START + 42, "login": "Alice@example.org"},
+        ]
+        changes.write_text("".join(f"{json.dumps(each)}\n" for each in told))
+        assert [json.loads(line)["kind"] for line in run(events).alerts.splitlines()] == ["brute_force"]
+        assert run(events, "--account-changes", changes).alerts == b""
+        assert run(events, "--account-changes", changes, "--since", START + 43).alerts == b""
+        changes.write_text('{"ts": 1, "account": "a", "change": "created", "by": "owner"}\n{"ts": 1}\n')
+        done = run(events, "--account-changes", changes)
+        assert (done.code, done.stderr.count("\n")) == (2, 1)
+        assert done.stderr.startswith(f"error: {changes}:2: ")
+
     def test_groups(self, run: Run, demo: Path, tmp_path: Path) -> None:
         """Accounts in a group are named as such in alerts."""
         file = tmp_path / "groups.csv"

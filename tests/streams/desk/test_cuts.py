@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -23,6 +22,7 @@ from streams.desk.admission import Admission
 from streams.desk.cuts import Known, cut_routes
 from streams.serve import create_app
 from streams.store import DecisionStore
+from tests.streams.desk.over_http import OverHttp
 from tests.streams.desk.test_routes import ADDRESS, KEYS, NOW
 
 POLICY = Policy(version="1", protected_groups=frozenset({"health"}))
@@ -31,13 +31,12 @@ GROUPS = Groups({"doctor@example.org": ["health"]})
 COUNTRY = {"scope": "country", "value": "BR", "for_s": 3600, "reason": "a botnet"}
 
 
-class Service:
+class Service(OverHttp[Order]):
     """The HTTP side of a service that holds one country cut."""
 
     def __init__(self) -> None:
-        self.ordered: list[Order] = []
-        self.failure: CribleError | None = None
-        self.is_ready, self.book = True, ScopeBook(GROUPS)
+        super().__init__()
+        self.book = ScopeBook(GROUPS)
         self.store, self.cut = DecisionStore(POLICY), made_by_hand(Asked(**COUNTRY), "ops", NOW, POLICY, ACCOUNTS)
         self.store.put(self.cut)
         reopening = reopening_of(self.cut, POLICY, NOW)
@@ -54,19 +53,10 @@ class Service:
             detecting=lambda _now: True,
         )
         common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
-        self.app = create_app(*common, more_routes=cut_routes(common, known, self._order))
+        self.app = create_app(*common, more_routes=cut_routes(common, known, self.keep))
 
-    def ask(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.request(method, f"/v1/desk/{path}", headers={"X-Api-Key": key}, json=json)
-
-        return asyncio.run(send())
-
-    def _order(self, order: Order) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.ordered.append(order)
+    def desk(self, method: str, path: str, json: Any = None, key: str = "ops") -> httpx.Response:
+        return self.ask(method, f"/v1/desk/{path}", key, json=json)
 
 
 @pytest.fixture
@@ -84,22 +74,22 @@ def test_only_an_operator_decides(service: Service, key: str) -> None:
         ("GET", "reopenings", None),
         ("POST", "reopenings", step),
     ]
-    assert {service.ask(*request, key=key).status_code for request in requests} == {403}
+    assert {service.desk(*request, key=key).status_code for request in requests} == {403}
     service.is_ready = False
-    assert {service.ask(*request).status_code for request in requests} == {503}
-    assert service.ordered == []
+    assert {service.desk(*request).status_code for request in requests} == {503}
+    assert service.kept == []
 
 
 def test_a_draft_shows_and_makes_nothing(service: Service) -> None:
     """The decision, whom it touches as far as anybody counted, and how many accounts its waves have."""
-    draft = service.ask("POST", "drafts", COUNTRY).json()
+    draft = service.desk("POST", "drafts", COUNTRY).json()
     assert (draft["decision"]["value"], draft["decision"]["impact"]["legit_accounts"]) == ("BR", None)
     assert (draft["accounts"], draft["reopening"]["protected_groups"]) == ([1, None, 0, None], ["health"])
-    narrow = service.ask("POST", "drafts", COUNTRY | {"scope": "account", "value": "Doctor"}).json()
+    narrow = service.desk("POST", "drafts", COUNTRY | {"scope": "account", "value": "Doctor"}).json()
     assert (narrow["decision"]["value"], narrow["reopening"], narrow["accounts"]) == ("doctor@example.org", None, [])
     assert narrow["decision"]["impact"]["legit_accounts"] == {"estimate": 1, "low": 0, "high": 1}
     assert narrow["decision"]["impact"]["by_group"] == {"health": 1}
-    assert service.ordered == []
+    assert service.kept == []
 
 
 def use_of(scope: Scope, value: str, source: int, failed: int, **familiar: list[str]) -> ScopeUse:
@@ -117,30 +107,30 @@ def test_a_draft_says_whom_it_touches_and_when_that_was_counted(service: Service
     doctor = "doctor@example.org"
     service.book.take(use_of("country", "BR", 0, 30, imap=[doctor, "anne"], http=["carl"]))
     service.book.take(use_of("country", "BR", 1, 30, imap=["bob", "anne"]))
-    draft = service.ask("POST", "drafts", COUNTRY).json()
+    draft = service.desk("POST", "drafts", COUNTRY).json()
     impact = draft["decision"]["impact"]
     assert (impact["attack_attempts"], impact["attack_accounts"]) == (180, 30)
     assert impact["legit_accounts"] == {"estimate": 4, "low": 4, "high": 4}
     assert (impact["by_group"], impact["by_protocol"]) == ({"health": 1}, {"http": 1, "imap": 3})
     assert (draft["counted_ts"], draft["counted_since"]) == (NOW - 60, NOW - 7200)
-    over_http = service.ask("POST", "drafts", COUNTRY | {"protocols": ["http"]}).json()["decision"]["impact"]
+    over_http = service.desk("POST", "drafts", COUNTRY | {"protocols": ["http"]}).json()["decision"]["impact"]
     assert (over_http["legit_accounts"]["high"], over_http["by_group"], over_http["by_protocol"]) == (1, {}, {"http": 1})
     unused = COUNTRY | {"value": "KP"}
-    assert service.ask("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"] is None
+    assert service.desk("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"] is None
     service.book.take(use_of("protocol", "imap", 0, 0, imap=["anne"]))
-    assert service.ask("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"]["estimate"] == 0
+    assert service.desk("POST", "drafts", unused).json()["decision"]["impact"]["legit_accounts"]["estimate"] == 0
 
 
 def test_a_decision_is_ordered_whole(service: Service) -> None:
     """So that the leader makes what was shown; 503 where the broker does not take it."""
-    answer = service.ask("POST", "decisions", COUNTRY)
-    (order,) = service.ordered
+    answer = service.desk("POST", "decisions", COUNTRY)
+    (order,) = service.kept
     assert isinstance(order.decision, Decision)
     assert (answer.status_code, answer.json()["decision"]["decision_id"]) == (202, order.decision.decision_id)
     assert (order.by, order.reason, order.decision.origin) == ("ops", "a botnet", "operator")
     assert order.reopening == reopening_of(order.decision, POLICY, NOW)
     service.failure = CribleError("no broker")
-    assert service.ask("POST", "decisions", COUNTRY).status_code == 503
+    assert service.desk("POST", "decisions", COUNTRY).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -157,30 +147,30 @@ def test_a_decision_is_ordered_whole(service: Service) -> None:
 def test_what_cannot_be_decided_is_said(service: Service, changes: dict[str, Any], said: str) -> None:
     """400 for the draft and for the decision, and nothing is ordered."""
     for path in ("drafts", "decisions"):
-        answer = service.ask("POST", path, COUNTRY | changes)
+        answer = service.desk("POST", path, COUNTRY | changes)
         assert (answer.status_code, said in answer.json()["message"]) == (400, True)
-    assert service.ordered == []
+    assert service.kept == []
 
 
 def test_reopenings_are_shown(service: Service) -> None:
     """All, or one; with what the next step waits for."""
-    (shown,) = service.ask("GET", "reopenings").json()["reopenings"]
+    (shown,) = service.desk("GET", "reopenings").json()["reopenings"]
     assert (shown["decision"]["decision_id"], shown["accounts"]) == (service.cut.decision_id, [1, None, 0, None])
     assert shown["waits_for"] == "910 s"
-    assert service.ask("GET", f"reopenings?id={service.cut.decision_id}").json()["reopenings"] == [shown]
-    assert service.ask("GET", "reopenings?id=other").json() == {"reopenings": []}
+    assert service.desk("GET", f"reopenings?id={service.cut.decision_id}").json()["reopenings"] == [shown]
+    assert service.desk("GET", "reopenings?id=other").json() == {"reopenings": []}
 
 
 def test_a_step_is_ordered_or_refused_at_once(service: Service) -> None:
     """404 where nothing is being opened, 400 where the leader would not do it."""
     step = {"decision_id": service.cut.decision_id, "wave": 2, "share": 10}
-    assert service.ask("POST", "reopenings", {"reason": "r", "step": step}).status_code == 202
-    assert service.ask("POST", "reopenings", {"reason": "r", "latency_ms": 80}).status_code == 202
-    assert service.ordered == [
+    assert service.desk("POST", "reopenings", {"reason": "r", "step": step}).status_code == 202
+    assert service.desk("POST", "reopenings", {"reason": "r", "latency_ms": 80}).status_code == 202
+    assert service.kept == [
         Order(ts=NOW, by="ops", reason="r", step=Step(decision_id=service.cut.decision_id, wave=2, share=10)),
         Order(ts=NOW, by="ops", reason="r", latency_ms=80),
     ]
-    assert service.ask("POST", "reopenings", {"reason": "r", "step": step | {"decision_id": "other"}}).status_code == 404
+    assert service.desk("POST", "reopenings", {"reason": "r", "step": step | {"decision_id": "other"}}).status_code == 404
     for wrong in (
         {},
         {"step": step | {"wave": 3}},
@@ -188,12 +178,12 @@ def test_a_step_is_ordered_or_refused_at_once(service: Service) -> None:
         {"step": step, "latency_ms": 1},
         {"latency_ms": -1},
     ):
-        answer = service.ask("POST", "reopenings", {"reason": "r"} | wrong)
+        answer = service.desk("POST", "reopenings", {"reason": "r"} | wrong)
         assert (answer.status_code, bool(answer.json()["message"])) == (400, True)
-    assert len(service.ordered) == 2
+    assert len(service.kept) == 2
 
 
 def test_an_address_that_is_free_may_be_banned(service: Service) -> None:
     """The same way, with no re-opening."""
-    assert service.ask("POST", "decisions", COUNTRY | {"scope": "ip", "value": ADDRESS}).status_code == 202
-    assert service.ordered[0].reopening is None
+    assert service.desk("POST", "decisions", COUNTRY | {"scope": "ip", "value": ADDRESS}).status_code == 202
+    assert service.kept[0].reopening is None

@@ -134,10 +134,12 @@ def test_stop_resume_and_lift(channel: Topics, tmp_path: Path) -> None:
     lifted = [decision for decision in channel.decisions() if decision.lifted is not None]
     assert sorted(decision.value for decision in lifted) == ADDRESSES
     assert {decision.lifted_by for decision in lifted} == {"test"}
-    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    notes = channel.notes()
     assert sorted((note["action"], note["by"], note["reason"]) for note in notes) == [
         *[("lift", "test", "no attack")] * 3,
         ("lift", "test", "our own office"),
+        *[("resume", "test", "stopped was all")] * 2,
+        *[("stop", "test", "a drill")] * 2,
     ]
     orders = [record for record in channel.read("auth.control") if record.key.decode().startswith(ORDER_PREFIX)]
     assert sorted(record.value is None for record in orders) == [False, False, True, True]
@@ -174,7 +176,7 @@ def test_breaker_opens_and_a_person_closes_it(channel: Topics, tmp_path: Path) -
         again = desk.run("decisions", "close-breaker", "--reason", "twice")
         assert (again.returncode, "the breaker is closed" in again.stderr) == (2, True)
 
-    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    notes = channel.notes()
     assert [(note["action"], note["by"], note["reason"]) for note in notes] == [
         ("open_breaker", "breaker", "2 accounts within an hour, 1 allowed"),
         ("close_breaker", "test", "looked at"),
@@ -203,7 +205,7 @@ def test_why_and_appeal(channel: Topics, tmp_path: Path) -> None:
         assert (proposed["state"], service.served()) == ("not enforced", set())
         spoken = desk.run("why", "--ref", proposed["reference"])
         assert (spoken.returncode, "support" in spoken.stdout, "customer" in spoken.stdout) == (0, True, True)
-    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    notes = channel.notes()
     assert [(note["action"], note["by"], note["reason"]) for note in notes] == [("lift", "test", "our own office")]
 
 
@@ -237,7 +239,7 @@ def test_feedback_orders_the_analysts_list(channel: Topics, tmp_path: Path) -> N
         assert channel.decisions() == before
         unknown = desk.run("feedback", "a562f1", "true")
         assert (unknown.returncode, "alert_id" in unknown.stderr) == (2, True)
-    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    notes = channel.notes()
     assert len(notes) == NEEDED + 1
     assert {note["by"] for note in notes} == {"test"}
     assert [note["action"] for note in notes if note["decision_id"] == alerts[0].alert_id] == ["false_positive", "true_positive"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +17,7 @@ from streams.serve import create_app
 from streams.settings import ApiKey
 from streams.store import DecisionStore
 from tests.factories import T0
+from tests.streams.desk.over_http import OverHttp
 
 KEYS = [
     ApiKey(name="ops", sha256=sha256(b"ops").hexdigest(), operator=True),
@@ -28,26 +28,16 @@ KEYS = [
 ALERT = "a562f167287dd48062ff7e66a5e367bb"
 
 
-class Service:
+class Service(OverHttp[Judgement]):
     """The HTTP side."""
 
     def __init__(self) -> None:
-        self.kept: list[Judgement] = []
-        self.failure: CribleError | None = None
+        super().__init__()
         admission = Admission(DecisionStore(Policy.default()), KEYS, lambda: T0, lambda: True)
-        self.app = create_app(*admission, more_routes=judging_routes(admission, self._keep))
+        self.app = create_app(*admission, more_routes=judging_routes(admission, self.keep))
 
     def judge(self, key: str = "ops", **body: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.post("/v1/desk/feedback", headers={"X-Api-Key": key}, json=body)
-
-        return asyncio.run(send())
-
-    def _keep(self, judgement: Judgement) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.kept.append(judgement)
+        return self.ask("POST", "/v1/desk/feedback", key, json=body)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from models.errors import InputError
+from models.orders import Audit
 from models.policy import Policy
 from models.stops import Stop, Stops
 from streams.desk.kill_switch import KillSwitch, Stopped
@@ -62,7 +63,7 @@ def test_a_stop_suspends_what_it_names(
     assert (len(addresses.active(NOW, everything)) > 1) == (KNOWN_RANGE in left)
     assert len(store.all(NOW, everything)) == 3
     assert store.suspended(NOW) == 3 - len(store.active(NOW, everything))
-    switch.resume("ops")
+    switch.resume("ops", NOW)
     assert {decision.value for decision in store.active(NOW, everything)} == {KNOWN_ADDRESS, KNOWN_RANGE}
     assert store.suspended(NOW) == 0
 
@@ -117,7 +118,7 @@ def test_a_restart_knows(stores: tuple[DecisionStore, AddressStore], tmp_path: P
     KillSwitch(file, [stores[0].stop])
     assert stores[0].stops.targets == ["all", "scope range"]
     assert stores[0].active(NOW, everything) == []
-    assert KillSwitch(file, []).resume("ops") == Stopped([], kept=True)
+    assert KillSwitch(file, []).resume("ops", NOW) == Stopped([], kept=True)
     KillSwitch(file, [stores[0].stop])
     assert len(stores[0].active(NOW, everything)) == 2
 
@@ -145,3 +146,17 @@ def test_a_damaged_file_is_no_guess(tmp_path: Path, content: str, said: str) -> 
     file.write_text(content)
     with pytest.raises(InputError, match=rf"stops\.json: .*{said}"):
         KillSwitch(file, [])
+
+
+def test_who_stopped_what_is_noted(tmp_path: Path) -> None:
+    """For ``auth.audit``; of two targets, and that both go on."""
+    notes: list[Audit] = []
+    switch = KillSwitch(tmp_path / "stops.json", [], notes.append)
+    switch.stop(body(), "ops", NOW)
+    switch.stop(body(scope="range"), "anne", NOW + 1)
+    switch.resume("ops", NOW + 2)
+    assert [(note.ts - NOW, note.decision_id, note.action, note.by, note.reason) for note in notes] == [
+        (0, "stop/all", "stop", "ops", "a drill"),
+        (1, "stop/scope range", "stop", "anne", "a drill"),
+        (2, "stop", "resume", "ops", "stopped was all, scope range"),
+    ]

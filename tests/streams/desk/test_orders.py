@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
+from models.breaker import Breaker
 from models.lists import ListEntry
 from models.policy import Policy, Ramp
 from models.reopening import Reopening
@@ -55,3 +57,11 @@ def test_a_service_shows_lists_and_reopenings(end: bytes | None) -> None:
     view.take([record(thief.key, end, "list-entry/1"), record(REOPENING.key, end, "reopening/1")])
     assert (view.block_list, view.reopenings) == ([], {})
     assert (block_list, reopenings) == ([thief], {"d": REOPENING})
+
+
+def test_an_open_breaker_is_a_metric() -> None:
+    """For who is on call; closed again where the record says so."""
+    view = ControlView(SETTINGS, CurrentPolicy(Policy.default()))
+    for breaker, expected in ((Breaker(opened=T0), 1.0), (Breaker(counts_from=T0), 0.0)):
+        view.take([record("breaker", breaker, "breaker/1")])
+        assert REGISTRY.get_sample_value("crible_breaker_open") == expected

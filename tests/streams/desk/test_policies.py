@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -18,35 +17,25 @@ from streams.desk.current_policy import CurrentPolicy
 from streams.desk.policies import policy_routes
 from streams.serve import create_app
 from streams.store import DecisionStore
+from tests.streams.desk.over_http import OverHttp
 from tests.streams.desk.test_orders import record
 from tests.streams.desk.test_routes import KEYS, NOW
 
 FILE, NEW = Policy(version="file"), Policy(version="new")
 
 
-class Service:
+class Service(OverHttp[Order]):
     """The HTTP side of a service that goes by its file."""
 
     def __init__(self) -> None:
-        self.ordered: list[Order] = []
-        self.failure: CribleError | None = None
-        self.is_ready = True
+        super().__init__()
         self.current = CurrentPolicy(FILE)
         common = Admission(DecisionStore(FILE), KEYS, lambda: NOW, lambda: self.is_ready)
-        routes = policy_routes(common, self.current, self._order)
+        routes = policy_routes(common, self.current, self.keep)
         self.app = create_app(*common, more_routes=routes, policy=lambda: self.current.described)
 
-    def ask(self, method: str, json: Any = None, key: str = "ops", path: str = "/v1/desk/policy") -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.request(method, path, headers={"X-Api-Key": key}, json=json)
-
-        return asyncio.run(send())
-
-    def _order(self, order: Order) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.ordered.append(order)
+    def desk(self, method: str, json: Any = None, key: str = "ops", path: str = "/v1/desk/policy") -> httpx.Response:
+        return self.ask(method, path, key, json=json)
 
 
 @pytest.fixture
@@ -61,17 +50,17 @@ def asked(policy: Policy = NEW, **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("key", ["bouncer", "idm", "wrong", ""])
 def test_only_an_operator_sees_and_changes_it(service: Service, key: str) -> None:
     """And nobody before everything is read."""
-    assert [service.ask("GET", key=key).status_code, service.ask("POST", asked(), key).status_code] == [403, 403]
+    assert [service.desk("GET", key=key).status_code, service.desk("POST", asked(), key).status_code] == [403, 403]
     service.is_ready = False
-    assert [service.ask("GET").status_code, service.ask("POST", asked()).status_code] == [503, 503]
-    assert service.ordered == []
+    assert [service.desk("GET").status_code, service.desk("POST", asked()).status_code] == [503, 503]
+    assert service.kept == []
 
 
 def test_a_policy_is_ordered(service: Service) -> None:
     """In place of the file's; whom it is from and why is in the order, and what it will be called in the answer."""
-    answer = service.ask("POST", asked())
+    answer = service.desk("POST", asked())
     assert (answer.status_code, answer.json()) == (202, {"hash": policy_hash(NEW)})
-    (order,) = service.ordered
+    (order,) = service.kept
     assert (order.ts, order.by, order.reason) == (NOW, "ops", "a drill")
     assert order.policy is not None
     assert (order.policy.policy, order.policy.replaces) == (NEW, "")
@@ -80,19 +69,19 @@ def test_a_policy_is_ordered(service: Service) -> None:
 
 def test_what_is_in_force_is_shown(service: Service) -> None:
     """Who put it in force, when and why; /ready says it to everybody."""
-    before = service.ask("GET").json()
+    before = service.desk("GET").json()
     assert (before["policy"]["version"], before["hash"], before["ts"]) == ("file", policy_hash(FILE), None)
     applied = AppliedPolicy(ts=NOW, by="anne", reason="a drill", policy=NEW, hash=policy_hash(NEW))
     service.current.take(record(POLICY_KEY, encode_applied(applied), "policy/1"))
-    after = service.ask("GET").json()
+    after = service.desk("GET").json()
     assert (after["policy"]["version"], after["by"], after["reason"]) == ("new", "anne", "a drill")
-    assert service.ask("GET", key="", path="/ready").json() == {"status": "ready", **service.current.described}
+    assert service.desk("GET", key="", path="/ready").json() == {"status": "ready", **service.current.described}
     assert (
         f'crible_policy{{hash="{applied.hash}",source="auth.control",version="new"}} 1.0'
-        in service.ask("GET", path="/metrics").text
+        in service.desk("GET", path="/metrics").text
     )
-    assert service.ask("POST", asked(FILE)).status_code == 409
-    assert service.ask("POST", asked(FILE, replaces=applied.hash)).status_code == 202
+    assert service.desk("POST", asked(FILE)).status_code == 409
+    assert service.desk("POST", asked(FILE, replaces=applied.hash)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -111,12 +100,12 @@ def test_what_is_in_force_is_shown(service: Service) -> None:
 )
 def test_a_wrong_policy_is_not_ordered(service: Service, body: dict[str, Any], status: int) -> None:
     """What is not valid, changes nothing, or is not in place of what is in force."""
-    answer = service.ask("POST", body)
-    assert (answer.status_code, service.ordered) == (status, [])
+    answer = service.desk("POST", body)
+    assert (answer.status_code, service.kept) == (status, [])
     assert answer.json()["message"]
 
 
 def test_a_broker_that_is_away_is_said(service: Service) -> None:
     """The order is to be given again."""
     service.failure = CribleError("the broker did not take a record")
-    assert service.ask("POST", asked()).status_code == 503
+    assert service.desk("POST", asked()).status_code == 503

@@ -102,7 +102,7 @@ def test_a_policy_is_put_in_force_without_a_restart(channel: Topics, tmp_path: P
         (ADDRESSES[1], "enforce"): "enforce",
         (ADDRESSES[2], "enforce"): "exempt",
     }
-    notes = [json.loads(record.value) for record in channel.read("auth.audit")]
+    notes = channel.notes()
     assert [(note["decision_id"], note["action"], note["by"], note["reason"].partition(": ")[2]) for note in notes] == [
         (POLICY_KEY, "apply", "test", "two weeks of shadow"),
         (POLICY_KEY, "apply", "test", "our own office"),

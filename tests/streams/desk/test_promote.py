@@ -13,6 +13,7 @@ import pytest
 from models.applied_policy import policy_hash
 from models.decisions import DAY_S
 from models.policy import Policy
+from models.refused import Tally
 from streams import cli, topics
 from streams.desk.policies import Accepted, InForce
 from streams.writing import TopicWriter, Written
@@ -20,6 +21,7 @@ from tests.block_service import Topics
 from tests.factories import T0, ban
 
 CALL = ["promote", "--kind", "password_spray", "--scope", "ip"]
+VERDICTS = ["promote", "--kind", "campaign", "--scope", "account_ip"]
 
 
 @pytest.fixture
@@ -109,6 +111,7 @@ def test_less_is_refused(tmp_path: Path, policy: Path, capsys: pytest.CaptureFix
     [
         (["promote", "--kind", "password_spray", "--scope", "account_ip"], "is enforced already"),
         ([*CALL, "--apply", "r"], "--apply changes the policy in force"),
+        ([*VERDICTS, "--decisions", "/nowhere"], "/nowhere: verdicts are in no file of decisions"),
         ([*CALL, "--decisions", "/nowhere"], "/nowhere: cannot be read: No such file"),
         ([*CALL[:3], "--scope", "moon"], "'moon' is not one of"),
     ],
@@ -134,6 +137,17 @@ def test_it_goes_by_what_was_decided(
         writer.send([Written(decision.decision_id, msgspec.json.encode(decision), now)])
     writer._started().send(topics.topic(channel.settings, "auth.decisions"), key=gone.decision_id.encode(), value=None).get(10)
     writer.close()
+    tally, writer = Tally("gate", in_shadow=True), TopicWriter(channel.settings, "auth.control", "refused/1")
+    for number in range(7):
+        tally.note(f"user{number}", (), 0.01, now - 15 * DAY_S, counts_from=0.0)
+        writer.send([Written(key, msgspec.msgpack.encode(told), now) for key, told in tally.changed().items()])
+    writer.send([Written("refused-in-shadow/gate/2", b"nonsense", now), Written("breaker", b"{}", now)])
+    writer.close()
     channel.close()
     assert cli.main([*CALL, "--policy", str(policy)]) == 0
     assert "password_spray on ip, 0 % enforced: 1 decisions in 15.0 days" in capsys.readouterr().out
+    assert cli.main([*VERDICTS, "--policy", str(policy)]) == 0
+    said = capsys.readouterr().out
+    assert "verdicts, 0 % enforced: in 15.0 days they would have refused 7 attempts, and hit at most 1 customers" in said
+    assert 'kinds = ["campaign", "password_spray"]' in said
+    assert "share_percent.campaign.account_ip = 1" in said

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from models.errors import CribleError
@@ -20,6 +18,7 @@ from streams.serve import create_app
 from streams.settings import ApiKey
 from streams.store import DecisionStore
 from tests.enforcing import decision
+from tests.streams.desk.over_http import OverHttp
 
 NOW = 1_700_000_000.0
 KEYS = [
@@ -30,13 +29,11 @@ KEYS = [
 ADDRESS, RANGE = "203.0.113.7", "198.51.100.0/24"
 
 
-class Service:
+class Service(OverHttp[Order]):
     """The HTTP side with two decisions, one of them of a campaign and in shadow."""
 
     def __init__(self, folder: Path) -> None:
-        self.ordered: list[Order] = []
-        self.failure: CribleError | None = None
-        self.is_ready = True
+        super().__init__()
         self.store = DecisionStore(Policy.default())
         self.held = decision(ADDRESS, NOW)
         self.shadow = decision(RANGE, NOW, mode="shadow", campaign_id="c", scenario="login_flood")
@@ -44,19 +41,7 @@ class Service:
         self.store.put(self.shadow)
         switch = KillSwitch(folder / "stops.json", [self.store.stop])
         common = Admission(self.store, KEYS, lambda: NOW, lambda: self.is_ready)
-        self.app = create_app(*common, more_routes=desk_routes(common, switch, self._order))
-
-    def ask(self, method: str, path: str, key: str = "ops", **content: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.request(method, path, headers={"X-Api-Key": key}, **content)
-
-        return asyncio.run(send())
-
-    def _order(self, order: Order) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.ordered.append(order)
+        self.app = create_app(*common, more_routes=desk_routes(common, switch, self.keep))
 
 
 @pytest.fixture
@@ -75,7 +60,7 @@ def test_only_an_operator_is_answered(service: Service, key: str) -> None:
         ("POST", "/v1/desk/orders", lift),
     ):
         assert service.ask(method, path, key, json=body).status_code == 403
-    assert (service.store.stops.targets, service.ordered) == ([], [])
+    assert (service.store.stops.targets, service.kept) == ([], [])
 
 
 def test_a_stop_empties_the_list_and_is_said(service: Service) -> None:
@@ -153,11 +138,11 @@ def test_an_order_is_kept_before_it_is_answered(service: Service) -> None:
     orders = "/v1/desk/orders"
     answer = service.ask("POST", orders, json={"reason": "a customer", "decision_id": service.held.decision_id})
     assert (answer.status_code, answer.json()) == (202, {"meant": 1})
-    assert service.ordered == [Order(ts=NOW, by="ops", reason="a customer", decision_id=service.held.decision_id)]
+    assert service.kept == [Order(ts=NOW, by="ops", reason="a customer", decision_id=service.held.decision_id)]
     assert service.ask("POST", orders, json={"reason": "r", "campaign_id": "unknown"}).status_code == 404
     for body in ({"reason": "r"}, {"campaign_id": "c"}, {"reason": "r", "campaign_id": "c", "decision_id": "d"}):
         assert service.ask("POST", orders, json=body).status_code == 400
     service.failure = CribleError("no broker")
     answer = service.ask("POST", orders, json={"reason": "r", "campaign_id": "c"})
     assert (answer.status_code, answer.json()) == (503, {"message": "no broker"})
-    assert len(service.ordered) == 1
+    assert len(service.kept) == 1

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from models.accounts import AccountDirectory
 from models.attempts import Resolver
+from models.breaker import Breaker
 from models.decisions import join_value
 from models.errors import CribleError
 from models.geo import Geo
-from models.lists import ListEntry
+from models.lists import MAX_ENTRIES, ListEntry
 from models.policy import Policy
+from models.stops import Stop, Stops
 from streams.desk.admission import Admission
+from streams.desk.current_policy import CurrentPolicy
+from streams.desk.orders import ControlView
 from streams.desk.support import MAX_GRANT_S, support_routes
 from streams.serve import create_app
-from streams.settings import ApiKey
+from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
-from tests.factories import T0, ban
+from tests.factories import T0, ban, campaign
+from tests.streams.desk.over_http import OverHttp
 
 KEYS = [
     ApiKey(name="desk", sha256=sha256(b"desk").hexdigest(), support=True),
@@ -33,13 +40,13 @@ KEYS = [
 ADDRESS, ALICE, DOCTOR = "203.0.113.7", "alice@example.org", "doctor@example.org"
 
 
-class Service:
+class Service(OverHttp[ListEntry]):
     """The HTTP side with a pair, a guard and an entry of the block list."""
 
     def __init__(self) -> None:
-        self.entries: list[ListEntry] = []
-        self.failure: CribleError | None = None
-        self.is_ready = self.has_room = True
+        super().__init__()
+        self.now = T0
+        self.view = ControlView(Settings(), CurrentPolicy(Policy.enforcing()))
         self.store = store = DecisionStore(Policy.default())
         self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
         self.guard = ban(ALICE, scope="account", type="guard", until=T0 + 60)
@@ -47,25 +54,13 @@ class Service:
         for decision in (self.pair, self.guard):
             store.put(decision)
         resolver = Resolver(AccountDirectory("example.org"), Geo())
-        common = Admission(store, KEYS, lambda: T0, lambda: self.is_ready)
-        entries, room = lambda: [self.listed], lambda _entry, _now: self.has_room
-        routes = support_routes(common, resolver, entries, room, self._keep, lambda _decision, account: account == DOCTOR)
+        common = Admission(store, KEYS, lambda: self.now, lambda: self.is_ready)
+        self.view.block_list = [self.listed]
+        routes = support_routes(common, resolver, self.view, self.keep, lambda _decision, account: account == DOCTOR)
         self.app = create_app(*common, more_routes=routes)
 
-    def ask(self, method: str, path: str, key: str = "desk", **content: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://block") as client:
-                return await client.request(method, path, headers={"X-Api-Key": key}, **content)
-
-        return asyncio.run(send())
-
     def appeal(self, **fields: Any) -> httpx.Response:
-        return self.ask("POST", "/v1/desk/appeals", json={"grant_s": 3600, "reason": "a customer"} | fields)
-
-    def _keep(self, entry: ListEntry) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.entries.append(entry)
+        return self.ask("POST", "/v1/desk/appeals", "desk", json={"grant_s": 3600, "reason": "a customer"} | fields)
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ def test_an_appeal_lets_in_whom_the_decision_refuses(service: Service) -> None:
     """The pair of a pair; with who granted it and until when."""
     answer = service.appeal(ref=service.pair.decision_id[:12])
     assert answer.status_code == 202
-    (entry,) = service.entries
+    (entry,) = service.kept
     assert (entry.list, entry.address, entry.account, entry.until) == ("allow", ADDRESS, ALICE, T0 + 3600)
     assert (entry.by, entry.reason) == ("desk", "a customer")
 
@@ -116,7 +111,7 @@ def test_an_appeal_lets_in_whom_the_decision_refuses(service: Service) -> None:
 def test_an_appeal_against_a_list_names_the_same_target(service: Service) -> None:
     """The reference is that of the entry."""
     assert service.appeal(ref=service.listed.reference).status_code == 202
-    assert (service.entries[0].address, service.entries[0].account) == ("198.51.100.1", "")
+    assert (service.kept[0].address, service.kept[0].account) == ("198.51.100.1", "")
 
 
 def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(service: Service) -> None:
@@ -124,7 +119,7 @@ def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(serv
     ref = service.guard.decision_id[:12]
     assert service.appeal(ref=ref).status_code == 400
     assert service.appeal(ref=ref, ip="192.0.2.9").status_code == 202
-    assert [(entry.address, entry.account) for entry in service.entries] == [("192.0.2.9", ALICE)]
+    assert [(entry.address, entry.account) for entry in service.kept] == [("192.0.2.9", ALICE)]
 
 
 @pytest.mark.parametrize(
@@ -142,14 +137,14 @@ def test_an_appeal_that_would_open_an_account_to_everybody_needs_an_address(serv
 def test_a_wrong_appeal_lets_nobody_in(service: Service, fields: dict[str, Any], status: int) -> None:
     """Unknown references, no reason, no end within a week."""
     answer = service.appeal(**({"ref": service.pair.decision_id[:12]} | fields))
-    assert (answer.status_code, service.entries) == (status, [])
+    assert (answer.status_code, service.kept) == (status, [])
 
 
 def test_a_full_list_is_said(service: Service) -> None:
     """Nobody would follow an entry that is left out, so none is sent."""
-    service.has_room = False
+    service.view.block_list = [replace(service.listed, list="allow", address=f"2001:db8:0:{n:x}::/64") for n in range(MAX_ENTRIES)]
     answer = service.appeal(ref=service.pair.decision_id[:12])
-    assert (answer.status_code, "the allow list is full" in answer.json()["message"], service.entries) == (409, True, [])
+    assert (answer.status_code, "the allow list is full" in answer.json()["message"], service.kept) == (409, True, [])
 
 
 def test_a_broker_that_is_away_is_said(service: Service) -> None:
@@ -190,7 +185,62 @@ def test_support_of_a_realm_lets_in_its_accounts_alone(service: Service) -> None
     ]:
         given = {"grant_s": 3600, "reason": "a customer"} | fields
         assert service.ask("POST", "/v1/desk/appeals", key, json=given).status_code == status
-    assert [(entry.address, entry.account) for entry in service.entries] == [
+    assert [(entry.address, entry.account) for entry in service.kept] == [
         (ADDRESS, ALICE),
         ("198.51.100.1", "bob@example.net"),
     ]
+
+
+# -- verdicts ------------------------------------------------------------------------------------------------------------
+
+VERDICT_REF = "c" * 12
+
+
+def told_by_a_verdict(service: Service) -> dict[str, Any]:
+    """What support hears of the reference that clients were shown."""
+    (answer,) = service.ask("GET", f"/v1/why?ref={VERDICT_REF}").json()["answers"]
+    return dict(answer)
+
+
+def test_support_is_told_of_the_reference_of_a_verdict(service: Service) -> None:
+    """Until when, and why; the customer hears nothing of the attack."""
+    service.view.take([on_control("campaign/running", campaign(), "campaign/1")])
+    answer = told_by_a_verdict(service)
+    assert (answer["reference"], answer["state"], answer["decision_id"]) == (VERDICT_REF, "enforced", None)
+    assert answer["until"] == campaign().until_ts
+    assert "leaked pairs tried once each" in answer["support"]["en"]
+    assert "leaked" not in answer["customer"]["en"]
+    assert "webmail" in answer["customer"]["en"]
+    assert service.ask("GET", "/v1/why?ref=cccccccccccd").json()["answers"] == []
+
+
+def test_what_has_become_of_verdicts_is_told(service: Service) -> None:
+    """Stopped by a person or the breaker; not given; over: the last also after the next campaign has begun."""
+    service.view.take([on_control("campaign/running", campaign(), "campaign/1")])
+    service.store.stop(Stops((Stop(ts=T0, by="ops", reason="a drill", kind="campaign"),)))
+    assert told_by_a_verdict(service)["state"] == "suspended"
+    service.store.stop(Stops())
+    service.view.breaker = Breaker(opened=T0)
+    assert told_by_a_verdict(service)["state"] == "suspended"
+    service.view.policy = CurrentPolicy(Policy.default())
+    assert told_by_a_verdict(service)["state"] == "not enforced"
+    later = campaign(ts=T0 + 90_000, campaign_id="d" * 32, first_ts=T0 + 86_400)
+    service.view.take([on_control("campaign/running", later, "campaign/1")])
+    service.now = T0 + 86_400
+    answer = told_by_a_verdict(service)
+    assert (answer["state"], answer["customer"]["en"].split(";")[0]) == ("ended", "Nothing refuses your log-ins at the moment")
+
+
+def test_an_appeal_against_a_verdict_names_the_customer(service: Service) -> None:
+    """A verdict is about one account at one address, and so is what lets in."""
+    service.view.take([on_control("campaign/running", campaign(), "campaign/1")])
+    for fields in ({}, {"ip": "192.0.2.9"}, {"login": "alice"}):
+        assert service.appeal(ref=VERDICT_REF, **fields).status_code == 400
+    assert service.appeal(ref=VERDICT_REF, ip="192.0.2.9", login="alice").status_code == 202
+    assert [(entry.address, entry.account) for entry in service.kept] == [("192.0.2.9", ALICE)]
+
+
+def on_control(key: str, value: object, schema: str) -> Any:
+    """A record of ``auth.control`` as kafka-python gives it, in MessagePack."""
+    said = msgspec.msgpack.encode(value)
+    return SimpleNamespace(topic="auth.control", key=key.encode(), value=said, headers=[("crible-schema", schema.encode())])

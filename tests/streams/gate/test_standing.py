@@ -282,6 +282,8 @@ def test_another_policy_takes_effect_where_it_stands(standing: Standing, followe
 
 # -- verdicts ------------------------------------------------------------------------------------------------------------
 
+ONE = Limits(hour=1, day=1)
+BUDGET = Budget(by_group={"staff": ONE}, by_realm={"example.org": ONE, "example.net": ONE}, by_asn={"64502": ONE, "64500": ONE})
 BOT = {"remote": "203.0.113.9", "country": "BR", "asn": 64502, "user_agent": "curl"}
 
 
@@ -314,10 +316,29 @@ def test_the_owner_at_home_is_let_in_with_whatever_program() -> None:
     assert standing.refusal(success(T0 + 60, **BOT | {"remote": "192.0.2.200"})) is None
 
 
-def test_shadow_gives_no_verdicts() -> None:
-    """The default of the live services."""
+def test_shadow_gives_no_verdicts_and_counts_them() -> None:
+    """The default of the live services: nobody is refused, and by UTC day is told whom one would have been, each attempt once."""
     standing, _ = judging(Policy.default())
-    assert standing.refusal(success(T0 + 60, **BOT)) is None
+    for attempt in (success(T0 + 60, **BOT), failure(T0 + 61, **BOT), failure(T0 + 62, login="bob", **BOT)):
+        assert standing.refusal(attempt) is None
+    assert standing.refusal(success(T0 + 60, **BOT), "after") is None
+    assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
+    ((key, told),) = standing.refused_anew().items()
+    assert (key.startswith("refused-in-shadow/"), key.endswith(f"/{T0:.3f}")) == (True, True)
+    assert (told.attempts, len(told.everybody.owners), told.since, told.last_ts) == (3, 2, T0, T0 + 62)
+    standing.told({key: told})
+    assert standing.refused_anew() == {}
+
+
+def test_who_is_not_in_the_share_is_in_shadow() -> None:
+    """At 50 % some are refused, and what is told of the others is what the rest would be."""
+    policy = Policy.enforcing()
+    enforce = msgspec.structs.replace(policy.enforce, share_percent={"campaign": {"account_ip": 50}})
+    standing, _ = judging(msgspec.structs.replace(policy, enforce=enforce))
+    refused = sum(standing.refusal(failure(T0 + 60, login=f"user{number}", **BOT)) is not None for number in range(100))
+    told = {key.partition("/")[0]: slot.attempts for key, slot in standing.refused_anew().items()}
+    assert 20 < refused < 80
+    assert told == {"refused": refused, "refused-in-shadow": 100 - refused}
 
 
 def test_an_open_breaker_ends_the_verdicts() -> None:
@@ -331,8 +352,8 @@ def test_an_open_breaker_ends_the_verdicts() -> None:
 
 
 def test_whom_verdicts_refuse_is_told_once() -> None:
-    """By account, with its groups that have a budget; neither whom a decision refuses nor who is let in."""
-    policy = msgspec.structs.replace(Policy.enforcing(), budget=Budget(by_group={"staff": Limits(hour=1, day=1)}))
+    """By account, with the parts of the budget that it is in; neither whom a decision refuses nor who is let in."""
+    policy = msgspec.structs.replace(Policy.enforcing(), budget=BUDGET)
     standing, follower = judging(policy, Groups({"alice@example.org": ["staff", "others"]}))
     follower.take(record("auth.control", "breaker", Breaker(counts_from=T0 + 2), "breaker/1"))
     follower.take(decided(ban("198.51.100.7")))
@@ -342,10 +363,39 @@ def test_whom_verdicts_refuse_is_told_once() -> None:
     assert standing.refusal(success(T0 + 63, **BOT | {"remote": "192.0.2.200"})) is None
     ((key, told),) = standing.refused_anew().items()
     assert (key.startswith("refused/"), told.since, told.last_ts) == (True, T0 + 2, T0 + 62)
-    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_group.items()}) == (2, {"staff": 1})
+    parts = {"staff": 1, "realm:example.org": 2, "asn:64502": 2}
+    assert (len(told.everybody.owners), {name: len(each.owners) for name, each in told.by_part.items()}) == (2, parts)
     assert all(0 < owner < 0.2 for owner in told.everybody.owners.values())
     standing.told({key: told})
     assert standing.refused_anew() == {}
+
+
+def test_owners_whom_a_wide_cut_refuses_are_told() -> None:
+    """Known by their network, wherever the geo file puts that; not who may be the attack, nor whom narrow decisions refuse."""
+    standing, follower = judging(Policy.default())
+    cut = ban("BR", scope="country")
+    follower.take(decided(cut))
+    follower.take(decided(ban("198.51.100.7")))
+    opened = Reopening(
+        decision_id=cut.decision_id,
+        until=cut.until,
+        attack_since=T0,
+        protected_groups=(),
+        ramp=Ramp(),
+        watched_from=T0,
+        counts_from=T0,
+    )
+    follower.take(record("auth.control", f"reopening/{cut.decision_id}", opened))
+    for attempt in (
+        success(T0 + 60, **BOT | {"remote": "192.0.2.200"}),
+        success(T0 + 60, **BOT),
+        success(T0 + 60, login="bob", **BOT),
+        failure(T0 + 60, remote="198.51.100.7", country="BR"),
+    ):
+        assert standing.refusal(attempt) is not None
+    (told,) = standing.refused_anew().values()
+    assert {cut: len(sample.owners) for cut, sample in told.by_cut.items()} == {cut.decision_id: 1}
+    assert told.everybody.owners == {}
 
 
 def test_another_policy_begins_and_ends_verdicts() -> None:
