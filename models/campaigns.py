@@ -13,7 +13,7 @@ statistical approach to measuring user authenticity", NDSS 2016).
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -226,7 +226,12 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
     existing: float = 1.0
 
     def log_odds(self, carried: Carried, known: int) -> float:
-        """Logarithm of the odds that a right password like this is the campaign's rather than its owner's."""
+        """Logarithm of the odds that a right password like this is the campaign's rather than its owner's.
+
+        Of a campaign of which nothing was seen yet nothing is.
+        """
+        if not self.failing.total:
+            return -inf
         owners = self.newcomers if is_newcomer(known) else self.strangers
         hits_per_min = HIT_SHARE * self.tries_per_min
         owners_per_min = owners.total / max(self.quiet_minutes, 1.0)

@@ -63,7 +63,7 @@ def incident() -> list[list[AuthEvent]]:
     for minute in range(QUIET_MIN):
         start = T0 + 60 * minute
         before += [at_home(start + 4 * n, draw.randrange(OWNERS)) for n in range(12)]
-        before += [on_the_road(start + 50 + n, draw.randrange(OWNERS)) for n in range(2)]
+        before += [on_the_road(start + 50, draw.randrange(OWNERS))] * (minute % 5 == 0)
     minutes = []
     for minute in range(ATTACK_MIN):
         start = T0 + 60 * (QUIET_MIN + minute)
