@@ -57,17 +57,20 @@ def by_a_bot(ts: float, number: int, remote: str, *, right: bool) -> AuthEvent:
 
 
 def incident() -> list[list[AuthEvent]]:
-    """All that was before the attack, and then each of its minutes: owners at home, few elsewhere, and bots on everybody."""
+    """All that was before the attack, and then each of its minutes: owners at home, few elsewhere, bots on everybody and nobody."""
     draw = Random(5)
     before = [at_home(T0 - DAY_S + number, number) for number in range(OWNERS)]
     for minute in range(QUIET_MIN):
         start = T0 + 60 * minute
         before += [at_home(start + 4 * n, draw.randrange(OWNERS)) for n in range(12)]
-        before += [on_the_road(start + 50, draw.randrange(OWNERS))] * (minute % 5 == 0)
+        before += [on_the_road(start + 50 + n, draw.randrange(OWNERS)) for n in range(2)]
     minutes = []
     for minute in range(ATTACK_MIN):
         start = T0 + 60 * (QUIET_MIN + minute)
         made = [by_a_bot(start + 0.7 * n, draw.randrange(OWNERS), f"203.{minute}.{n}.5", right=n % 9 == 0) for n in range(80)]
+        made += [
+            by_a_bot(start + 0.1 * n, draw.randrange(OWNERS, 9000), f"203.{minute}.{n % 256}.9", right=False) for n in range(400)
+        ]
         made += [at_home(start + 4 * n + 0.1, draw.randrange(OWNERS)) for n in range(12)]
         made += [on_the_road(start + 50.2 + n, draw.randrange(OWNERS)) for n in range(2)]
         minutes.append(sorted(made, key=lambda event: (event.ts, event.event_id)))
