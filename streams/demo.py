@@ -333,8 +333,8 @@ def _after(seconds: int) -> str:
 def _other_decisions(result: Result) -> str:
     notices = result.decisions.get("enforce", 0) - len(result.blocks)
     return (
-        f"Also {notices:,} notices to owners whose telephone keeps an old password, "
-        f"and {result.decisions.get('proposed', 0):,} proposals for a person."
+        f"Also, notices to owners whose telephone keeps an old password: {notices:,}; "
+        f"proposals for a person: {result.decisions.get('proposed', 0):,}."
     )
 
 
