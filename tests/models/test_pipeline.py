@@ -138,7 +138,7 @@ def test_neither_verdicts_nor_state_depend_on_the_turns(short: list[AuthEvent], 
 def test_a_verdict_knows_nothing_of_its_attempt_or_of_later_ones(short: list[AuthEvent]) -> None:
     """What is said of an attempt that has not been taken in yet is what is said of it afterwards."""
     before, after = (Pipeline(RESOLVER, partitions=2, judge=Verdicts(Policy.enforcing(), Groups())) for _ in range(2))
-    told = []
+    before.is_asked, told = True, []
     for event in short:
         verdict = before.verdict(RESOLVER.attempt(event))
         told += [verdict] if verdict is not None else []
