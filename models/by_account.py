@@ -499,7 +499,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
 
     def _forget(self, key: str, outputs: Outputs) -> None:
         row = self.peek(key)
-        if row is not None and profile_of(row) is not None:
+        if row is not None and (row.countries or row.refused):
             outputs.profiles[key] = None
         super()._forget(key, outputs)
 
@@ -559,7 +559,7 @@ def familiarity(row: AccountRow, attempt: Attempt) -> int:
 
 
 def profile_of(row: AccountRow) -> Profile | None:
-    """What is said about the account; ``None`` where it has no past."""
+    """What is said about the account; ``None`` where it has no past and no stranger was refused."""
     if not row.countries and not row.refused:
         return None
     return Profile(
