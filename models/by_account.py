@@ -10,7 +10,8 @@ Rules:
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
 
 It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute. It says what
-is familiar about an account when that changes. Account changes (``models.changes``) take effect where they stand among attempts.
+is familiar about an account when that changes. What we refused is counted apart (:mod:`models.presence`). Account changes
+(``models.changes``) take effect where they stand among attempts.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32, hash64
+from models.presence import MANY, Presence, presence_alert
 from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
@@ -157,7 +159,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     """What is known about an account.
 
     ``copied``: devices and credentials of its own with which strangers failed, and when last. ``refused``: passwords with which
-    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day.
+    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day; ``presence``: how many lately.
     """
 
     newest_ts: float = 0.0
@@ -176,6 +178,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     copied: dict[int, int] = msgspec.field(default_factory=dict)
     refused: dict[int, int] = msgspec.field(default_factory=dict)
     credentials: dict[int, Habit] = msgspec.field(default_factory=dict)
+    presence: Presence | None = None
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -211,8 +214,10 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             self._change(item, outputs)
         elif item.policy_reject:
             known = self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
-            if item.repeats_password and not fits_owner(known):
-                self._note_refused(item, outputs)
+            alerts = self._note_refused(item, outputs) if item.repeats_password and not fits_owner(known) else []
+            if alerts or item.raised:
+                outputs.alerts += alerts
+                self._note_in_pulse(item, alerts)
         else:
             self._attempt(item, offset, outputs)
 
@@ -242,10 +247,22 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             outputs.alerts += alerts
             self._note_in_pulse(attempt, alerts)
 
-    def _note_refused(self, attempt: Attempt, outputs: Outputs) -> None:
-        """Remember a pair that a stranger was refused with; those longest ago make room."""
-        row, password, day = self.row(attempt.account), password_number(attempt), int(attempt.ts) // _DAY_S
+    def _note_refused(self, attempt: Attempt, outputs: Outputs) -> list[Alert]:
+        """Remember a pair that a stranger was refused with; returns what there is to say where they are many."""
+        row = self.row(attempt.account)
         row.newest_ts = max(row.newest_ts, attempt.ts)
+        self._remember_refused(row, attempt, outputs)
+        presence = row.presence = row.presence or Presence()
+        if not presence.count(int(attempt.ts), attempt.guess, attempt.address):
+            return []
+        subject = Subject(account=attempt.account, protocol=attempt.protocol)
+        reason = Reason("guesses_refused", f"{MANY} different passwords within the hour, and all refused", MANY, MANY)
+        groups = self.groups.of(attempt.account)
+        return [presence_alert("brute_force", subject, presence, reason, attempt.event_id, _evidence_h(row, presence.hour), groups)]
+
+    def _remember_refused(self, row: AccountRow, attempt: Attempt, outputs: Outputs) -> None:
+        """Those longest ago make room."""
+        password, day = password_number(attempt), int(attempt.ts) // _DAY_S
         if row.refused.get(password, 0) >= day:
             return
         row.refused = {old: last for old, last in row.refused.items() if old != password and last >= day - 1}
@@ -318,10 +335,13 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         return known
 
     def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
-        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
+        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source.
+
+        Those about what we refused go without the source, so that they say nothing of a campaign's cause.
+        """
         raised = attempt.raised + tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
-        notes = self.pulse.notes
-        notes += [Note(identity, kind, attempt.account, attempt.address, carried_by(attempt)) for identity, kind in raised]
+        notes, source = self.pulse.notes, "" if attempt.policy_reject else attempt.address
+        notes += [Note(identity, kind, attempt.account, source, carried_by(attempt)) for identity, kind in raised]
 
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -589,6 +609,12 @@ def _first_time(row: AccountRow, mark: int) -> bool:
     newest_h = int(row.newest_ts) // HOUR_S
     row.alerted = [*(old for old in row.alerted if old >> _MARK_HOUR_SHIFT > newest_h - _REMEMBER_ALERTS_H), mark]
     return True
+
+
+def _evidence_h(row: AccountRow, hour: int) -> int | None:
+    """How many hours before ``hour`` guessing was raised last, within about a day."""
+    guessed = [mark >> _MARK_HOUR_SHIFT for mark in row.alerted if mark & _MARK_KINDS == _KIND_CODES["brute_force"]]
+    return max(hour - max(guessed), 0) if guessed else None
 
 
 def _note_failing(row: AccountRow, address: str, second: int) -> None:

@@ -562,6 +562,36 @@ def test_what_strangers_copy_of_the_owner_is_in_the_evidence() -> None:
     assert alert.evidence.copied == sorted([device_number("ua:Thunderbird"), hash64("his")])
 
 
+class TestPresence:
+    """Guesses that are all refused."""
+
+    def test_ten_passwords_within_an_hour(self) -> None:
+        """It is said once, of the protocol, with where they came from, and decides nothing."""
+        (alert,) = raised(AccountStage(Groups({ALICE: ["health"]})), guesses(30, policy_reject=True, remote=ABROAD))
+        assert (alert.kind, alert.cold, alert.groups) == ("brute_force", True, ["health"])
+        assert alert.subject.parts() == {"account": ALICE, "protocol": "imap"}
+        assert alert.evidence.addresses == [ABROAD]
+        assert alert.evidence.counts == {"refused": 10}
+
+    @pytest.mark.parametrize("fields", [{"password": "old"}, {"mech": "CRAM-MD5"}])
+    def test_one_password_is_no_guessing(self, fields: dict[str, Any]) -> None:
+        """Nor are passwords that cannot be compared: a client that is refused tries again all day."""
+        refused = [failure(T0 + number, **{"remote": ABROAD, "policy_reject": True} | fields) for number in range(30)]
+        assert raised(AccountStage(), refused) == []
+
+    def test_the_owner_at_home_is_none_of_it(self) -> None:
+        """His address may be blocked for what others do there."""
+        assert raised(owner(), guesses(30, policy_reject=True, remote=HOME)) == []
+
+    def test_it_says_when_it_was_last_not_refused(self) -> None:
+        """So that what refuses it can be kept alive."""
+        stage = AccountStage()
+        assert [alert.cold for alert in raised(stage, guesses(10, remote=ABROAD))] == [False]
+        (alert,) = raised(stage, guesses(10, start=T0 + 3 * HOUR_S, policy_reject=True, remote=ABROAD))
+        assert alert.reasons[-1].code == "last_evidence_h"
+        assert alert.reasons[-1].value == 3
+
+
 class TestRefusedPairs:
     """A pair that a stranger was refused with comes back from elsewhere."""
 
