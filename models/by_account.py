@@ -143,7 +143,7 @@ class Stale(msgspec.Struct, array_like=True, gc=False):
 
 
 class LastSuccess(msgspec.Struct, array_like=True, gc=False):
-    """Where the owner was last, on which UTC day that was learnt, and whether it looked like him then."""
+    """Where somebody was last, and on which UTC day that was learnt."""
 
     ts: float
     day: int
@@ -152,7 +152,6 @@ class LastSuccess(msgspec.Struct, array_like=True, gc=False):
     country: str
     latitude: float | None
     longitude: float | None
-    fits: bool = True
 
 
 class AccountRow(msgspec.Struct, array_like=True, gc=False):
@@ -160,6 +159,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
 
     ``copied``: devices and credentials of its own with which strangers failed, and when last. ``refused``: passwords with which
     strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day; ``presence``: how many lately.
+    ``last_stranger``: where the last success came from that did not look like the owner's.
     """
 
     newest_ts: float = 0.0
@@ -179,6 +179,7 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     refused: dict[int, int] = msgspec.field(default_factory=dict)
     credentials: dict[int, Habit] = msgspec.field(default_factory=dict)
     presence: Presence | None = None
+    last_stranger: LastSuccess | None = None
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -232,9 +233,12 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
+            is_cloud = attempt.shared and row.countries and attempt.country not in row.countries
+            if not (fits_owner(known) or is_cloud):  # where a cloud client is says nothing of who uses it
+                row.last_stranger = _where(attempt)
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
-            if _learn(row, attempt, known):
+            if _learn(row, attempt):
                 outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
@@ -289,7 +293,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         row.credentials = _without(row.credentials, from_day, until_day)
         if change.change in _STARTS_ANEW and not row.countries:
             row.protocols = 0
-        row.last_success = None
+        row.last_success = row.last_stranger = None
         row.recent, row.hours = (
             {number: cell for number, cell in window.items() if cell.last_s > change.ts} for window in (row.recent, row.hours)
         )
@@ -667,8 +671,8 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:
         reasons += _after_failures(row, attempt)
-        if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
-            reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
+    if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
+        reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
     return reasons
 
 
@@ -686,10 +690,13 @@ def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
 def _second_stranger(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """One success that does not look like the owner's may be his, on his way; a second one from another country is not.
 
-    Whoever finds a pair right sells it, and the buyer comes from somewhere else.
+    Whoever finds a pair right sells it, and the buyer comes from somewhere else; what the owner does in between changes nothing.
     """
-    last = row.last_success
-    if last is None or last.fits or not _is_elsewhere(row, last, attempt) or device_number(attempt.device) in row.devices:
+    last = row.last_stranger
+    if last is None or not _is_elsewhere(row, last, attempt):
+        return []
+    is_browser = attempt.protocol == "http" and attempt.device.startswith("ua:")  # of which millions call themselves the same
+    if device_number(attempt.device) in row.devices and not is_browser:
         return []
     gap_s = abs(attempt.ts - last.ts)
     if gap_s >= _SECOND_STRANGER_S:
@@ -741,7 +748,7 @@ def _without(habits: dict[Key, Habit], from_day: int, until_day: int) -> dict[Ke
     return {key: habit for key, habit in habits.items() if not from_day <= habit.first_day <= until_day}
 
 
-def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
+def _learn(row: AccountRow, attempt: Attempt) -> bool:
     """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
         return False
@@ -764,9 +771,13 @@ def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
         return is_new
     is_new |= _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
-        place = attempt.country, attempt.latitude, attempt.longitude
-        row.last_success = LastSuccess(ts, day, network, device, *place, fits_owner(known))
+        row.last_success = _where(attempt)
     return is_new
+
+
+def _where(attempt: Attempt) -> LastSuccess:
+    day, device = int(attempt.ts) // _DAY_S, device_number(attempt.device)
+    return LastSuccess(attempt.ts, day, attempt.network, device, attempt.country, attempt.latitude, attempt.longitude)
 
 
 def _practise(habits: dict[Key, Habit], key: Key, day: int) -> bool:

@@ -327,16 +327,17 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
             return
         presence = row.presence = row.presence or Presence()
         second, subject = int(attempt.ts), Subject(ip=attempt.address, protocol=attempt.protocol)
+        last_h = row.last_alerted_h()
+        evidence_h = None if last_h is None else max(int(attempt.ts) // HOUR_S - last_h, 0)
         found: list[tuple[Kind, Reason]] = []
-        if presence.count(second, account):
+        # Without evidence it is one of a campaign's many addresses, of which the campaign's own alert tells.
+        if presence.count(second, account) and evidence_h is not None:
             text = f"{MANY} accounts were tried from here within the hour, and all refused"
             found.append(("password_spray", Reason("accounts_refused", text, MANY, MANY)))
         if presence.floods(second):
             text = f"{MANY_PER_MIN} attempts in one minute, and all refused"
             found.append(("login_flood", Reason("refused_per_min", text, MANY_PER_MIN, MANY_PER_MIN)))
         if found:
-            last_h = row.last_alerted_h()
-            evidence_h = None if last_h is None else max(presence.hour - last_h, 0)
             alerts = [presence_alert(kind, subject, presence, why, attempt.event_id, evidence_h) for kind, why in found]
             outputs.alerts += alerts
             attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts)

@@ -308,6 +308,7 @@ class TestTakeover:
             ({}, {}, HOUR_S, False),
             ({"asn": 64500, "user_agent": "Thunderbird"}, {}, 600, False),  # the owner in a hotel of his own carrier
             ({}, {"user_agent": "Thunderbird"}, 600, False),
+            ({}, {"user_agent": "Thunderbird", "protocol": "http"}, 600, True),  # browsers all call themselves the same
             ({}, {"country": "RO"}, 600, False),
             ({}, {"country": "FR"}, 600, False),
             ({}, {"country": None}, 600, False),
@@ -321,6 +322,19 @@ class TestTakeover:
         assert raised(stage, [success(T0 + DAY_S, **finder)]) == []
         alerts = raised(stage, [success(T0 + DAY_S + gap_s, **buyer)])
         assert [reason.code for alert in alerts for reason in alert.reasons] == (["second_stranger"] if fires else [])
+
+    @pytest.mark.parametrize(
+        ("shared", "country", "fires"), [(False, "RO", True), (True, "RO", False), (True, "FR", True), (False, "FR", True)]
+    )
+    def test_where_the_first_stranger_was(self, shared: bool, country: str, fires: bool) -> None:
+        """A cloud client is where its vendor is, a telephone in its carrier's country. What the owner does meanwhile changes nothing."""
+        stage = owner(country="FR", asn=64500, user_agent="Thunderbird")
+        first = success(T0 + DAY_S, remote=ABROAD, country=country, asn=64501, user_agent="checker")
+        first.shared = shared
+        at_home = success(T0 + DAY_S + 60, remote=HOME, country="FR", asn=64500, user_agent="Thunderbird")
+        second = success(T0 + DAY_S + 600, remote="198.51.100.9", country="BR", asn=64502, user_agent="browser")
+        codes = [reason.code for alert in raised(stage, [first, at_home, second]) for reason in alert.reasons]
+        assert codes == (["second_stranger"] if fires else [])
 
     @pytest.mark.parametrize(
         ("days", "step", "cold"),

@@ -370,13 +370,19 @@ class TestFlood:
 class TestPresence:
     """What goes on although all of it is refused."""
 
-    def test_an_address_that_was_refused_from_its_first_attempt_on(self) -> None:
+    def test_an_address_that_is_refused_and_goes_on(self) -> None:
         """Ten accounts within an hour: it is said once, of the protocol, and decides nothing."""
-        (alert,) = raised(SourceStage(), tries(30, HOUR_S - 1, policy_reject=True))
+        stage, start = SourceStage(), T0 + HOUR_S
+        raised(stage, tries(10))
+        (alert,) = raised(stage, tries(30, HOUR_S - 1, start, policy_reject=True))
         assert (alert.kind, alert.cold, alert.severity) == ("password_spray", True, "low")
         assert alert.subject.parts() == {"ip": HERE, "protocol": "imap"}
-        assert (alert.first_ts, alert.evidence.counts) == (T0, {"refused": 10})
-        assert [reason.code for reason in alert.reasons] == ["accounts_refused", "kind_ambiguous"]
+        assert (alert.first_ts, alert.evidence.counts) == (start, {"refused": 10})
+        assert [reason.code for reason in alert.reasons] == ["accounts_refused", "kind_ambiguous", "last_evidence_h"]
+
+    def test_one_of_a_campaigns_many_addresses(self) -> None:
+        """Of who was refused from his first attempt on the campaign's own alert tells, unless he is a flood."""
+        assert raised(SourceStage(), tries(30, HOUR_S - 1, policy_reject=True)) == []
 
     @pytest.mark.parametrize(("per_min", "fires"), [(299, False), (300, True), (900, True)])
     def test_a_flood_that_is_refused(self, per_min: int, fires: bool) -> None:
@@ -388,13 +394,18 @@ class TestPresence:
         """Behind an address that is blocked are customers, whose clients try again."""
         stage = SourceStage()
         raised(stage, [success(T0 - 60, f"user{number}") for number in range(30)])
-        assert raised(stage, tries(30, policy_reject=True)) == []
+        raised(stage, tries(10, first=100))
+        assert raised(stage, tries(30, start=T0 + 90, policy_reject=True)) == []
 
     def test_each_hour_is_counted_anew(self) -> None:
         """Nine at the end of one and nine at the begin of the next are no ten."""
-        refused = tries(18, 120.0, T0 + HOUR_S - 60, policy_reject=True)
-        assert raised(SourceStage(), refused) == []
-        assert len(raised(SourceStage(), tries(40, 2 * HOUR_S - 1, policy_reject=True))) == 2
+        few, many = tries(18, 120.0, T0 + 2 * HOUR_S - 60), tries(40, 2 * HOUR_S - 1, T0 + HOUR_S)
+        for refused, alerts in ((few, 0), (many, 2)):
+            stage = SourceStage()
+            raised(stage, tries(10))
+            for attempt in refused:
+                attempt.policy_reject = True
+            assert len(raised(stage, refused)) == alerts
 
     @pytest.mark.parametrize("hours", [1, 5, 23])
     def test_it_says_when_it_was_last_not_refused(self, hours: int) -> None:
@@ -408,7 +419,8 @@ class TestPresence:
     def test_where_it_is_not_refused_it_has_an_alert_of_its_own(self) -> None:
         """The same hour, the same address: what is refused takes no alert away."""
         stage = SourceStage()
-        refused, evidence = tries(10, policy_reject=True), tries(10, start=T0 + 300)
+        raised(stage, tries(10))
+        refused, evidence = tries(10, start=T0 + HOUR_S, policy_reject=True), tries(10, start=T0 + HOUR_S + 300)
         first, second = raised(stage, [*refused, *evidence])
         assert first.alert_id != second.alert_id
         assert (first.cold, second.cold) == (True, False)
