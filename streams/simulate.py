@@ -30,7 +30,7 @@ from models.policy import Policy
 from models.verdicts import Verdicts
 from simulator import SCENARIOS, Marginals, encode_label, groups, simulate
 from simulator.timeline import Step
-from streams.cli import print_json, standard_options
+from streams.cli import print_json, standard_options, uncollected
 from streams.settings import Settings
 from streams.tables import table
 
@@ -80,7 +80,7 @@ def command(
     plan = SCENARIOS[scenario] if hours is None else SCENARIOS[scenario].over(hours)
     accounts, hours = accounts or plan.accounts, plan.hours
     marginals = Marginals(accounts, hours)
-    with _said_in_one_line(), ExitStack() as opened:
+    with _said_in_one_line(), uncollected(), ExitStack() as opened:
         if groups_file:
             _write_groups(groups_file, accounts)
         write_event, write_label, write_alert, write_decision, write_verdict = (
