@@ -7,13 +7,14 @@ the events are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from models.accounts import Groups
 from models.alerts import Alert
 from models.attempts import Attempt
 from models.decision_index import DecisionIndex
+from models.decisions import REFUSING, Decision
 from models.events import AuthEvent
 from models.ledger import Ledger
 from models.pipeline import Pipeline
@@ -82,8 +83,7 @@ class ClosedLoop:
         if verdict is None or not self._budget.stands(verdict.ts):
             return False
         self.verdicts.append(verdict)
-        for decision in self._budget.count(verdict):
-            self._index.put(decision)
+        self._enforce(self._budget.count(verdict))
         return verdict.action == "refuse"
 
     def take_verdicts(self) -> list[Verdict]:
@@ -103,5 +103,10 @@ class ClosedLoop:
         waiting, self._waiting = self._waiting, []
         for alert in self.pipeline.take(waiting):
             self._on_alert(alert)
-            for decision in self.ledger.apply(alert, alert.ts):
+            self._enforce(self.ledger.apply(alert, alert.ts))
+
+    def _enforce(self, decisions: Iterable[Decision]) -> None:
+        """Refuse what these refuse; the others never do."""
+        for decision in decisions:
+            if decision.mode == "enforce" and decision.type in REFUSING:
                 self._index.put(decision)

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 import msgspec
 
 from models.ids import hash64
+from models.memo import Memo
 
 __all__ = ["REFUSED_PREFIX", "REPORT_S", "SCHEMA", "SHADOW_PREFIX", "RefusedBook", "RefusedSlot", "Sample", "Tally"]
 
@@ -39,6 +40,8 @@ _MOST: Final = 256
 #: Cuts of which a slot counts whom they refuse.
 _MOST_CUTS: Final = 64
 _HASHES: Final = 1 << 64
+_REMEMBERED: Final = 1 << 17
+_hash_of: Final = Memo(hash64, _REMEMBERED)
 
 
 class Sample(msgspec.Struct, array_like=True):
@@ -56,10 +59,12 @@ class Sample(msgspec.Struct, array_like=True):
 
     def add(self, account: str, owner: float) -> None:
         """Count that ``account`` was refused, its owner with the probability ``owner``."""
-        hashed = hash64(account)
+        hashed = _hash_of[account]
         if hashed < self.below:
             self.owners[hashed] = max(owner, self.owners.get(hashed, 0.0))
-            self._trim()
+            if len(self.owners) > _MOST:
+                self.below = max(self.owners)
+                del self.owners[self.below]
 
     def at_most(self, but: Iterable[str] = ()) -> int:
         """How many owners at the high end.
@@ -67,7 +72,7 @@ class Sample(msgspec.Struct, array_like=True):
         Args:
             but: Accounts that are counted elsewhere.
         """
-        elsewhere = {hash64(account) for account in but} if self.owners else set[int]()
+        elsewhere = {_hash_of[account] for account in but} if self.owners else set[int]()
         return _high(self.expected(elsewhere))
 
     def expected(self, but: Collection[int] = ()) -> float:

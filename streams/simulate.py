@@ -38,6 +38,7 @@ __all__ = ["command"]
 
 _HOUR_S: Final = 3600.0
 _PROGRESS_STEPS: Final = 200
+_BUFFER_BYTES: Final = 1 << 20
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _INPUT: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -172,7 +173,7 @@ def _ndjson(path: Path | None) -> Iterator[Callable[[bytes], object]]:
     if path is None:
         yield lambda _line: None
         return
-    with path.open("wb") as file:
+    with path.open("wb", _BUFFER_BYTES) as file:
         yield lambda line: file.write(line + b"\n")
 
 
