@@ -10,7 +10,8 @@ Rules:
 A repeated password is one guess, so a forgotten phone never looks like guessing (``Attempt.guess``).
 
 It also counts, for the service-wide stage, every attempt by what its account knows of it: a pulse each half minute. It says what
-is familiar about an account when that changes. Account changes (``models.changes``) take effect where they stand among attempts.
+is familiar about an account when that changes. What we refused is counted apart (:mod:`models.presence`). Account changes
+(``models.changes``) take effect where they stand among attempts.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
 from models.geo import state_of
 from models.ids import hash32, hash64
+from models.presence import MANY, Presence, presence_alert
 from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
 from models.stage import Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
@@ -141,7 +143,7 @@ class Stale(msgspec.Struct, array_like=True, gc=False):
 
 
 class LastSuccess(msgspec.Struct, array_like=True, gc=False):
-    """Where the owner was last, on which UTC day that was learnt, and whether it looked like him then."""
+    """Where somebody was last, and on which UTC day that was learnt."""
 
     ts: float
     day: int
@@ -150,14 +152,14 @@ class LastSuccess(msgspec.Struct, array_like=True, gc=False):
     country: str
     latitude: float | None
     longitude: float | None
-    fits: bool = True
 
 
 class AccountRow(msgspec.Struct, array_like=True, gc=False):
     """What is known about an account.
 
     ``copied``: devices and credentials of its own with which strangers failed, and when last. ``refused``: passwords with which
-    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day.
+    strangers were refused, by :func:`models.profiles.password_number`, and the last UTC day; ``presence``: how many lately.
+    ``last_stranger``: where the last success came from that did not look like the owner's.
     """
 
     newest_ts: float = 0.0
@@ -176,6 +178,8 @@ class AccountRow(msgspec.Struct, array_like=True, gc=False):
     copied: dict[int, int] = msgspec.field(default_factory=dict)
     refused: dict[int, int] = msgspec.field(default_factory=dict)
     credentials: dict[int, Habit] = msgspec.field(default_factory=dict)
+    presence: Presence | None = None
+    last_stranger: LastSuccess | None = None
 
     def is_cold(self) -> bool:
         """Whether there is less history than the definition of familiar asks for."""
@@ -211,8 +215,10 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             self._change(item, outputs)
         elif item.policy_reject:
             known = self._count_in_pulse(self.peek(item.account) or AccountRow(), item, offset, outputs)
-            if item.repeats_password and not fits_owner(known):
-                self._note_refused(item, outputs)
+            alerts = self._note_refused(item, outputs) if item.repeats_password and not fits_owner(known) else []
+            if alerts or item.raised:
+                outputs.alerts += alerts
+                self._note_in_pulse(item, alerts)
         else:
             self._attempt(item, offset, outputs)
 
@@ -227,9 +233,12 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if attempt.success:
             if attempt.address and (attempt.network not in row.networks or self.meta.applied % _LEARN_EVERY == 0):
                 alerts = self._judge_success(row, attempt)
+            is_cloud = attempt.shared and row.countries and attempt.country not in row.countries
+            if not (fits_owner(known) or is_cloud):  # where a cloud client is says nothing of who uses it
+                row.last_stranger = _where(attempt)
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
-            if _learn(row, attempt, known):
+            if _learn(row, attempt):
                 outputs.profiles[attempt.account] = profile_of(row)
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
@@ -242,10 +251,22 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             outputs.alerts += alerts
             self._note_in_pulse(attempt, alerts)
 
-    def _note_refused(self, attempt: Attempt, outputs: Outputs) -> None:
-        """Remember a pair that a stranger was refused with; those longest ago make room."""
-        row, password, day = self.row(attempt.account), password_number(attempt), int(attempt.ts) // _DAY_S
+    def _note_refused(self, attempt: Attempt, outputs: Outputs) -> list[Alert]:
+        """Remember a pair that a stranger was refused with; returns what there is to say where they are many."""
+        row = self.row(attempt.account)
         row.newest_ts = max(row.newest_ts, attempt.ts)
+        self._remember_refused(row, attempt, outputs)
+        presence = row.presence = row.presence or Presence()
+        if not presence.count(int(attempt.ts), attempt.guess, attempt.address):
+            return []
+        subject = Subject(account=attempt.account, protocol=attempt.protocol)
+        reason = Reason("guesses_refused", f"{MANY} different passwords within the hour, and all refused", MANY, MANY)
+        groups = self.groups.of(attempt.account)
+        return [presence_alert("brute_force", subject, presence, reason, attempt.event_id, _evidence_h(row, presence.hour), groups)]
+
+    def _remember_refused(self, row: AccountRow, attempt: Attempt, outputs: Outputs) -> None:
+        """Those longest ago make room."""
+        password, day = password_number(attempt), int(attempt.ts) // _DAY_S
         if row.refused.get(password, 0) >= day:
             return
         row.refused = {old: last for old, last in row.refused.items() if old != password and last >= day - 1}
@@ -272,7 +293,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         row.credentials = _without(row.credentials, from_day, until_day)
         if change.change in _STARTS_ANEW and not row.countries:
             row.protocols = 0
-        row.last_success = None
+        row.last_success = row.last_stranger = None
         row.recent, row.hours = (
             {number: cell for number, cell in window.items() if cell.last_s > change.ts} for window in (row.recent, row.hours)
         )
@@ -318,10 +339,13 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         return known
 
     def _note_in_pulse(self, attempt: Attempt, alerts: Sequence[Alert]) -> None:
-        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source."""
+        """Tell the service-wide stage of the alerts on attacks that an attempt led to, here and at its source.
+
+        Those about what we refused go without the source, so that they say nothing of a campaign's cause.
+        """
         raised = attempt.raised + tuple((alert.alert_id, alert.kind) for alert in alerts if KINDS[alert.kind].attack)
-        notes = self.pulse.notes
-        notes += [Note(identity, kind, attempt.account, attempt.address, carried_by(attempt)) for identity, kind in raised]
+        notes, source = self.pulse.notes, "" if attempt.policy_reject else attempt.address
+        notes += [Note(identity, kind, attempt.account, source, carried_by(attempt)) for identity, kind in raised]
 
     def _count_failure(self, row: AccountRow, attempt: Attempt) -> bool:
         """Count a failure; returns whether there is anything new to judge."""
@@ -591,6 +615,12 @@ def _first_time(row: AccountRow, mark: int) -> bool:
     return True
 
 
+def _evidence_h(row: AccountRow, hour: int) -> int | None:
+    """How many hours before ``hour`` guessing was raised last, within about a day."""
+    guessed = [mark >> _MARK_HOUR_SHIFT for mark in row.alerted if mark & _MARK_KINDS == _KIND_CODES["brute_force"]]
+    return max(hour - max(guessed), 0) if guessed else None
+
+
 def _note_failing(row: AccountRow, address: str, second: int) -> None:
     """Remember who fails; the address with the fewest failures makes room."""
     failing = row.failing.get(address)
@@ -641,8 +671,8 @@ def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
         reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
     if row.networks:
         reasons += _after_failures(row, attempt)
-        if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
-            reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
+    if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
+        reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
     return reasons
 
 
@@ -660,10 +690,13 @@ def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
 def _second_stranger(row: AccountRow, attempt: Attempt) -> list[Reason]:
     """One success that does not look like the owner's may be his, on his way; a second one from another country is not.
 
-    Whoever finds a pair right sells it, and the buyer comes from somewhere else.
+    Whoever finds a pair right sells it, and the buyer comes from somewhere else; what the owner does in between changes nothing.
     """
-    last = row.last_success
-    if last is None or last.fits or not _is_elsewhere(row, last, attempt) or device_number(attempt.device) in row.devices:
+    last = row.last_stranger
+    if last is None or not _is_elsewhere(row, last, attempt):
+        return []
+    is_browser = attempt.protocol == "http" and attempt.device.startswith("ua:")  # of which millions call themselves the same
+    if device_number(attempt.device) in row.devices and not is_browser:
         return []
     gap_s = abs(attempt.ts - last.ts)
     if gap_s >= _SECOND_STRANGER_S:
@@ -715,7 +748,7 @@ def _without(habits: dict[Key, Habit], from_day: int, until_day: int) -> dict[Ke
     return {key: habit for key, habit in habits.items() if not from_day <= habit.first_day <= until_day}
 
 
-def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
+def _learn(row: AccountRow, attempt: Attempt) -> bool:
     """Take a success into the account's habits, unless its source is under alert; returns whether its profile changed."""
     if attempt.attack and attempt.network not in row.networks:
         return False
@@ -738,9 +771,13 @@ def _learn(row: AccountRow, attempt: Attempt, known: int) -> bool:
         return is_new
     is_new |= _practise(row.networks, network, day)
     if last is None or ts >= last.ts:
-        place = attempt.country, attempt.latitude, attempt.longitude
-        row.last_success = LastSuccess(ts, day, network, device, *place, fits_owner(known))
+        row.last_success = _where(attempt)
     return is_new
+
+
+def _where(attempt: Attempt) -> LastSuccess:
+    day, device = int(attempt.ts) // _DAY_S, device_number(attempt.device)
+    return LastSuccess(attempt.ts, day, attempt.network, device, attempt.country, attempt.latitude, attempt.longitude)
 
 
 def _practise(habits: dict[Key, Habit], key: Key, day: int) -> bool:

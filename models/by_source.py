@@ -9,6 +9,8 @@ Rules:
     * ``login_flood`` (scored): failing attempts per minute from one address, of accounts that do not use it with success.
     * ``shared_source`` (scored): an address under one of these alerts is one that many people have used for days. It says that what
       is done has to be done account by account. That is all it does, because bought mailboxes can make an address look so.
+
+What we refused of an address is counted apart (:mod:`models.presence`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from models.attempts import Attempt, Fail
 from models.detectors import Detector, SourceDetector
 from models.ids import hash32
 from models.policy import Scope
+from models.presence import MANY, MANY_PER_MIN, Presence, presence_alert
 from models.sketches import ScopeUse, Sketch
 from models.stage import Checkpoint, Outputs, Stage
 from models.usage import USAGE_CELLS, USAGE_S
@@ -162,6 +165,10 @@ class Row(msgspec.Struct, array_like=True, gc=False):
         oldest = int(self.newest_ts) // HOUR_S - _REMEMBER_ALERTS_H << _KIND_BITS
         self.alerted = [*(mark for mark in self.alerted if mark > oldest), hour << _KIND_BITS | ATTACK_BITS[kind]]
 
+    def last_alerted_h(self) -> int | None:
+        """The last hour since the epoch in which anything was raised, within about a day."""
+        return max(self.alerted) >> _KIND_BITS if self.alerted else None
+
     def attacks(self, ts: float) -> int:
         """Bits of the kinds raised in the hour of ``ts`` or the one before."""
         hour = int(ts) // HOUR_S
@@ -180,7 +187,7 @@ class SourceRow(Row, array_like=True, gc=False):
     """What is known about an address.
 
     ``minute`` and ``minute_failures``: the newest minute with a failure. ``told_s``: when it was last said who uses it.
-    ``shared_days``: UTC days on which many accounts used it.
+    ``shared_days``: UTC days on which many accounts used it. ``presence``: what was refused.
     """
 
     recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
@@ -191,6 +198,7 @@ class SourceRow(Row, array_like=True, gc=False):
     samples: list[str] = msgspec.field(default_factory=list)
     shared_days: list[int] = msgspec.field(default_factory=list)
     told_s: int = 0
+    presence: Presence | None = None
 
     def count_success(self, ts: float, account: int, *, under_attack: bool) -> bool:
         """Note a good log-in; returns whether several accounts had one within six hours of about the last day.
@@ -288,6 +296,7 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         if not attempt.account:  # a master log-in is nobody's
             return
         if attempt.policy_reject:  # our own refusal is presence, not evidence
+            self._note_presence(row, attempt, outputs)
             outputs.forwards.append((offset, attempt))
             return
         if not attempt.address:  # a proxy of ours is not the source, and nobody knows who is
@@ -311,6 +320,27 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         if not meta.applied % _LEARN_EVERY and not attempt.attack:
             self.detector.learn(_features(row))
         outputs.forwards.append((offset, attempt))
+
+    def _note_presence(self, row: SourceRow, attempt: Attempt, outputs: Outputs) -> None:
+        account = hash32(attempt.account)
+        if not attempt.address or (row.usage and row.knows(account)):
+            return
+        presence = row.presence = row.presence or Presence()
+        second, subject = int(attempt.ts), Subject(ip=attempt.address, protocol=attempt.protocol)
+        last_h = row.last_alerted_h()
+        evidence_h = None if last_h is None else max(int(attempt.ts) // HOUR_S - last_h, 0)
+        found: list[tuple[Kind, Reason]] = []
+        # Without evidence it is one of a campaign's many addresses, of which the campaign's own alert tells.
+        if presence.count(second, account) and evidence_h is not None:
+            text = f"{MANY} accounts were tried from here within the hour, and all refused"
+            found.append(("password_spray", Reason("accounts_refused", text, MANY, MANY)))
+        if presence.floods(second):
+            text = f"{MANY_PER_MIN} attempts in one minute, and all refused"
+            found.append(("login_flood", Reason("refused_per_min", text, MANY_PER_MIN, MANY_PER_MIN)))
+        if found:
+            alerts = [presence_alert(kind, subject, presence, why, attempt.event_id, evidence_h) for kind, why in found]
+            outputs.alerts += alerts
+            attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts)
 
     def _tell_uses(self, row: SourceRow, attempt: Attempt, outputs: Outputs) -> None:
         """Say who uses the address, if it is under attack, and what else there is to tell."""

@@ -16,7 +16,7 @@ import msgspec
 
 from models.accounts import Groups
 from models.addresses import locate
-from models.alerts import KINDS, Alert
+from models.alerts import KINDS, Alert, Kind
 from models.applied_policy import AppliedPolicy
 from models.breaker import SHADOWED_S, Breaker, Spending, touch_of
 from models.decisions import (
@@ -36,6 +36,7 @@ from models.decisions import (
 )
 from models.ends import Ends
 from models.policy import Mode, Policy, Scope
+from models.presence import keeps_alive_until
 from models.profiles import Profile, network_of_number
 from models.refused import RefusedSlot
 from models.scopes import PAIR_SCOPES, address_of, covers, join_value, parts_of, split_value
@@ -56,6 +57,9 @@ PROBATION_S: Final = 600
 MAX_ALERT_IDS: Final = 720
 #: Guard leaves the other protocols open, webmail first: an owner always has one door.
 GUARDED_PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp")
+
+#: Kinds of alerts about an address.
+_OF_SOURCES: Final[tuple[Kind, ...]] = ("password_spray", "credential_stuffing", "login_flood")
 
 #: Who lifts what goes back to shadow.
 _BREAKER: Final = "breaker"
@@ -167,10 +171,12 @@ class Ledger:
     def apply(self, alert: Alert, now: float) -> list[Decision]:
         """The decisions that ``alert`` makes or changes, oldest first.
 
-        An alert seen before changes nothing. A cold one never decides. One older than the policy's
-        ``max_evidence_age_s`` at ``now`` (UTC seconds) only proposes, and leaves what is enforced as it is.
+        An alert seen before changes nothing. A cold one never decides; about presence, it prolongs what refuses it. One older than
+        the policy's ``max_evidence_age_s`` at ``now`` (UTC seconds) only proposes, and leaves what is enforced as it is.
         """
-        if alert.cold or alert.alert_id in self._applied:
+        if alert.cold:
+            return self._prolong(alert, now)
+        if alert.alert_id in self._applied:
             return []
         stale = now - alert.ts > self.policy.max_evidence_age_s
         changed: list[Decision] = []
@@ -262,6 +268,31 @@ class Ledger:
                 return _containment(alert)
             case _:
                 return []
+
+    def _prolong(self, alert: Alert, now: float) -> list[Decision]:
+        """Keep alive what refuses a source or an account's attackers, if the alert says that they are still there."""
+        subject, until_ts = alert.subject, keeps_alive_until(alert)
+        if until_ts is None:
+            return []
+        refusing: list[tuple[Kind, Type, Scope, str]] = []
+        if subject.ip is not None:
+            scope: Scope = "range" if "/" in subject.ip else "ip"
+            refusing += [(kind, "ban", scope, subject.ip) for kind in _OF_SOURCES]
+        if subject.account is not None:
+            refusing.append(("brute_force", "guard", "account", join_value(subject.account)))
+            pairs = (join_value(address, subject.account) for address in alert.evidence.addresses)
+            refusing += [("brute_force", "ban", "account_ip", pair) for pair in pairs]
+        changed = []
+        for slot in refusing:
+            current = self._decisions.get(self._latest.get((ORIGIN, *slot), ""))
+            if current is None or current.mode != "enforce" or not current.holds(now):
+                continue
+            until = min(self._hold(current, alert.ts + self.policy.enforce_delay_s).until, until_ts)
+            if until > current.until:
+                held = msgspec.structs.replace(current, until=until, duration=go_duration(until - current.start))
+                self.load(current.decision_id, held)
+                changed += [held, *self._check_budget(held, now)]
+        return changed
 
     def _against_source(self, alert: Alert) -> list[_Draft]:
         """Block the address or network; service-wide subjects are for a person, devices alone only proposed."""

@@ -308,6 +308,7 @@ class TestTakeover:
             ({}, {}, HOUR_S, False),
             ({"asn": 64500, "user_agent": "Thunderbird"}, {}, 600, False),  # the owner in a hotel of his own carrier
             ({}, {"user_agent": "Thunderbird"}, 600, False),
+            ({}, {"user_agent": "Thunderbird", "protocol": "http"}, 600, True),  # browsers all call themselves the same
             ({}, {"country": "RO"}, 600, False),
             ({}, {"country": "FR"}, 600, False),
             ({}, {"country": None}, 600, False),
@@ -321,6 +322,19 @@ class TestTakeover:
         assert raised(stage, [success(T0 + DAY_S, **finder)]) == []
         alerts = raised(stage, [success(T0 + DAY_S + gap_s, **buyer)])
         assert [reason.code for alert in alerts for reason in alert.reasons] == (["second_stranger"] if fires else [])
+
+    @pytest.mark.parametrize(
+        ("shared", "country", "fires"), [(False, "RO", True), (True, "RO", False), (True, "FR", True), (False, "FR", True)]
+    )
+    def test_where_the_first_stranger_was(self, shared: bool, country: str, fires: bool) -> None:
+        """A cloud client is where its vendor is, a telephone in its carrier's country. What the owner does meanwhile changes nothing."""
+        stage = owner(country="FR", asn=64500, user_agent="Thunderbird")
+        first = success(T0 + DAY_S, remote=ABROAD, country=country, asn=64501, user_agent="checker")
+        first.shared = shared
+        at_home = success(T0 + DAY_S + 60, remote=HOME, country="FR", asn=64500, user_agent="Thunderbird")
+        second = success(T0 + DAY_S + 600, remote="198.51.100.9", country="BR", asn=64502, user_agent="browser")
+        codes = [reason.code for alert in raised(stage, [first, at_home, second]) for reason in alert.reasons]
+        assert codes == (["second_stranger"] if fires else [])
 
     @pytest.mark.parametrize(
         ("days", "step", "cold"),
@@ -560,6 +574,36 @@ def test_what_strangers_copy_of_the_owner_is_in_the_evidence() -> None:
     stage = owner(credential_id="his")
     (alert,) = raised(stage, guesses(10, remote=ABROAD, user_agent="Thunderbird", credential_id="his"))
     assert alert.evidence.copied == sorted([device_number("ua:Thunderbird"), hash64("his")])
+
+
+class TestPresence:
+    """Guesses that are all refused."""
+
+    def test_ten_passwords_within_an_hour(self) -> None:
+        """It is said once, of the protocol, with where they came from, and decides nothing."""
+        (alert,) = raised(AccountStage(Groups({ALICE: ["health"]})), guesses(30, policy_reject=True, remote=ABROAD))
+        assert (alert.kind, alert.cold, alert.groups) == ("brute_force", True, ["health"])
+        assert alert.subject.parts() == {"account": ALICE, "protocol": "imap"}
+        assert alert.evidence.addresses == [ABROAD]
+        assert alert.evidence.counts == {"refused": 10}
+
+    @pytest.mark.parametrize("fields", [{"password": "old"}, {"mech": "CRAM-MD5"}])
+    def test_one_password_is_no_guessing(self, fields: dict[str, Any]) -> None:
+        """Nor are passwords that cannot be compared: a client that is refused tries again all day."""
+        refused = [failure(T0 + number, **{"remote": ABROAD, "policy_reject": True} | fields) for number in range(30)]
+        assert raised(AccountStage(), refused) == []
+
+    def test_the_owner_at_home_is_none_of_it(self) -> None:
+        """His address may be blocked for what others do there."""
+        assert raised(owner(), guesses(30, policy_reject=True, remote=HOME)) == []
+
+    def test_it_says_when_it_was_last_not_refused(self) -> None:
+        """So that what refuses it can be kept alive."""
+        stage = AccountStage()
+        assert [alert.cold for alert in raised(stage, guesses(10, remote=ABROAD))] == [False]
+        (alert,) = raised(stage, guesses(10, start=T0 + 3 * HOUR_S, policy_reject=True, remote=ABROAD))
+        assert alert.reasons[-1].code == "last_evidence_h"
+        assert alert.reasons[-1].value == 3
 
 
 class TestRefusedPairs:

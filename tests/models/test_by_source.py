@@ -136,11 +136,11 @@ class TestSpray:
         assert ("password_spray", HERE) in subjects(raised(SourceStage(), tries(10, fail_type=fail_type)))
 
     def test_what_we_refused_is_presence_only(self) -> None:
-        """Our own refusals keep no alert alive and count as nothing; neither do good log-ins marked so."""
+        """Our own refusals count for no alert that decides; neither do good log-ins marked so."""
         stage = SourceStage()
         refused = tries(300, policy_reject=True)
         outputs = stage.apply(batch_of([*refused, success(T0 + 70, policy_reject=True)]))
-        assert outputs.alerts == []
+        assert all(alert.cold for alert in outputs.alerts)
         assert len(outputs.forwards) == 301
         (alert,) = raised(stage, tries(10, start=T0 + 100))
         assert alert.evidence.counts == {"failures": 10, "successes": 0}
@@ -351,14 +351,12 @@ class TestFlood:
         [
             [failure(T0 + 30 + number / 10, password="same") for number in range(599)],
             [success(T0 + number / 100) for number in range(1000)],
-            [failure(T0 + number / 100, policy_reject=True) for number in range(1000)],
             [failure(T0 + number / 100, fail_type="internal") for number in range(1000)],
             [failure(T0 + number / 10, password="same", remote=f"192.0.2.{1 + number % 2}") for number in range(590)],
         ],
         ids=[
             "299 and 300 in two minutes but never 300 in one",
             "good log-ins",
-            "our own refusals",
             "our own fault",
             "two addresses",
         ],
@@ -367,6 +365,65 @@ class TestFlood:
         """Clients reconnect by the thousand after a restart; only failures of one address in one minute count."""
         expected = [("login_flood", HERE)] if attempts[0].ts == T0 + 30 else []
         assert subjects(raised(SourceStage(), attempts)) == expected
+
+
+class TestPresence:
+    """What goes on although all of it is refused."""
+
+    def test_an_address_that_is_refused_and_goes_on(self) -> None:
+        """Ten accounts within an hour: it is said once, of the protocol, and decides nothing."""
+        stage, start = SourceStage(), T0 + HOUR_S
+        raised(stage, tries(10))
+        (alert,) = raised(stage, tries(30, HOUR_S - 1, start, policy_reject=True))
+        assert (alert.kind, alert.cold, alert.severity) == ("password_spray", True, "low")
+        assert alert.subject.parts() == {"ip": HERE, "protocol": "imap"}
+        assert (alert.first_ts, alert.evidence.counts) == (start, {"refused": 10})
+        assert [reason.code for reason in alert.reasons] == ["accounts_refused", "kind_ambiguous", "last_evidence_h"]
+
+    def test_one_of_a_campaigns_many_addresses(self) -> None:
+        """Of who was refused from his first attempt on the campaign's own alert tells, unless he is a flood."""
+        assert raised(SourceStage(), tries(30, HOUR_S - 1, policy_reject=True)) == []
+
+    @pytest.mark.parametrize(("per_min", "fires"), [(299, False), (300, True), (900, True)])
+    def test_a_flood_that_is_refused(self, per_min: int, fires: bool) -> None:
+        """300 attempts within one minute, said once an hour."""
+        refused = [failure(T0 + 60 * number / per_min, policy_reject=True) for number in range(2 * per_min)]
+        assert subjects(raised(SourceStage(), refused)) == ([("login_flood", HERE)] if fires else [])
+
+    def test_who_gets_in_there_is_none_of_it(self) -> None:
+        """Behind an address that is blocked are customers, whose clients try again."""
+        stage = SourceStage()
+        raised(stage, [success(T0 - 60, f"user{number}") for number in range(30)])
+        raised(stage, tries(10, first=100))
+        assert raised(stage, tries(30, start=T0 + 90, policy_reject=True)) == []
+
+    def test_each_hour_is_counted_anew(self) -> None:
+        """Nine at the end of one and nine at the begin of the next are no ten."""
+        few, many = tries(18, 120.0, T0 + 2 * HOUR_S - 60), tries(40, 2 * HOUR_S - 1, T0 + HOUR_S)
+        for refused, alerts in ((few, 0), (many, 2)):
+            stage = SourceStage()
+            raised(stage, tries(10))
+            for attempt in refused:
+                attempt.policy_reject = True
+            assert len(raised(stage, refused)) == alerts
+
+    @pytest.mark.parametrize("hours", [1, 5, 23])
+    def test_it_says_when_it_was_last_not_refused(self, hours: int) -> None:
+        """So that what refuses it can be kept alive."""
+        stage = SourceStage()
+        assert subjects(raised(stage, tries(10))) == [("password_spray", HERE)]
+        (alert,) = raised(stage, tries(10, start=T0 + hours * HOUR_S, policy_reject=True))
+        assert alert.reasons[-1].code == "last_evidence_h"
+        assert alert.reasons[-1].value == hours
+
+    def test_where_it_is_not_refused_it_has_an_alert_of_its_own(self) -> None:
+        """The same hour, the same address: what is refused takes no alert away."""
+        stage = SourceStage()
+        raised(stage, tries(10))
+        refused, evidence = tries(10, start=T0 + HOUR_S, policy_reject=True), tries(10, start=T0 + HOUR_S + 300)
+        first, second = raised(stage, [*refused, *evidence])
+        assert first.alert_id != second.alert_id
+        assert (first.cold, second.cold) == (True, False)
 
 
 class TestOrder:

@@ -29,6 +29,7 @@ from models.decisions import (
 from models.ids import hash32, hash64
 from models.ledger import Ledger
 from models.policy import Budget, Limits, Policy
+from models.presence import Presence, presence_alert
 from models.profiles import Profile, network_number
 from models.refused import Tally
 from models.usage import Exact, Users, UsersOf
@@ -568,6 +569,59 @@ def test_next_hour_extends_the_same_decision() -> None:
     assert second.start == first.start
     assert len(second.alert_ids) == 2
     assert second.duration == ledger_module.go_duration(second.until - second.start)
+
+
+def present(ts: float, evidence_h: int | None, **subject: Any) -> Alert:
+    """Everything is refused, ``evidence_h`` hours after what was not."""
+    seen = Presence()
+    seen.count(int(ts), 1, "203.0.113.7")
+    kind: Kind = "password_spray" if "ip" in subject else "brute_force"
+    return presence_alert(kind, Subject(**subject, protocol="imap"), seen, Reason("code", "a reason"), "event", evidence_h)
+
+
+def test_presence_keeps_a_running_block_alive() -> None:
+    """Who is still there is refused on, as if he had attacked again; the record gets a new end and nothing else."""
+    book = ledger()
+    (first,) = apply(book, spray())
+    (held,) = apply(book, present(T0 + 7200, 2, ip="203.0.113.7"))
+    assert held.until - first.until == 7200
+    assert replace(held, until=first.until, duration=first.duration) == first
+
+
+def test_presence_alone_keeps_it_alive_for_a_day() -> None:
+    """Counted from the end of the hour of what was last not refused."""
+    book = ledger()
+    apply(book, spray())
+    ends = [decision.until for hour in range(1, 40) for decision in apply(book, present(T0 + hour * 3600, hour, ip="203.0.113.7"))]
+    assert max(ends) == T0 + 3600 + 86_400
+
+
+@pytest.mark.parametrize("evidence_h", [None, 25])
+def test_presence_without_evidence_prolongs_nothing(evidence_h: int | None) -> None:
+    """What a campaign's verdicts refuse needs no block of its own."""
+    book = ledger()
+    apply(book, spray())
+    assert apply(book, present(T0 + 3600, evidence_h, ip="203.0.113.7")) == []
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+def test_presence_revives_no_block(lifted: bool) -> None:
+    """Neither one that a person lifted nor one that has ended."""
+    book = ledger()
+    (first,) = apply(book, spray())
+    if lifted:
+        book.lift(first.decision_id, T0 + 60, "anne")
+    later = T0 + 120 if lifted else first.until
+    assert apply(book, present(later, 1, ip="203.0.113.7")) == []
+
+
+def test_presence_of_guessing_keeps_guard_and_pairs_alive() -> None:
+    """Both are what a guessed account has against it."""
+    guarded, cut = ledger(), ledger()
+    apply(guarded, guessing(["203.0.113.7"], listed=10))
+    apply(cut, guessing(["203.0.113.7"], listed=90))
+    for book, scope in ((guarded, "account"), (cut, "account_ip")):
+        assert scope in {decision.scope for decision in apply(book, present(T0 + 3600, 1, account=ALICE))}
 
 
 def test_alert_after_the_end_makes_a_new_decision() -> None:
