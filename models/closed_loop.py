@@ -7,12 +7,14 @@ the events are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from models.accounts import Groups
 from models.alerts import Alert
+from models.attempts import Attempt
 from models.decision_index import DecisionIndex
+from models.decisions import REFUSING, Decision
 from models.events import AuthEvent
 from models.ledger import Ledger
 from models.pipeline import Pipeline
@@ -61,7 +63,8 @@ class ClosedLoop:
         self._index, self._on_alert = DecisionIndex(policy), on_alert
         self._delay_s = min(policy.enforce_delay_s, DELAY_S)
         self._budget = VerdictBudget(self.ledger)
-        self._waiting: list[AuthEvent] = []
+        self._asked: Attempt | None = None  #: what was last asked about
+        self._waiting: list[Attempt] = []
         self.verdicts: list[Verdict] = []
 
     def refuses(self, event: AuthEvent) -> bool:
@@ -73,15 +76,14 @@ class ClosedLoop:
         waiting = self._waiting
         if waiting and (event.ts - waiting[0].ts > self._delay_s or len(waiting) >= _MOST_WAITING):
             self.finish()
-        attempt = self.pipeline.resolver.attempt(event)
+        attempt = self._asked = self.pipeline.resolver.attempt(event)
         if self._index.refusing(attempt) is not None:
             return True
         verdict = self.pipeline.verdict(attempt)
         if verdict is None or not self._budget.stands(verdict.ts):
             return False
         self.verdicts.append(verdict)
-        for decision in self._budget.count(verdict):
-            self._index.put(decision)
+        self._enforce(self._budget.count(verdict))
         return verdict.action == "refuse"
 
     def take_verdicts(self) -> list[Verdict]:
@@ -91,12 +93,20 @@ class ClosedLoop:
 
     def saw(self, event: AuthEvent) -> None:
         """Take in ``event`` as it ended."""
-        self._waiting.append(event)
+        attempt = self._asked
+        if event.policy_reject or attempt is None or attempt.event_id != event.event_id:
+            attempt = self.pipeline.resolver.attempt(event)
+        self._waiting.append(attempt)
 
     def finish(self) -> None:
         """Take in what is waiting."""
         waiting, self._waiting = self._waiting, []
-        for alert in self.pipeline.apply(waiting):
+        for alert in self.pipeline.take(waiting):
             self._on_alert(alert)
-            for decision in self.ledger.apply(alert, alert.ts):
+            self._enforce(self.ledger.apply(alert, alert.ts))
+
+    def _enforce(self, decisions: Iterable[Decision]) -> None:
+        """Refuse what these refuse; the others never do."""
+        for decision in decisions:
+            if decision.mode == "enforce" and decision.type in REFUSING:
                 self._index.put(decision)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["partitions_of"]
+__all__ = ["Partitions", "partitions_of"]
 
 _SEED: Final = 0x9747B28C
 _M: Final = 0x5BD1E995
@@ -19,6 +19,8 @@ _U32: Final = 0xFFFFFFFF
 _WORD: Final = 4
 #: So many keys or fewer are faster one by one (measured).
 _FEW: Final = 8
+#: Keys of which the partition is remembered.
+_REMEMBERED: Final = 1 << 18
 
 
 def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
@@ -51,6 +53,35 @@ def partitions_of(keys: Sequence[str], partitions: int) -> list[int]:
     h ^= h >> np.uint32(15)
     numbers: list[int] = ((h & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).tolist()
     return numbers
+
+
+class Partitions:
+    """The partitions of keys that come again, as accounts do: of new ones many at once.
+
+    >>> partitions = Partitions(16)
+    >>> partitions.of_all(["192.0.2.0/24", "alice@mail.example", "192.0.2.0/24"]), partitions.of("alice@mail.example")
+    ([6, 0, 6], 0)
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._known: dict[str, int] = {}
+
+    def of(self, key: str) -> int:
+        """The partition of one key."""
+        known = self._known.get(key)
+        return self.of_all([key])[0] if known is None else known
+
+    def of_all(self, keys: Sequence[str]) -> list[int]:
+        """The partition of each key."""
+        known = self._known
+        new = [key for key in keys if key not in known]
+        if new:
+            if len(known) > _REMEMBERED:
+                known.clear()
+                new = [*keys]
+            known.update(zip(new, partitions_of(new, self._partitions), strict=True))
+        return [known[key] for key in keys]
 
 
 def _murmur2(key: bytes) -> int:

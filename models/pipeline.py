@@ -6,7 +6,8 @@ beyond this file is only to move bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,11 +20,11 @@ from models.by_source import SourceStage
 from models.changes import AccountChange
 from models.events import AuthEvent
 from models.evidence import Evidence
-from models.partition import partitions_of
+from models.partition import Partitions
 from models.profiles import Profile
 from models.service import ServiceStage
 from models.sketches import ScopeUse
-from models.stage import Batch, Outputs, Pulse, Stage
+from models.stage import Outputs, Pulse, Stage
 from models.usage import UsageBook
 from models.verdicts import Verdict, Verdicts
 
@@ -70,8 +71,8 @@ class Pipeline:
         self.judge, self.usage, self.evidence, self._on_scope = judge, usage, evidence, on_scope
         self.verdicts: list[Verdict] = []
         self.is_asked = False
-        self._position = self._changes = 0
-        self._unpacked = 0
+        self._partitions = Partitions(partitions)
+        self._position = self._unpacked = 0
 
     def run(self, events: Iterable[AuthEvent], changes: Iterable[AccountChange] = ()) -> Iterator[Alert]:
         """Alerts in the order in which they are raised.
@@ -97,20 +98,24 @@ class Pipeline:
 
     def apply(self, events: list[AuthEvent]) -> list[Alert]:
         """One turn of the loop: the alerts that ``events`` lead to, by time and id."""
-        outputs = self._by_source(events)
+        return self.take([self.resolver.attempt(event) for event in events])
+
+    def take(self, attempts: list[Attempt]) -> list[Alert]:
+        """The same for attempts, new ones, as the resolver makes them."""
+        outputs = self._by_source(attempts)
         if self.usage is not None:
             self.usage.note_all(attempt for _, attempt in outputs.forwards)
-        alerts, pulses = outputs.alerts, self._by_account(outputs)
+        self._by_account(outputs)
         if self.evidence is not None:
             self.evidence.take((attempt for _, attempt in outputs.forwards), outputs.strangers)
-        service = self._service(pulses)
-        alerts += service.alerts
+        service = self._service(outputs.pulses)
+        alerts = outputs.alerts + service.alerts
         if self.judge is not None:
             for campaign in service.conclusions:
                 self.judge.conclude(campaign)
             if not self.is_asked:
                 self.verdicts += self.judge.run(outputs.strangers, outputs.owners_ts)
-        self._unpacked += len(events)
+        self._unpacked += len(attempts)
         if self._unpacked >= _PACK_EVENTS * self.partitions:
             self._pack()
         alerts.sort(key=lambda alert: (alert.ts, alert.alert_id))
@@ -118,80 +123,55 @@ class Pipeline:
 
     def change(self, change: AccountChange) -> None:
         """Take in what happened to an account."""
-        (partition,) = partitions_of([change.account], self.partitions)
-        batch: Batch[Any] = Batch(self.accounts[partition].offset)
-        self._changes += 1
-        batch.add(change, "changes", self._changes, batch.offset)
-        self.accounts[partition].apply(batch)
+        stage = self.accounts[self._partitions.of(change.account)]
+        stage.take(change, stage.offset, Outputs())
 
     def verdict(self, attempt: Attempt) -> Verdict | None:
         """The verdict on an attempt that is not applied yet; what came before it is."""
         if self.judge is None:
             return None
-        (partition,) = partitions_of([attempt.account], self.partitions)
-        row = self.accounts[partition].peek(attempt.account)
+        row = self.accounts[self._partitions.of(attempt.account)].peek(attempt.account)
         return self.judge.judge(attempt, familiarity(row, attempt) if row else 0)
 
     def profile(self, account: str) -> Profile | None:
         """What is familiar about an account."""
-        (partition,) = partitions_of([account], self.partitions)
-        row = self.accounts[partition].peek(account)
+        row = self.accounts[self._partitions.of(account)].peek(account)
         return None if row is None else profile_of(row)
 
-    def _by_source(self, events: list[AuthEvent]) -> Outputs:
-        attempt_of = self.resolver.attempt
-        attempts = [attempt_of(event) for event in events]
-        positions = range(self._position, self._position + len(events))
-        self._position += len(events)
-        merged = Outputs()
-        for partition, batch in _split(attempts, positions, [attempt.network for attempt in attempts], self.partitions):
-            outputs = self.sources[partition].apply(batch)
-            merged.alerts += outputs.alerts
-            merged.forwards += outputs.forwards
-            if self._on_scope is not None:
-                for use in outputs.scopes:
-                    self._on_scope(replace(use, source=partition))
-        merged.forwards.sort(key=lambda forward: forward[0])
-        return merged
+    def _by_source(self, attempts: list[Attempt]) -> Outputs:
+        outputs, told = Outputs(), list[ScopeUse]()
+        take = [stage.take for stage in self.sources]
+        partitions = self._partitions.of_all([attempt.network for attempt in attempts])
+        for position, (partition, attempt) in enumerate(zip(partitions, attempts, strict=True), self._position):
+            take[partition](attempt, position, outputs)
+            if outputs.scopes:
+                told += [replace(use, source=partition) for use in outputs.scopes]
+                outputs.scopes.clear()
+        self._position += len(attempts)
+        if self._on_scope is not None:
+            for use in sorted(told, key=attrgetter("source")):
+                self._on_scope(use)
+        return outputs
 
-    def _by_account(self, outputs: Outputs) -> list[tuple[int, int, Pulse]]:
-        """Adds its alerts to those of ``outputs``; returns the pulses in the order in which they closed."""
-        positions = [offset for offset, _ in outputs.forwards]
-        attempts = [attempt for _, attempt in outputs.forwards]
-        pulses: list[tuple[int, int, Pulse]] = []
-        for partition, batch in _split(attempts, positions, [attempt.account for attempt in attempts], self.partitions):
-            found = self.accounts[partition].apply(batch)
-            outputs.alerts += found.alerts
-            outputs.strangers += found.strangers
-            outputs.owners_ts += found.owners_ts
-            for _, _, pulse in found.pulses:
-                pulse.source = partition
-            pulses += found.pulses
-        pulses.sort(key=lambda closed: closed[0])
-        return pulses
+    def _by_account(self, outputs: Outputs) -> None:
+        """Adds to ``outputs`` those of the account stages, pulses in the order in which they closed."""
+        take = [stage.take for stage in self.accounts]
+        partitions = self._partitions.of_all([attempt.account for _, attempt in outputs.forwards])
+        pulses = 0
+        for partition, (position, attempt) in zip(partitions, outputs.forwards, strict=True):
+            take[partition](attempt, position, outputs)
+            if len(outputs.pulses) > pulses:
+                pulses += 1
+                outputs.pulses[-1][2].source = partition
 
     def _service(self, pulses: list[tuple[int, int, Pulse]]) -> Outputs:
-        if not pulses:
-            return Outputs()
-        batch: Batch[Pulse] = Batch(self._position)
-        for _, number, pulse in pulses:
-            batch.add(pulse, str(pulse.source), number, self._position)
-        return self.service.apply(batch)
+        outputs = Outputs()
+        for _, _, pulse in pulses:
+            self.service.take(pulse, self._position, outputs)
+        return outputs
 
     def _pack(self) -> None:
         self._unpacked = 0
         stages: list[Stage[Any, Any]] = [*self.sources, *self.accounts, self.service]
         for stage in stages:
             stage.checkpoint()
-
-
-def _split(
-    attempts: Sequence[Attempt], positions: Sequence[int], keys: list[str], partitions: int
-) -> Iterator[tuple[int, Batch[Any]]]:
-    """One batch per partition, in order."""
-    chosen: dict[int, list[int]] = {}
-    for place, partition in enumerate(partitions_of(keys, partitions)):
-        chosen.setdefault(partition, []).append(place)
-    for partition, places in sorted(chosen.items()):
-        offsets = [positions[place] for place in places]
-        yield partition, Batch(offsets[-1], [attempts[place] for place in places], ["replay"] * len(places), offsets, offsets)

@@ -154,9 +154,12 @@ class Budget(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def parts_of(self, account: str, groups: Iterable[str], asn: int) -> list[str]:
         """The names of the budgets, beside everybody's, that ``account`` is in when it comes from ``asn``."""
-        names = (*groups, f"realm:{account.rpartition('@')[2]}", f"asn:{asn}")
-        mine = self.parts()
-        return [name for name in names if name in mine]
+        mine = [group for group in groups if group in self.by_group]
+        if self.by_realm and (realm := account.rpartition("@")[2]) in self.by_realm:
+            mine.append(f"realm:{realm}")
+        if self.by_asn and str(asn) in self.by_asn:
+            mine.append(f"asn:{asn}")
+        return mine
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 import msgspec
 
 from models.ids import hash64
+from models.memo import Memo
 
 __all__ = ["REFUSED_PREFIX", "REPORT_S", "SCHEMA", "SHADOW_PREFIX", "RefusedBook", "RefusedSlot", "Sample", "Tally"]
 
@@ -39,6 +40,8 @@ _MOST: Final = 256
 #: Cuts of which a slot counts whom they refuse.
 _MOST_CUTS: Final = 64
 _HASHES: Final = 1 << 64
+_REMEMBERED: Final = 1 << 17
+_hash_of: Final = Memo(hash64, _REMEMBERED)
 
 
 class Sample(msgspec.Struct, array_like=True):
@@ -56,10 +59,12 @@ class Sample(msgspec.Struct, array_like=True):
 
     def add(self, account: str, owner: float) -> None:
         """Count that ``account`` was refused, its owner with the probability ``owner``."""
-        hashed = hash64(account)
+        hashed = _hash_of[account]
         if hashed < self.below:
             self.owners[hashed] = max(owner, self.owners.get(hashed, 0.0))
-            self._trim()
+            if len(self.owners) > _MOST:
+                self.below = max(self.owners)
+                del self.owners[self.below]
 
     def at_most(self, but: Iterable[str] = ()) -> int:
         """How many owners at the high end.
@@ -67,7 +72,7 @@ class Sample(msgspec.Struct, array_like=True):
         Args:
             but: Accounts that are counted elsewhere.
         """
-        elsewhere = {hash64(account) for account in but} if self.owners else set[int]()
+        elsewhere = {_hash_of[account] for account in but} if self.owners else set[int]()
         return _high(self.expected(elsewhere))
 
     def expected(self, but: Collection[int] = ()) -> float:
@@ -211,6 +216,7 @@ class RefusedBook:
         self._hour_of: dict[str, int] = {}
         self._hours: dict[int, dict[str, RefusedSlot]] = {}  # by when a slot began: none goes over the hour
         self._united: dict[tuple[int, str], Sample] = {}
+        self._expected: dict[str, dict[str, float]] = {}  # by key and part of the budget: asked for far more often than it changes
 
     def put(self, key: str, refused: RefusedSlot | None) -> None:
         """Take the newest state of a record; ``None`` where it is gone."""
@@ -218,13 +224,14 @@ class RefusedBook:
         if refused is not None:
             hour = self._hour_of[key] = int(refused.since // _HOUR_S)
             self._hours.setdefault(hour, {})[key] = refused
+            self._expected[key] = {}
             self._forget_union(hour)
 
     def remove(self, key: str) -> None:
         """Forget a record, if it is known."""
         hour = self._hour_of.pop(key, None)
         if hour is not None:
-            del self._hours[hour][key]
+            del self._hours[hour][key], self._expected[key]
             if not self._hours[hour]:
                 del self._hours[hour]
             self._forget_union(hour)
@@ -247,12 +254,12 @@ class RefusedBook:
             but: Accounts that are counted elsewhere.
             enough: Where it is surely no more than this, that is found out quickly and said.
         """
-        told = ((hour, refused) for hour, of_hour in self._hours.items() for refused in of_hour.values())
-        lately = [(hour, refused) for hour, refused in told if refused.last_ts > after_ts]
-        if _high(fsum(refused.of(part).expected() for _, refused in lately)) <= enough:  # who is in several counts several times
+        told = ((hour, key, refused) for hour, of_hour in self._hours.items() for key, refused in of_hour.items())
+        lately = [(hour, key, refused) for hour, key, refused in told if refused.last_ts > after_ts]
+        if _high(fsum(self._expected_of(key, refused, part) for _, key, refused in lately)) <= enough:  # some count several times
             return enough
         first = int(after_ts // _HOUR_S)
-        parts = [refused.of(part) for hour, refused in lately if hour <= first]
+        parts = [refused.of(part) for hour, _, refused in lately if hour <= first]
         parts += [self._of_hour(hour, part) for hour in self._hours if hour > first]
         return Sample.union(parts).at_most(but)
 
@@ -262,6 +269,12 @@ class RefusedBook:
         cuts = sorted({decision_id for refused in told for decision_id in refused.by_cut})
         samples = ((cut, Sample.union(refused.by_cut[cut] for refused in told if cut in refused.by_cut)) for cut in cuts)
         return {cut: ceil(sample.expected()) for cut, sample in samples}
+
+    def _expected_of(self, key: str, refused: RefusedSlot, part: str) -> float:
+        known = self._expected[key]
+        if part not in known:
+            known[part] = refused.of(part).expected()
+        return known[part]
 
     def _of_hour(self, hour: int, part: str) -> Sample:
         united = self._united.get((hour, part))

@@ -196,6 +196,15 @@ class Stage(ABC, Generic[Row, Item]):
         self.offset = batch.offset
         return outputs
 
+    def take(self, item: Item, offset: int, outputs: Outputs) -> None:
+        """Fold one item that is no duplicate. Cheaper than a batch, and not to be undone: who calls this ends where it raises."""
+        meta = self.meta
+        self._fold(item, offset, outputs)
+        meta.applied += 1
+        if not meta.applied % _SWEEP_EVERY:
+            self._sweep(meta.applied // _SWEEP_EVERY % SLICES, outputs)
+        self.offset = offset
+
     def _recall(self, producer: str) -> int:
         """The highest ``seq`` seen from ``producer``, which becomes the youngest; the longest silent one makes room."""
         seen = self.meta.seen
@@ -220,8 +229,11 @@ class Stage(ABC, Generic[Row, Item]):
 
     def peek(self, key: str) -> Row | None:
         """The row of ``key`` to look at, not to change."""
-        packed = self._slice(key).get(key)
-        return self.hot.get(key) or (self._decode(key, packed) if packed else None)
+        row = self.hot.get(key)
+        if row is None:
+            packed = self._slice(key).get(key)
+            row = self._decode(key, packed) if packed else None
+        return row
 
     def _decode(self, key: str, packed: bytes) -> Row:
         row_type = self.row_type(key)

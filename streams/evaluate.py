@@ -30,7 +30,7 @@ from models.events import AuthEvent
 from models.policy import Policy
 from models.verdicts import Action
 from streams.chart import FORMATS, draw
-from streams.cli import Time, print_json, standard_options
+from streams.cli import Time, print_json, standard_options, uncollected
 from streams.figures import show
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import Lines
@@ -238,7 +238,8 @@ def command(
     judge = Judge(made.values(), rules, known_groups, alerts=raised, since=since, until=until)
     sources = Sources([str(events)], settings, until=until)
     answers = Verdicts(verdicts, until)
-    unlabelled = _judge(judge, sources, Labels(labels), answers, resolver)
+    with uncollected():
+        unlabelled = _judge(judge, sources, Labels(labels), answers, resolver)
     if sources.read and unlabelled == sources.read:
         raise InputError("no event has a label", where=str(labels), hint="give the labels of the same run")
     evaluation = judge.evaluation()

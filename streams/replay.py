@@ -32,7 +32,7 @@ from models.usage import UsageBook
 from models.verdict_budget import VerdictBudget
 from models.verdicts import Verdict, Verdicts
 from streams.changes import read_changes
-from streams.cli import Time, print_json, standard_options
+from streams.cli import Time, print_json, standard_options, uncollected
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import create
 from streams.progress import progress
@@ -143,6 +143,8 @@ def command(
     refused = 0
     with ExitStack() as files:
         alerts_file, decisions_file = (files.enter_context(create(path, sources)) for path in (alerts, decisions))
+        if not events.from_topics:
+            files.enter_context(uncollected())
         verdicts_file = files.enter_context(create(verdicts, sources)) if verdicts else None
         for alert in replay.run(progress("replaying", iter(events), unit="events"), changes):
             kinds[alert.kind] += 1

@@ -30,7 +30,7 @@ from models.policy import Policy
 from models.verdicts import Verdicts
 from simulator import SCENARIOS, Marginals, encode_label, groups, simulate
 from simulator.timeline import Step
-from streams.cli import print_json, standard_options
+from streams.cli import print_json, standard_options, uncollected
 from streams.settings import Settings
 from streams.tables import table
 
@@ -38,6 +38,7 @@ __all__ = ["command"]
 
 _HOUR_S: Final = 3600.0
 _PROGRESS_STEPS: Final = 200
+_BUFFER_BYTES: Final = 1 << 20
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _INPUT: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -80,7 +81,7 @@ def command(
     plan = SCENARIOS[scenario] if hours is None else SCENARIOS[scenario].over(hours)
     accounts, hours = accounts or plan.accounts, plan.hours
     marginals = Marginals(accounts, hours)
-    with _said_in_one_line(), ExitStack() as opened:
+    with _said_in_one_line(), uncollected(), ExitStack() as opened:
         if groups_file:
             _write_groups(groups_file, accounts)
         write_event, write_label, write_alert, write_decision, write_verdict = (
@@ -172,7 +173,7 @@ def _ndjson(path: Path | None) -> Iterator[Callable[[bytes], object]]:
     if path is None:
         yield lambda _line: None
         return
-    with path.open("wb") as file:
+    with path.open("wb", _BUFFER_BYTES) as file:
         yield lambda line: file.write(line + b"\n")
 
 

@@ -46,6 +46,7 @@ class Sources:
         until: So are events from this time on.
 
     Attributes:
+        from_topics: Whether any of them is a topic.
         read: Events read so far.
         refused: What could not be read, by reason.
         first_refused: Where the first of them is.
@@ -57,6 +58,7 @@ class Sources:
 
     def __init__(self, names: Sequence[str], settings: Settings, since: float | None = None, until: float | None = None) -> None:
         self.names, self.settings = names, settings
+        self.from_topics = any(name.startswith(TOPIC_PREFIX) for name in names)
         self.since = since if since is not None else float("-inf")
         self.until = until if until is not None else float("inf")
         self.read = 0

@@ -1,25 +1,27 @@
 """``make evaluate``: the incident of April 2022 in a closed loop, replayed, and judged by what it has to come to.
 
-Attackers and customers react to being refused; the events that come of it are replayed with verdicts, and what was raised, decided
-and refused is held against the labels: ``crible simulate``, ``crible replay``, ``crible evaluate``. A week without any attack is
-played beside, on the second core. The bars are where the project must end up; that one is not met is said, and is no failure. The
-floors are what is reached today, with some slack: below one the exit code is 1. A floor is lowered only with the reason, in a
-commit of its own.
+Attackers and customers react to being refused; the events that come of it are replayed with verdicts while they come, and what was
+raised, decided and refused is held against the labels: ``crible simulate``, ``crible replay``, ``crible evaluate``. A week without
+any attack is played beside, on what the second core has left. The bars are where the project must end up; that one is not met is
+said, and is no failure. The floors are what is reached today, with some slack: below one the exit code is 1. A floor is lowered
+only with the reason, in a commit of its own.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import floor
+from os import close, fdopen, pipe
 from pathlib import Path
+from select import select
+from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 import msgspec
@@ -107,18 +109,27 @@ def measured(evaluation: Evaluation, accounts: int, enforced_in_quiet_week: int,
 
 
 class Runner:
-    """Runs ``crible`` in a folder, and says on stderr what takes how long."""
+    """Runs ``crible`` in a folder, and says on stderr what takes how long; ``beside`` something that is not to wait for it."""
 
-    def __init__(self, folder: Path, accounts: int, seed: int) -> None:
+    def __init__(self, folder: Path, accounts: int, seed: int, *, beside: bool = False) -> None:
         self.folder, self.accounts, self.seed = folder, accounts, seed
+        self._nice = ["nice", "-n", "10"] if beside else []
         self._started = monotonic()
 
     def incident(self, chart: Iterable[Path]) -> Evaluation:
-        """Simulate, replay, evaluate; charts go to the files."""
-        played = self._simulate(SCENARIO, "incident", self.accounts)
-        made = [f"--{name}=incident.{name}.ndjson" for name in ("alerts", "decisions", "verdicts")]
-        self._crible("replay", "incident.events.ndjson", *made, "--groups=incident.groups.csv")
-        given = [*made, "--events=incident.events.ndjson", "--labels=incident.labels.ndjson", "--groups=incident.groups.csv"]
+        """Simulate, replay while it plays, evaluate; charts go to the files."""
+        events, groups = "--events=incident.events.ndjson", "--groups=incident.groups.csv"
+        made = [f"--{name}=replayed.{name}.ndjson" for name in ("alerts", "decisions", "verdicts")]
+        coming, going = pipe()
+        tee = ["tee", "incident.events.ndjson"]
+        with Popen(tee, cwd=self.folder, stdin=coming, stdout=PIPE) as kept, ThreadPoolExecutor(1) as player:
+            close(coming)
+            playing = player.submit(self._simulate, SCENARIO, "incident", self.accounts, events_to=fdopen(going, "wb"))
+            assert kept.stdout is not None
+            select([kept.stdout], [], [])  # the groups are written before the first event
+            self._crible("replay", "-", *made, groups, stdin=kept.stdout)
+            played = playing.result()
+        given = [*made, events, "--labels=incident.labels.ndjson", groups]
         charts = [f"--chart={path.resolve()}" for path in chart]
         return msgspec.convert(self._crible("evaluate", *given, *charts, f"--since={played['judged_from']}"), Evaluation)
 
@@ -144,21 +155,28 @@ class Runner:
             kind: each.recall for kind, each in (judged.alerts.kinds if judged.alerts else {}).items() if each.recall is not None
         }
 
-    def _simulate(self, scenario: str, name: str, accounts: int) -> Any:
+    def _simulate(self, scenario: str, name: str, accounts: int, *, events_to: IO[bytes] | None = None) -> Any:
+        """Play it; the events go into a file of that name, or to an open one, which is closed."""
+        out = f"/dev/fd/{events_to.fileno()}" if events_to else f"{name}.events.ndjson"
         files = [f"--{what}={name}.{what}.ndjson" for what in ("labels", "decisions", "alerts")]
-        files += [f"--out={name}.events.ndjson", f"--groups={name}.groups.csv"]
-        return self._crible("simulate", scenario, f"--seed={self.seed}", f"--accounts={accounts}", "--closed-loop", *files)
+        given = [f"--seed={self.seed}", f"--accounts={accounts}", f"--out={out}", f"--groups={name}.groups.csv", *files]
+        return self._crible("simulate", scenario, "--closed-loop", *given, hand_over=[events_to] if events_to else [])
 
-    def _crible(self, *arguments: str) -> Any:
+    def _crible(self, *arguments: str, stdin: IO[bytes] | None = None, hand_over: Sequence[IO[bytes]] = ()) -> Any:
+        """The result of a command; the open files are closed here once they are the command's own."""
         what = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
         self._say(f"{what} …")
         began = monotonic()
-        call = [sys.executable, "-m", "streams", *arguments, "--json"]
-        done = subprocess.run(call, cwd=self.folder, stdout=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise click.ClickException(f"crible {what} ended with {done.returncode}")
+        call = [*self._nice, sys.executable, "-m", "streams", *arguments, "--json"]
+        numbers = [each.fileno() for each in hand_over]
+        with Popen(call, cwd=self.folder, stdin=stdin, stdout=PIPE, pass_fds=numbers) as running:
+            for each in (*hand_over, *([stdin] if stdin else [])):
+                each.close()
+            result, _ = running.communicate()
+        if running.returncode:
+            raise click.ClickException(f"crible {what} ended with {running.returncode}")
         self._say(f"{what}: {monotonic() - began:.0f} s")
-        return msgspec.json.decode(done.stdout)
+        return msgspec.json.decode(result)
 
     def _say(self, text: str) -> None:
         click.echo(f"{monotonic() - self._started:5.0f} s  {text}", err=True)
@@ -188,10 +206,10 @@ def main(accounts: int, seed: int, chart: tuple[Path, ...], keep: Path | None, w
     """Play the incident of April 2022 and judge what Crible did."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-    with nullcontext(str(keep)) if keep else TemporaryDirectory() as folder, ThreadPoolExecutor(1) as beside:
-        runner = Runner(Path(folder).resolve(), accounts, seed)
-        quiet = beside.submit(runner.quiet_week)
-        poisoned = beside.submit(runner.poisoned_loss) if with_poisoned else None
+    with nullcontext(str(keep)) if keep else TemporaryDirectory() as folder, ThreadPoolExecutor(1) as second:
+        runner, other = (Runner(Path(folder).resolve(), accounts, seed, beside=beside) for beside in (False, True))
+        quiet = second.submit(other.quiet_week)
+        poisoned = second.submit(other.poisoned_loss) if with_poisoned else None
         evaluation = runner.incident(chart)
         figures = list(measured(evaluation, accounts, quiet.result(), poisoned.result() if poisoned else None))
     console = Console()

@@ -20,6 +20,7 @@ from models.policy import Policy
 from models.usage import UsageBook
 from simulator import simulate
 from streams.bench.machine import calibrate, on_cores
+from streams.cli import uncollected
 from streams.replay import Replay
 from streams.settings import Settings
 from streams.sources import Sources
@@ -61,6 +62,7 @@ def _run(path: Path) -> ReplayFigures:
     replay = Replay(pipeline, Ledger(Policy.enforcing(), Groups(), profiles=pipeline.profile, usage=usage.users))
     events = Sources((str(path),), Settings())
     started = monotonic()
-    alerts = sum(1 for _ in replay.run(events))
+    with uncollected():
+        alerts = sum(1 for _ in replay.run(events))
     speed = round(events.read / (monotonic() - started))
     return ReplayFigures(events.read, alerts, len(replay.decisions), speed, speed, [speed], calibration_ns)
