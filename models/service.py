@@ -57,8 +57,8 @@ _OUTAGE_FAILURES: Final = 20
 _OUTAGE_SHARE: Final = 0.3
 #: A campaign ends when nothing has stood out for so long.
 _CAMPAIGN_QUIET_S: Final = 1_800
-#: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a half:
-#: clients are updated within days, and as each account is known there are ever fewer newcomers.
+#: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a
+#: half: clients are updated within days, and as each account is known there are ever fewer newcomers.
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = exp(-1 / (1.5 * 1_440))
 _RATE_STEP: Final = 0.1
