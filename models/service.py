@@ -63,7 +63,7 @@ _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = exp(-1 / (1.5 * 1_440))
 _RATE_STEP: Final = 0.1
 #: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
-_QUIET_HIT_SHARE: Final = 0.05
+_QUIET_HIT_SHARE: Final = 0.1
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
 #: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
