@@ -17,7 +17,7 @@ one alert an hour, and one more after its end, as what is found later belongs to
 
 from __future__ import annotations
 
-from math import log, log1p
+from math import exp, log, log1p
 from typing import Any, Final
 
 import msgspec
@@ -56,9 +56,10 @@ _OUTAGE_FAILURES: Final = 20
 _OUTAGE_SHARE: Final = 0.3
 #: A campaign ends when nothing has stood out for so long.
 _CAMPAIGN_QUIET_S: Final = 1_800
-#: Per minute: what a campaign looked like an hour ago hardly counts; what quiet strangers look like is learnt over days.
+#: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a
+#: half: clients are updated within days, and as each account is known there are ever fewer newcomers.
 _FAILING_FADES: Final = 0.97
-_QUIET_FADES: Final = 0.9998
+_QUIET_FADES: Final = exp(-1 / (1.5 * 1_440))
 _RATE_STEP: Final = 0.1
 #: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
 _QUIET_HIT_SHARE: Final = 0.05
