@@ -1,7 +1,8 @@
 """The state of one stage for one partition, behind the batch interface that every stage has.
 
-``apply(batch) -> outputs`` is the hot path. Everything else exists so that the counters survive: rows changed since the last
-checkpoint go out with :meth:`Stage.checkpoint`, come back with :meth:`Stage.restore`, and the number of rows is bounded.
+``apply(batch) -> outputs`` is the hot path, and ``take(item)`` that of replays, which never go back. Everything else exists so that
+the counters survive: rows changed since the last checkpoint go out with :meth:`Stage.checkpoint`, come back with
+:meth:`Stage.restore`, and the number of rows is bounded.
 
 A row lives in one of two forms. Cold, it is packed bytes (MessagePack), a few hundred bytes per account. Touched since the last
 checkpoint, it is hot: a plain object in ``hot``, packed again at the next checkpoint. Packing is lossless, so *when* checkpoints
