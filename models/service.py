@@ -17,7 +17,6 @@ one alert an hour, and one more after its end, as what is found later belongs to
 
 from __future__ import annotations
 
-from copy import deepcopy
 from math import exp, log, log1p
 from typing import Any, Final
 
@@ -433,10 +432,10 @@ class ServiceStage(Stage[Suspect, Pulse]):
             first_ts=running.first_ts,
             ts=max(ts, self.meta.newest_ts),
             until_ts=running.last_ts + _CAMPAIGN_QUIET_S,
-            failing=deepcopy(running.failing),
+            failing=running.failing.copy(),
             tries_per_min=running.tries_per_min,
-            strangers=deepcopy(extra.strangers),
-            newcomers=deepcopy(extra.newcomers),
+            strangers=extra.strangers.copy(),
+            newcomers=extra.newcomers.copy(),
             quiet_minutes=extra.quiet_minutes,
             existing=1.0 - running.seen.unknown / running.newcomers if running.newcomers else 1.0,
         )
