@@ -70,13 +70,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.campaign_id is not None and decision.campaign_id == self.campaign_id
 
 
-class Audit(msgspec.Struct, frozen=True, kw_only=True):
+class Audit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
     ``action`` is ``decide lift add reopen roll_back reopened open_breaker close_breaker``, or ``refuse`` where the leader did not
     do what was ordered. Where a policy was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``; of the
     kill switch it is ``stop resume``, and ``decision_id`` says what was stopped. An analyst's judgement, ``true_positive`` or
-    ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
+    ``false_positive``, is on an alert: ``decision_id`` is the alert's then. ``reopening`` is how far a re-opening went from ``ts``
+    on: what holds now is on ``auth.control``, what held then is only here.
     """
 
     ts: float
@@ -84,6 +85,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     by: str
     reason: str
+    reopening: Reopening | None = None
 
 
 def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) -> tuple[list[Decision], list[Audit]]:
@@ -128,7 +130,10 @@ def note_made(made: Iterable[Decision], now: float) -> list[Audit]:
 
 def note_moves(moves: Iterable[Move], now: float) -> list[Audit]:
     """A note on each move of a re-opening."""
-    return [Audit(ts=now, decision_id=move.decision_id, action=move.action, by=move.by, reason=move.reason) for move in moves]
+    return [
+        Audit(ts=now, decision_id=move.decision_id, action=move.action, by=move.by, reason=move.reason, reopening=move.after)
+        for move in moves
+    ]
 
 
 def _make(
@@ -143,7 +148,10 @@ def _make(
     ledger.load(decision.decision_id, decision)
     if order.reopening is not None:
         reopenings.begin(order.reopening)
-    return [decision], [Audit(ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason)]
+    note = Audit(
+        ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason, reopening=order.reopening
+    )
+    return [decision], [note]
 
 
 def _take_step(order: Order, step: Step, reopenings: Reopenings, now: float) -> Audit:
