@@ -218,7 +218,7 @@ class Move(NamedTuple):
     """What happened to a re-opening, for ``auth.audit``: ``action`` is ``reopen roll_back reopened``, ``after`` how far it is."""
 
     decision_id: str
-    action: str
+    action: Literal["reopen", "roll_back", "reopened"]
     by: str
     reason: str
     after: Reopening | None = None

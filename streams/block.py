@@ -102,7 +102,7 @@ class _Follower:
                 store.put(decision)
 
     def recall_campaigns(self, stop: threading.Event) -> None:
-        """Read which campaigns there were lately, from their alerts; so references hold that were told before a restart."""
+        """Read which campaigns there were lately, from their alerts: references hold that were told before a restart."""
         with closing(CompactedReader(self._settings, "auth.alerts", from_ts=self._clock() - KNOWN_S)) as reader:
             while not (stop.is_set() or reader.caught_up()):
                 for record in reader.poll():
@@ -110,6 +110,7 @@ class _Follower:
                         alert = decoded(record, alerts.SCHEMA, Alert)
                         if alert is not None:
                             self.view.recall(alert)
+        stop.wait()  # when one work ends, all do
 
 
 def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:

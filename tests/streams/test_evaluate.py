@@ -249,7 +249,7 @@ class TestReopenings:
         assert stopped(self.state(decision, 0, 0, 0, 0, 0)) == cut_alone > 0
         assert stopped(self.state(decision, 0, 100, 100, 100, 100)) == 0
         assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 50)) < cut_alone
-        assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 0), self.state(decision, 4000, 100, 100, 100, 100)) < cut_alone
+        assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 0), self.state(decision, 5900, 100, 100, 100, 100)) < cut_alone
 
     def test_a_wrong_record_is_named(self, run: Run, cut: list[str], tmp_path: Path) -> None:
         """With its line; a file that is not there as well."""
