@@ -85,7 +85,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
     ``action`` is ``refuse`` where the leader did not do what was ordered. Where a policy was put in force it is ``apply``, and
-    ``decision_id`` its key on ``auth.control``; of the kill switch it is ``stop resume``, and ``decision_id`` says what was stopped.
+    ``decision_id`` its key on ``auth.control``; of the kill switch it is ``stop resume``, and ``decision_id`` what was stopped.
     An analyst's judgement, ``true_positive`` or ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
     ``reopening`` is how far a re-opening went from ``ts`` on: what holds now is on ``auth.control``, what held then is only here.
     """

@@ -31,7 +31,7 @@ _SECTIONS = {part.partition("\n")[0]: part for part in _TEXT.split("\n## ")[1:]}
 def table(section: str) -> list[list[str]]:
     """The cells of the rows of a section's table."""
     lines = [line for line in _SECTIONS[section].splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
 def named(section: str) -> list[str]:
