@@ -49,7 +49,7 @@ from models.geo import state_of
 from models.ids import hash32, hash64
 from models.presence import MANY, Presence, presence_alert
 from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
-from models.stage import Hit, Note, Outputs, Pulse, Stage
+from models.stage import Batch, Hit, Note, Outputs, Pulse, Stage
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity", "profile_of"]
@@ -210,6 +210,13 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         """All rows are alike."""
         return AccountRow
 
+    def apply(self, batch: Batch[Attempt | AccountChange]) -> Outputs:
+        """Fold a batch into the state, and say which profiles it changed."""
+        outputs = super().apply(batch)
+        rows = {account: self.peek(account) for account in outputs.reprofiled}
+        outputs.profiles = {account: None if row is None else profile_of(row) for account, row in rows.items()}
+        return outputs
+
     def _fold(self, item: Attempt | AccountChange, offset: int, outputs: Outputs) -> None:
         if isinstance(item, AccountChange):
             self._change(item, outputs)
@@ -239,7 +246,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
             if row.tokens:
                 row.tokens.pop(device_number(attempt.device), None)
             if _learn(row, attempt):
-                outputs.profiles[attempt.account] = profile_of(row)
+                outputs.reprofiled[attempt.account] = None
         elif attempt.fail in GUESSES:
             if self._count_failure(row, attempt):
                 alerts = self._judge_brute_force(row, attempt)
@@ -273,7 +280,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         if len(row.refused) >= _REFUSED_PASSWORDS:
             del row.refused[min(row.refused, key=row.refused.__getitem__)]
         row.refused[password] = day
-        outputs.profiles[attempt.account] = profile_of(row)
+        outputs.reprofiled[attempt.account] = None
 
     def _change(self, change: AccountChange, outputs: Outputs) -> None:
         """A new or a gone mailbox has no past; with a new password, what an intruder may have taught is forgotten.
@@ -301,9 +308,8 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         row.stale = {network: stale for network, stale in row.stale.items() if stale.last_s > change.ts}
         row.tokens = {device: stale for device, stale in row.tokens.items() if stale.last_s > change.ts}
         row.refused = {password: day for password, day in row.refused.items() if day > until_day}
-        after = profile_of(row)
-        if after != before:
-            outputs.profiles[change.account] = after
+        if profile_of(row) != before:
+            outputs.reprofiled[change.account] = None
 
     # -- counting ----------------------------------------------------------------------------------------------------
 
@@ -524,7 +530,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
     def _forget(self, key: str, outputs: Outputs) -> None:
         row = self.peek(key)
         if row is not None and (row.countries or row.refused):
-            outputs.profiles[key] = None
+            outputs.reprofiled[key] = None
         super()._forget(key, outputs)
 
     def _expired(self, row: AccountRow) -> bool:

@@ -5,7 +5,8 @@ note on what its source is under (``Attempt.attack``). Its country, provider and
 
 Rules:
     * ``password_spray`` (instant): many different accounts fail from one address or network.
-    * ``credential_stuffing`` (scored): the same, about one try per account, with a share of accounts that do not exist.
+    * ``credential_stuffing`` (scored): the same, about one try per account, with a share of accounts that do not exist; or a few
+      accounts a day for a week, at an address where hardly anybody gets in.
     * ``login_flood`` (scored): failing attempts per minute from one address, of accounts that do not use it with success.
     * ``shared_source`` (scored): an address under one of these alerts is one that many people have used for days. It says that what
       is done has to be done account by account. That is all it does, because bought mailboxes can make an address look so.
@@ -50,6 +51,10 @@ SPRAY_RULES: Final = (
 #: one has its own alert.
 NETWORK_RULES: Final = (InstantRule("password_spray", 600, 30), InstantRule("password_spray", HOUR_S, 60))
 _NETWORK_ADDRESSES: Final = 3
+#: A few a day: so many within a week, and this many times as many as get in. A household has not so many, and an office gets in.
+_SLOW_ACCOUNTS: Final = 20
+_SLOW_DAYS: Final = 7
+_SLOW_PER_OK_ACCOUNT: Final = 4
 #: Stuffing lists are old: accounts that do not exist show it. An office's typing errors stay below 15 %.
 _STUFFING_ACCOUNTS: Final = 8
 _STUFFING_UNKNOWN_SHARE: Final = 0.15
@@ -187,7 +192,8 @@ class SourceRow(Row, array_like=True, gc=False):
     """What is known about an address.
 
     ``minute`` and ``minute_failures``: the newest minute with a failure. ``told_s``: when it was last said who uses it.
-    ``shared_days``: UTC days on which many accounts used it. ``presence``: what was refused.
+    ``shared_days``: UTC days on which many accounts used it. ``presence``: what was refused. ``week``: the last accounts
+    that failed and have not got in here, and the UTC day.
     """
 
     recent: dict[int, SourceCell] = msgspec.field(default_factory=dict)
@@ -199,6 +205,7 @@ class SourceRow(Row, array_like=True, gc=False):
     shared_days: list[int] = msgspec.field(default_factory=list)
     told_s: int = 0
     presence: Presence | None = None
+    week: dict[int, int] = msgspec.field(default_factory=dict)
 
     def count_success(self, ts: float, account: int, *, under_attack: bool) -> bool:
         """Note a good log-in; returns whether several accounts had one within six hours of about the last day.
@@ -216,6 +223,8 @@ class SourceRow(Row, array_like=True, gc=False):
         if under_attack and not self.knows(account):
             add_distinct(cell.doubtful, account)
             return self._is_used_by_several()
+        if self.week:
+            self.week.pop(account, None)
         cell.successes += 1
         if len(cell.accounts) == K_MIN_VALUES and account not in cell.accounts:
             cell.wait(account)
@@ -229,6 +238,18 @@ class SourceRow(Row, array_like=True, gc=False):
         if sum(map(len, seen)) >= _SHARED_BY and count_distinct(seen) >= _SHARED_BY:
             self._note_shared_day(day)
         return True
+
+    def count_in_week(self, account: int, day: int) -> None:
+        """Note that ``account`` failed on a UTC day."""
+        week = self.week
+        if week.get(account) != day:
+            week[account] = day
+            if len(week) > _SLOW_ACCOUNTS:
+                del week[min(week, key=week.__getitem__)]
+
+    def fail_in_week(self, day: int) -> int:
+        """How many accounts have failed in the week that ends with a UTC day, :data:`_SLOW_ACCOUNTS` at most."""
+        return sum(last > day - _SLOW_DAYS for last in self.week.values())
 
     def _is_used_by_several(self) -> bool:
         for cell in self.usage.values():  # noqa: SIM110  # half the time of any()
@@ -366,8 +387,10 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         if cell is None:
             self.meta.late_events += 1
             return False
-        if self._tells and not (row.usage and row.knows(account)):
-            self.wide.count(FAILED, attempt, account)
+        if not (row.usage and row.knows(account)):
+            row.count_in_week(account, second // _DAY_S)
+            if self._tells:
+                self.wide.count(FAILED, attempt, account)
         cell.failures += 1
         if second < cell.first_s:
             cell.first_s = second
@@ -443,11 +466,25 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         alerts = _spray(SPRAY_RULES, row, attempt, subject, lambda: list(row.usage.values()))
         if not row.has_alerted("credential_stuffing", hour):
             alerts += self._stuffing(row, attempt, subject, hour)
+        if len(row.week) == _SLOW_ACCOUNTS and not row.attacks_in(hour, hour):
+            alerts += self._slow_stuffing(row, attempt, subject, hour)
         if row.minute_failures >= _FLOOD_PER_MIN and not row.has_alerted("login_flood", hour):
             alerts.append(_flood(row, attempt, subject, hour))
         if row.is_shared and not told_before and row.attacks_in(hour, hour):
             alerts.append(_shared(row, attempt, subject, hour))
         return alerts
+
+    @staticmethod
+    def _slow_stuffing(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
+        accounts, usage = row.fail_in_week(int(attempt.ts) // _DAY_S), list(row.usage.values())
+        if accounts < max(_SLOW_ACCOUNTS, _SLOW_PER_OK_ACCOUNT * count_distinct([cell.accounts for cell in usage])):
+            return []
+        row.note_alert("credential_stuffing", hour)
+        text = f"{accounts} accounts or more failed from here within {_SLOW_DAYS} days, and hardly anybody gets in"
+        ambiguous = "accounts are tried once each: this can be password spraying as well"
+        reasons = [Reason("accounts_failing_slowly", text, accounts, _SLOW_ACCOUNTS), Reason("kind_ambiguous", ambiguous)]
+        window = [*row.recent.values(), *row.hours.values()]
+        return [_alert("credential_stuffing", "medium", row, window, usage, attempt, subject, hour, reasons)]
 
     def _stuffing(self, row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
         window = list(row.recent.values())

@@ -161,6 +161,10 @@ class Mix(msgspec.Struct, array_like=True):
         self.counts = [_faded(counts, factor) for counts in self.counts]
         self.novelty = _faded(self.novelty, factor)
 
+    def copy(self) -> Mix:
+        """One that goes on by itself; many times as fast as ``copy.deepcopy``."""
+        return Mix(self.total, [dict(counts) for counts in self.counts], dict(self.novelty))
+
     def log_share(self, carried: Carried, known: int) -> float:
         """Logarithm of the share of attempts that look like this.
 

@@ -45,6 +45,8 @@ from models.windows import K_MIN_VALUES
 
 __all__ = ["Ledger", "estimates", "owners_ways"]
 
+#: Who needs a week to be noticed is not stopped by a few hours.
+_SLOW: Final = "accounts_failing_slowly"
 #: Share of failures that the listed addresses must hold for blocking them to stop a guessing attack.
 LISTED_SHARE: Final = 0.8
 #: Reasons that are not enough alone: a VPN, a mobile gateway and a cloud client beat any plane.
@@ -400,6 +402,8 @@ class Ledger:
             changed = []
             if current is not None and _is_on_probation(current, alert.ts):
                 fresh = self._hold(fresh, fresh.start, times=2)
+            if any(reason.code == _SLOW for reason in alert.reasons):
+                fresh = self._hold(fresh, fresh.start, at_least_s=DAY_S)
         elif (current.mode, current.protocols, current.except_) == (fresh.mode, fresh.protocols, fresh.except_):
             extended = self._extend(current, fresh)
             self.load(current.decision_id, extended)
@@ -500,9 +504,10 @@ class Ledger:
         decision = named(decision)
         return self._hold(decision, decision.start)
 
-    def _hold(self, decision: Decision, from_ts: float, times: int = 1) -> Decision:
+    def _hold(self, decision: Decision, from_ts: float, times: int = 1, at_least_s: int = 0) -> Decision:
         """``decision`` with its end the policy's duration, so many times, after ``from_ts``, never earlier than before."""
-        duration_s = _jittered(self.policy.duration(decision.scenario, decision.scope), decision.decision_id)
+        nominal_s = max(self.policy.duration(decision.scenario, decision.scope), at_least_s)
+        duration_s = _jittered(nominal_s, decision.decision_id)
         until = max(decision.until, from_ts + times * duration_s)
         return msgspec.structs.replace(decision, until=until, duration=go_duration(until - decision.start))
 

@@ -216,7 +216,7 @@ class RefusedBook:
         self._hour_of: dict[str, int] = {}
         self._hours: dict[int, dict[str, RefusedSlot]] = {}  # by when a slot began: none goes over the hour
         self._united: dict[tuple[int, str], Sample] = {}
-        self._expected: dict[str, dict[str, float]] = {}  # by key and part of the budget: asked for far more often than it changes
+        self._expected: dict[str, dict[str, float]] = {}  # by part of the budget and key: asked for far more often than it changes
 
     def put(self, key: str, refused: RefusedSlot | None) -> None:
         """Take the newest state of a record; ``None`` where it is gone."""
@@ -224,14 +224,17 @@ class RefusedBook:
         if refused is not None:
             hour = self._hour_of[key] = int(refused.since // _HOUR_S)
             self._hours.setdefault(hour, {})[key] = refused
-            self._expected[key] = {}
+            for part, sample in {"": refused.everybody, **refused.by_part}.items():
+                self._expected.setdefault(part, {})[key] = sample.expected()
             self._forget_union(hour)
 
     def remove(self, key: str) -> None:
         """Forget a record, if it is known."""
         hour = self._hour_of.pop(key, None)
         if hour is not None:
-            del self._hours[hour][key], self._expected[key]
+            del self._hours[hour][key]
+            for expected in self._expected.values():
+                expected.pop(key, None)
             if not self._hours[hour]:
                 del self._hours[hour]
             self._forget_union(hour)
@@ -254,9 +257,12 @@ class RefusedBook:
             but: Accounts that are counted elsewhere.
             enough: Where it is surely no more than this, that is found out quickly and said.
         """
+        expected = self._expected.get(part, {})
+        if _high(fsum(expected.values())) <= enough:  # who is in several counts several times
+            return enough
         told = ((hour, key, refused) for hour, of_hour in self._hours.items() for key, refused in of_hour.items())
         lately = [(hour, key, refused) for hour, key, refused in told if refused.last_ts > after_ts]
-        if _high(fsum(self._expected_of(key, refused, part) for _, key, refused in lately)) <= enough:  # some count several times
+        if _high(fsum(expected.get(key, 0.0) for _, key, _ in lately)) <= enough:
             return enough
         first = int(after_ts // _HOUR_S)
         parts = [refused.of(part) for hour, _, refused in lately if hour <= first]
@@ -269,12 +275,6 @@ class RefusedBook:
         cuts = sorted({decision_id for refused in told for decision_id in refused.by_cut})
         samples = ((cut, Sample.union(refused.by_cut[cut] for refused in told if cut in refused.by_cut)) for cut in cuts)
         return {cut: ceil(sample.expected()) for cut, sample in samples}
-
-    def _expected_of(self, key: str, refused: RefusedSlot, part: str) -> float:
-        known = self._expected[key]
-        if part not in known:
-            known[part] = refused.of(part).expected()
-        return known[part]
 
     def _of_hour(self, hour: int, part: str) -> Sample:
         united = self._united.get((hour, part))

@@ -17,7 +17,6 @@ one alert an hour, and one more after its end, as what is found later belongs to
 
 from __future__ import annotations
 
-from copy import deepcopy
 from math import exp, log, log1p
 from typing import Any, Final
 
@@ -57,13 +56,13 @@ _OUTAGE_FAILURES: Final = 20
 _OUTAGE_SHARE: Final = 0.3
 #: A campaign ends when nothing has stood out for so long.
 _CAMPAIGN_QUIET_S: Final = 1_800
-#: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a half:
-#: clients are updated within days, and as each account is known there are ever fewer newcomers.
+#: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a
+#: half: clients are updated within days, and as each account is known there are ever fewer newcomers.
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = exp(-1 / (1.5 * 1_440))
 _RATE_STEP: Final = 0.1
 #: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
-_QUIET_HIT_SHARE: Final = 0.05
+_QUIET_HIT_SHARE: Final = 0.1
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
 #: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
@@ -433,10 +432,10 @@ class ServiceStage(Stage[Suspect, Pulse]):
             first_ts=running.first_ts,
             ts=max(ts, self.meta.newest_ts),
             until_ts=running.last_ts + _CAMPAIGN_QUIET_S,
-            failing=deepcopy(running.failing),
+            failing=running.failing.copy(),
             tries_per_min=running.tries_per_min,
-            strangers=deepcopy(extra.strangers),
-            newcomers=deepcopy(extra.newcomers),
+            strangers=extra.strangers.copy(),
+            newcomers=extra.newcomers.copy(),
             quiet_minutes=extra.quiet_minutes,
             existing=1.0 - running.seen.unknown / running.newcomers if running.newcomers else 1.0,
         )

@@ -1,7 +1,8 @@
 """The state of one stage for one partition, behind the batch interface that every stage has.
 
-``apply(batch) -> outputs`` is the hot path. Everything else exists so that the counters survive: rows changed since the last
-checkpoint go out with :meth:`Stage.checkpoint`, come back with :meth:`Stage.restore`, and the number of rows is bounded.
+``apply(batch) -> outputs`` is the hot path, and ``take(item)`` that of replays, which never go back. Everything else exists so that
+the counters survive: rows changed since the last checkpoint go out with :meth:`Stage.checkpoint`, come back with
+:meth:`Stage.restore`, and the number of rows is bounded.
 
 A row lives in one of two forms. Cold, it is packed bytes (MessagePack), a few hundred bytes per account. Touched since the last
 checkpoint, it is hot: a plain object in ``hot``, packed again at the next checkpoint. Packing is lossless, so *when* checkpoints
@@ -112,7 +113,8 @@ class Outputs:
 
     ``forwards`` carry the offset they stem from, ``pulses`` the offset at which they closed and a number that grows with each of
     the partition, ``strangers`` what the account knows of an attempt that does not look like its owner's, ``owners_ts`` when the
-    others were; ``profiles`` are those that changed, ``None`` where the account is forgotten; ``conclusions`` are the service-wide
+    others were; ``profiles`` are those that changed, ``None`` where the account is forgotten: of a batch, once it is done, from the
+    accounts in ``reprofiled``, as nobody asks for those of a single attempt; ``conclusions`` are the service-wide
     stage's, for everybody; ``scopes`` say who uses what is under attack.
     """
 
@@ -121,6 +123,7 @@ class Outputs:
     pulses: list[tuple[int, int, Pulse]] = field(default_factory=list)
     strangers: list[tuple[Attempt, int]] = field(default_factory=list)
     owners_ts: list[float] = field(default_factory=list)
+    reprofiled: dict[str, None] = field(default_factory=dict)
     profiles: dict[str, Profile | None] = field(default_factory=dict)
     conclusions: list[Campaign] = field(default_factory=list)
     scopes: list[ScopeUse] = field(default_factory=list)

@@ -10,18 +10,16 @@ only with the reason, in a commit of its own.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from math import floor
-from os import close, fdopen, pipe
 from pathlib import Path
-from select import select
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
-from time import monotonic
-from typing import IO, Any, Final
+from time import monotonic, sleep
+from typing import Any, Final
 
 import click
 import msgspec
@@ -35,6 +33,8 @@ from streams.tables import number_column, table
 SCENARIO, QUIET, POISONED = "laposte-2022", "quiet-week", "poisoned"
 SEED: Final = 1
 ACCOUNTS: Final = 20_000
+_PART_BYTES: Final = 1 << 20
+_LOOK_AGAIN_S: Final = 0.1
 #: What ``make evaluate`` must reach today, by the names that :func:`measured` gives; for this seed and so many accounts.
 FLOORS: Final[dict[str, float]] = {
     "accounts saved of those exposed by stuffing": 0.85,
@@ -118,18 +118,17 @@ class Runner:
 
     def incident(self, chart: Iterable[Path]) -> Evaluation:
         """Simulate, replay while it plays, evaluate; charts go to the files."""
-        events, groups = "--events=incident.events.ndjson", "--groups=incident.groups.csv"
+        events, groups = self.folder / "incident.events.ndjson", "--groups=incident.groups.csv"
         made = [f"--{name}=replayed.{name}.ndjson" for name in ("alerts", "decisions", "verdicts")]
-        coming, going = pipe()
-        tee = ["tee", "incident.events.ndjson"]
-        with Popen(tee, cwd=self.folder, stdin=coming, stdout=PIPE) as kept, ThreadPoolExecutor(1) as player:
-            close(coming)
-            playing = player.submit(self._simulate, SCENARIO, "incident", self.accounts, events_to=fdopen(going, "wb"))
-            assert kept.stdout is not None
-            select([kept.stdout], [], [])  # the groups are written before the first event
-            self._crible("replay", "-", *made, groups, stdin=kept.stdout)
+        events.unlink(missing_ok=True)
+        with ThreadPoolExecutor(1) as player:
+            playing = player.submit(self._simulate, SCENARIO, "incident", self.accounts)
+            while not events.exists():  # the groups are there before
+                with suppress(TimeoutError):
+                    playing.result(_LOOK_AGAIN_S)
+            self._crible("replay", "-", *made, groups, given=_growing(events, playing))
             played = playing.result()
-        given = [*made, events, "--labels=incident.labels.ndjson", groups]
+        given = [*made, f"--events={events.name}", "--labels=incident.labels.ndjson", groups]
         charts = [f"--chart={path.resolve()}" for path in chart]
         return msgspec.convert(self._crible("evaluate", *given, *charts, f"--since={played['judged_from']}"), Evaluation)
 
@@ -155,23 +154,22 @@ class Runner:
             kind: each.recall for kind, each in (judged.alerts.kinds if judged.alerts else {}).items() if each.recall is not None
         }
 
-    def _simulate(self, scenario: str, name: str, accounts: int, *, events_to: IO[bytes] | None = None) -> Any:
-        """Play it; the events go into a file of that name, or to an open one, which is closed."""
-        out = f"/dev/fd/{events_to.fileno()}" if events_to else f"{name}.events.ndjson"
+    def _simulate(self, scenario: str, name: str, accounts: int) -> Any:
         files = [f"--{what}={name}.{what}.ndjson" for what in ("labels", "decisions", "alerts")]
-        given = [f"--seed={self.seed}", f"--accounts={accounts}", f"--out={out}", f"--groups={name}.groups.csv", *files]
-        return self._crible("simulate", scenario, "--closed-loop", *given, hand_over=[events_to] if events_to else [])
+        files += [f"--out={name}.events.ndjson", f"--groups={name}.groups.csv"]
+        return self._crible("simulate", scenario, f"--seed={self.seed}", f"--accounts={accounts}", "--closed-loop", *files)
 
-    def _crible(self, *arguments: str, stdin: IO[bytes] | None = None, hand_over: Sequence[IO[bytes]] = ()) -> Any:
-        """The result of a command; the open files are closed here once they are the command's own."""
+    def _crible(self, *arguments: str, given: Iterable[bytes] = ()) -> Any:
+        """The result of a command to which all of this is ``given`` on its standard input."""
         what = " ".join(argument for argument in arguments[:2] if not argument.startswith("-"))
         self._say(f"{what} …")
         began = monotonic()
         call = [*self._nice, sys.executable, "-m", "streams", *arguments, "--json"]
-        numbers = [each.fileno() for each in hand_over]
-        with Popen(call, cwd=self.folder, stdin=stdin, stdout=PIPE, pass_fds=numbers) as running:
-            for each in (*hand_over, *([stdin] if stdin else [])):
-                each.close()
+        with Popen(call, cwd=self.folder, stdin=PIPE, stdout=PIPE) as running:
+            assert running.stdin is not None
+            with suppress(BrokenPipeError):
+                for part in given:
+                    running.stdin.write(part)
             result, _ = running.communicate()
         if running.returncode:
             raise click.ClickException(f"crible {what} ended with {running.returncode}")
@@ -180,6 +178,19 @@ class Runner:
 
     def _say(self, text: str) -> None:
         click.echo(f"{monotonic() - self._started:5.0f} s  {text}", err=True)
+
+
+def _growing(file: Path, writer: Future[Any]) -> Iterator[bytes]:
+    """What is in a file, and what comes until its writer is done. A pipe would have the writer wait for the reader."""
+    with file.open("rb") as written:
+        while True:
+            is_done = writer.done()
+            if part := written.read(_PART_BYTES):
+                yield part
+            elif is_done:
+                return
+            else:
+                sleep(_LOOK_AGAIN_S)
 
 
 def _show(figures: list[Measured], floors: dict[str, float], console: Console) -> None:

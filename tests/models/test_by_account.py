@@ -327,7 +327,7 @@ class TestTakeover:
         ("shared", "country", "fires"), [(False, "RO", True), (True, "RO", False), (True, "FR", True), (False, "FR", True)]
     )
     def test_where_the_first_stranger_was(self, shared: bool, country: str, fires: bool) -> None:
-        """A cloud client is where its vendor is, a telephone in its carrier's country. What the owner does meanwhile changes nothing."""
+        """A cloud client is where its vendor is, a telephone in its carrier's country; the owner changes nothing."""
         stage = owner(country="FR", asn=64500, user_agent="Thunderbird")
         first = success(T0 + DAY_S, remote=ABROAD, country=country, asn=64501, user_agent="checker")
         first.shared = shared
