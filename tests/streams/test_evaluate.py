@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from models.orders import Audit
+from models.orders import AUDIT_SCHEMA, Audit
 from models.policy import Ramp
 from models.reopening import Reopening
-from streams import cli, telemetry
+from streams import cli, telemetry, topics
+from streams.settings import Kafka, Settings
+from streams.writing import TopicWriter, Written
 from tests.factories import ban
 
 START = 1_772_524_800.0  #: of the demo
@@ -250,6 +252,35 @@ class TestReopenings:
         assert stopped(self.state(decision, 0, 100, 100, 100, 100)) == 0
         assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 50)) < cut_alone
         assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 0), self.state(decision, 5900, 100, 100, 100, 100)) < cut_alone
+
+    @pytest.mark.kafka
+    def test_they_are_read_from_auth_audit(
+        self,
+        run: Run,
+        cut: list[str],
+        tmp_path: Path,
+        kafka_broker: str,
+        topic_prefix: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The same as from a file; the other notes there are passed over."""
+        (decision,) = rows(tmp_path / "decisions")
+        notes = [self.state(decision, 0, 100, 0, 0, 50), b"nonsense"]
+        (tmp_path / "audit").write_bytes(notes[0])
+        settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=2, connect_timeout_s=20))
+        topics.create(settings, keep_all=True)
+        writer = TopicWriter(settings, "auth.audit", AUDIT_SCHEMA)
+        writer.send([Written("d", note, START) for note in notes])
+        writer.close()
+        monkeypatch.setenv("CRIBLE_KAFKA", kafka_broker)
+        monkeypatch.setattr(telemetry, "error", lambda *_args, **_fields: None)
+        from_file, from_topic = (
+            run("evaluate", *cut, "--reopenings", source, "--json").json["measures"]
+            for source in (tmp_path / "audit", f"kafka:{topics.topic(settings, 'auth.audit')}")
+        )
+        assert from_topic == from_file
+        nothing = run("evaluate", *cut, "--reopenings", "kafka:nonsense")
+        assert (nothing.code, "no topic nonsense" in nothing.stderr) == (2, True)
 
     def test_a_wrong_record_is_named(self, run: Run, cut: list[str], tmp_path: Path) -> None:
         """With its line; a file that is not there as well."""
