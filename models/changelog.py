@@ -19,14 +19,23 @@ import msgspec
 
 from models.stage import SLICES, Checkpoint, Stage
 
-__all__ = ["MAX_FRAME_BYTES", "Frame", "FrameReader", "FrameWriter"]
+__all__ = ["MAX_FRAME_BYTES", "Frame", "FrameReader", "FrameWriter", "OtherVersion"]
 
 MAX_FRAME_BYTES: Final = 900_000
 #: A slice of the rolling snapshot goes with every so many checkpoints.
 _SLICE_EVERY: Final = 4
+#: Of frames, rows and metas: raised with every change by which what was written before would be misread.
 _VERSION: Final = 1
 
 AnyStage = TypeVar("AnyStage", bound=Stage)  # type: ignore[type-arg]  # rows and items do not matter here
+
+
+class OtherVersion(Exception):
+    """A state was written by a version of Crible that this one does not understand, a newer one where ``is_newer``."""
+
+    def __init__(self, version: int) -> None:
+        self.is_newer = version > _VERSION
+        super().__init__(f"the workers' state has version {version}, and this crible reads version {_VERSION}")
 
 
 class Frame(msgspec.Struct, array_like=True):
@@ -110,8 +119,9 @@ class FrameReader(Generic[AnyStage]):
 
         Raises:
             msgspec.DecodeError: ``value`` is not a frame.
+            OtherVersion: It is one of another version.
         """
-        frame = _decode(value)
+        frame = _decode_frame(value)
         if frame.fence:
             if frame.generation >= self.generation:
                 self.generation, self.writer, self._rows, self._meta = frame.generation, frame.writer, [], b""
@@ -131,6 +141,19 @@ class FrameReader(Generic[AnyStage]):
         """The state as of the last whole checkpoint."""
         self.stage.restored()
         return self.stage
+
+
+def _decode_frame(value: bytes) -> Frame:
+    try:
+        frame = _decode(value)
+    except msgspec.ValidationError:  # the fields of another version may be others; the first is its number in all of them
+        match msgspec.msgpack.decode(value):
+            case [int(version), *_] if version != _VERSION:
+                raise OtherVersion(version) from None
+        raise
+    if frame.version != _VERSION:
+        raise OtherVersion(frame.version)
+    return frame
 
 
 def _chunks(rows: list[tuple[str, bytes | None]]) -> Iterator[list[tuple[str, bytes | None]]]:

@@ -13,7 +13,7 @@ from models.memo import Memo
 from models.policy import Policy, Scope
 from models.scopes import SCOPE_PARTS, split_value
 
-__all__ = ["DecisionIndex"]
+__all__ = ["DecisionIndex", "refuses_all"]
 
 #: Addresses of which it is remembered which decisions name a network around them.
 _REMEMBERED: Final = 1 << 17
@@ -22,7 +22,7 @@ _REMEMBERED: Final = 1 << 17
 _Network = tuple[int, int, int]
 
 
-def _refuses_all(decision: Decision, attempt: Attempt) -> bool:
+def refuses_all(decision: Decision, attempt: Attempt) -> bool:
     """Nothing is being opened again."""
     return False
 
@@ -37,7 +37,7 @@ class DecisionIndex:
         lets_in: Whether an attempt passes a decision that would refuse it, because what was cut is being opened again.
     """
 
-    def __init__(self, policy: Policy, lets_in: Callable[[Decision, Attempt], bool] = _refuses_all) -> None:
+    def __init__(self, policy: Policy, lets_in: Callable[[Decision, Attempt], bool] = refuses_all) -> None:
         self._policy, self._lets_in = policy, lets_in
         self._by_key: dict[tuple[object, ...], dict[str, Decision]] = {}
         self._key_of: dict[str, tuple[object, ...]] = {}

@@ -4,9 +4,9 @@ Decisions, verdicts and alerts are held against events whose truth is known, bes
 nothing, cut every foreign address, cut POP and IMAP. The events are given: what attackers and customers do after they were
 refused is in them, or it isn't there.
 
-* An attempt is **refused** by a decision (the paragraph of contract section 4, never-block set included), by its verdict, or if it
-  was refused when it happened (``policy_reject``, as in a closed loop). One that is only delayed or challenged counts as accepted:
-  nobody knows what would have come of it.
+* An attempt is **refused** by a decision (the paragraph of contract section 4, never-block set included, but for whom a re-opening
+  let in), by its verdict, or if it was refused when it happened (``policy_reject``, as in a closed loop). One that is only delayed
+  or challenged counts as accepted: nobody knows what would have come of it.
 * A log-in is **good** where the right password was presented: a success, or a refused attempt whose label says ``password_ok``. A
   customer is an account with a good log-in of its owner in the judged time.
 * A customer is **touched** when such a log-in is refused (cut), held up (``tarpit``: delayed; the contract counts from 2 s, and no
@@ -26,7 +26,7 @@ What happened before the judged time is not counted, but who came first when is 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import ceil, inf
 from typing import Final, Literal, get_args
 
@@ -36,7 +36,7 @@ from models.accounts import Groups
 from models.accusations import BENIGN, Accusations, AlertFigures, Truth
 from models.alerts import Alert
 from models.attempts import Attempt
-from models.decision_index import DecisionIndex
+from models.decision_index import DecisionIndex, refuses_all
 from models.decisions import DAY_S, REFUSING, Decision, holds, split_value
 from models.policy import Policy
 from models.verdicts import Action
@@ -172,6 +172,7 @@ class Judge:
         since: Start of the judged time, UTC seconds; else the first attempt.
         until: Its end; else the last attempt.
         home: The one country that is not foreign, as a naive rule sees it: overseas territories have codes of their own.
+        lets_in: Whether an attempt passes a decision that would refuse it, because what was cut was being opened again.
     """
 
     def __init__(
@@ -184,6 +185,7 @@ class Judge:
         since: float | None = None,
         until: float | None = None,
         home: str = "FR",
+        lets_in: Callable[[Decision, Attempt], bool] = refuses_all,
     ) -> None:
         enforced = [decision for decision in decisions if decision.mode == "enforce"]
         self._acting = DecisionIndex(policy)
@@ -192,7 +194,7 @@ class Judge:
                 self._acting.put(decision)
         self._resets = [decision for decision in enforced if decision.type == "reset_password"]
         self._policy, self._groups, self._at_home = policy, groups, frozenset({"", home})
-        self._since, self._until = since, until
+        self._since, self._until, self._lets_in = since, until, lets_in
         self._from = -inf if since is None else since
         self._accusations = None if alerts is None else Accusations(alerts, self._from, inf if until is None else until)
         self._first_ts: dict[str, float] = {}  # by attacking actor, before the judged time as well
@@ -239,7 +241,7 @@ class Judge:
             self._decided_ts[actor] = min(*decided, self._decided_ts.get(actor, inf))
         if not judged:
             return
-        refusing = _refusing(matching, attempt)
+        refusing = self._refusing(matching, attempt)
         if refusing is not None:
             self._stopped_by[refusing.decision_id] += 1
         refused = refusing is not None or action == "refuse" or attempt.policy_reject
@@ -263,7 +265,7 @@ class Judge:
             if attempt.protocol in _POP_IMAP:
                 self._cut["cut_pop_imap"].add(account)
         matching = self._acting.matching(attempt)
-        refusing = _refusing(matching, attempt)
+        refusing = self._refusing(matching, attempt)
         if refusing is not None:
             self._cut_by[refusing.decision_id].add(account)
         if refusing is not None or action == "refuse" or attempt.policy_reject:
@@ -274,6 +276,12 @@ class Judge:
             self._delayed.add(account)
         if "challenge" in actions:
             self._challenged.add(account)
+
+    def _refusing(self, matching: Sequence[Decision], attempt: Attempt) -> Decision | None:
+        """Of these decisions the one that refuses ``attempt``; of several the one that began first."""
+        holding = (decision for decision in matching if decision.type in REFUSING and holds(decision, attempt))
+        refusing = [decision for decision in holding if not self._lets_in(decision, attempt)]
+        return min(refusing, key=lambda decision: (decision.start, decision.decision_id)) if refusing else None
 
     def _is_foreign(self, attempt: Attempt) -> bool:
         return attempt.country not in self._at_home
@@ -349,12 +357,6 @@ class Judge:
             )
 
         return {kind: time(actors) for kind, actors in {**self._actors, ALL: set().union(*self._actors.values())}.items()}
-
-
-def _refusing(matching: Sequence[Decision], attempt: Attempt) -> Decision | None:
-    """Of these decisions the one that refuses ``attempt``; of several the one that began first."""
-    refusing = [decision for decision in matching if decision.type in REFUSING and holds(decision, attempt)]
-    return min(refusing, key=lambda decision: (decision.start, decision.decision_id)) if refusing else None
 
 
 def _union(accounts: Mapping[str, set[str]]) -> int:

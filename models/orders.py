@@ -17,12 +17,23 @@ from models.lists import ListEntry
 from models.reopening import Move, Reopening, Reopenings, Step
 from models.stops import Reason
 
-__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Audit", "Order", "carry_out", "let_in", "note_moves"]
+__all__ = ["AUDIT_SCHEMA", "ORDER_PREFIX", "SCHEMA", "Action", "Audit", "Order", "carry_out", "let_in", "note_moves"]
 
 SCHEMA: Final = "order/1"
 AUDIT_SCHEMA: Final = "audit/1"
 #: Begins the keys of orders on ``auth.control``.
 ORDER_PREFIX: Final = "order/"
+
+
+#: What may be noted on ``auth.audit``; see :class:`Audit`.
+Action = Literal[
+    "decide", "lift", "add", "forget",
+    "reopen", "roll_back", "reopened",
+    "open_breaker", "close_breaker",
+    "apply", "stop", "resume",
+    "true_positive", "false_positive",
+    "refuse",
+]  # fmt: skip
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,20 +81,21 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.campaign_id is not None and decision.campaign_id == self.campaign_id
 
 
-class Audit(msgspec.Struct, frozen=True, kw_only=True):
+class Audit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who did what to a decision, and why: a record of ``auth.audit``. ``ts`` is UTC seconds.
 
-    ``action`` is ``decide lift add reopen roll_back reopened open_breaker close_breaker``, or ``refuse`` where the leader did not
-    do what was ordered. Where a policy was put in force it is ``apply``, and ``decision_id`` its key on ``auth.control``; of the
-    kill switch it is ``stop resume``, and ``decision_id`` says what was stopped. An analyst's judgement, ``true_positive`` or
-    ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
+    ``action`` is ``refuse`` where the leader did not do what was ordered. Where a policy was put in force it is ``apply``, and
+    ``decision_id`` its key on ``auth.control``; of the kill switch it is ``stop resume``, and ``decision_id`` what was stopped.
+    An analyst's judgement, ``true_positive`` or ``false_positive``, is on an alert: ``decision_id`` is the alert's then.
+    ``reopening`` is how far a re-opening went from ``ts`` on: what holds now is on ``auth.control``, what held then is only here.
     """
 
     ts: float
     decision_id: str
-    action: str
+    action: Action
     by: str
     reason: str
+    reopening: Reopening | None = None
 
 
 def carry_out(order: Order, ledger: Ledger, reopenings: Reopenings, now: float) -> tuple[list[Decision], list[Audit]]:
@@ -128,7 +140,10 @@ def note_made(made: Iterable[Decision], now: float) -> list[Audit]:
 
 def note_moves(moves: Iterable[Move], now: float) -> list[Audit]:
     """A note on each move of a re-opening."""
-    return [Audit(ts=now, decision_id=move.decision_id, action=move.action, by=move.by, reason=move.reason) for move in moves]
+    return [
+        Audit(ts=now, decision_id=move.decision_id, action=move.action, by=move.by, reason=move.reason, reopening=move.after)
+        for move in moves
+    ]
 
 
 def _make(
@@ -143,7 +158,10 @@ def _make(
     ledger.load(decision.decision_id, decision)
     if order.reopening is not None:
         reopenings.begin(order.reopening)
-    return [decision], [Audit(ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason)]
+    note = Audit(
+        ts=now, decision_id=decision.decision_id, action="add", by=order.by, reason=order.reason, reopening=order.reopening
+    )
+    return [decision], [note]
 
 
 def _take_step(order: Order, step: Step, reopenings: Reopenings, now: float) -> Audit:

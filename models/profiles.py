@@ -21,6 +21,7 @@ from models.memo import Memo
 
 __all__ = [
     "SCHEMA",
+    "STABLE_DAYS",
     "Profile",
     "Profiles",
     "device_number",
@@ -36,7 +37,7 @@ __all__ = [
 SCHEMA: Final = "profile/1"
 
 _DAY_S: Final = 86_400
-_STABLE_DAYS: Final = 7
+STABLE_DAYS: Final = 7
 _PROTOCOLS: Final = ("imap", "pop3", "smtp", "sieve", "http", "mobileapi", "ssh", "ftp", "other")
 _BITS: Final = {name: 1 << place for place, name in enumerate(_PROTOCOLS)}
 #: Eight networks, ASNs, countries, devices and credentials, and six passwords, take 378 bytes.
@@ -131,7 +132,7 @@ def stable_since(profile: Profile | None) -> float | None:
     >>> stable_since(Profile({1: 20_000, 2: 20_003}, {}, {}, {})) == 20_007 * 86_400
     True
     """
-    return None if profile is None or not profile.networks else float((min(profile.networks.values()) + _STABLE_DAYS) * _DAY_S)
+    return None if profile is None or not profile.networks else float((min(profile.networks.values()) + STABLE_DAYS) * _DAY_S)
 
 
 def familiarity_of(profile: Profile | None, attempt: Attempt) -> int:

@@ -215,12 +215,13 @@ class Reopening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Move(NamedTuple):
-    """What happened to a re-opening, for ``auth.audit``: ``action`` is ``reopen roll_back reopened``."""
+    """What happened to a re-opening, for ``auth.audit``: ``action`` is ``reopen roll_back reopened``, ``after`` how far it is."""
 
     decision_id: str
-    action: str
+    action: Literal["reopen", "roll_back", "reopened"]
     by: str
     reason: str
+    after: Reopening | None = None
 
 
 class Reopenings:
@@ -275,7 +276,7 @@ class Reopenings:
             raise ValueError("no such re-opening")
         after = replace(before.stepped(step).watched_again(now), ordered=before.ordered + 1)
         self._put(after)
-        return Move(step.decision_id, "reopen", by, f"{after.difference(before)}: {reason}")
+        return Move(step.decision_id, "reopen", by, f"{after.difference(before)}: {reason}", after)
 
     def turn(self, now: float, *, detecting: bool) -> list[Move]:
         """What the gates and the time ask for at ``now``; ``reopened`` means that the decision is to be lifted.
@@ -300,8 +301,9 @@ class Reopenings:
         back = None if why is None else reopening.back()
         if back is not None:
             # What happened before is what took this step back; the next must have reasons of its own.
-            self._put(replace(back.watched_again(now), counts_from=now, automatic=False, held=why))
-            return Move(decision_id, "roll_back", ORIGIN, f"{back.difference(reopening)}: {why}")
+            back = replace(back.watched_again(now), counts_from=now, automatic=False, held=why)
+            self._put(back)
+            return Move(decision_id, "roll_back", ORIGIN, f"{back.difference(reopening)}: {why}", back)
         if reopening.waits_for(now, detecting=detecting) is not None:
             return None
         if why is not None or not reopening.automatic:
@@ -312,8 +314,9 @@ class Reopenings:
         if further is None:
             self.end(decision_id)
             return Move(decision_id, "reopened", ORIGIN, f"everybody is let in: {passed}")
-        self._put(further.watched_again(now))
-        return Move(decision_id, "reopen", ORIGIN, f"{further.difference(reopening)}: {passed}")
+        further = further.watched_again(now)
+        self._put(further)
+        return Move(decision_id, "reopen", ORIGIN, f"{further.difference(reopening)}: {passed}", further)
 
     def _put(self, reopening: Reopening) -> None:
         self._held[reopening.decision_id] = reopening

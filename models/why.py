@@ -18,7 +18,7 @@ from models.lists import ListEntry
 from models.reopening import WIDE_SCOPES
 from models.scopes import covers
 
-__all__ = ["NOTHING", "Answer", "Asked", "JudgedAttack", "Sentences", "State", "answers", "of_verdicts"]
+__all__ = ["NOTHING", "Answer", "Asked", "JudgedAttack", "Sentences", "State", "answers", "of_ended", "of_verdicts"]
 
 State = Literal["enforced", "suspended", "not enforced", "ended"]
 
@@ -119,8 +119,13 @@ def answers(asked: Asked, decisions: Iterable[Decision], entries: Iterable[ListE
         suspended: The ids of decisions that a person stopped.
     """
     found = [_of_entry(entry) for entry in entries if _names_entry(asked, entry)]
-    found += [_of_decision(decision, suspended) for decision in decisions if _meets(asked, decision)]
+    found += [_of_decision(decision, _state(decision, suspended)) for decision in decisions if _meets(asked, decision)]
     return sorted(found, key=lambda answer: (answer.state != "enforced", -answer.until))
+
+
+def of_ended(decision: Decision) -> Answer:
+    """What is told of the reference of an enforced decision that has ended."""
+    return _of_decision(decision, "ended")
 
 
 def of_verdicts(ref: str, attacks: Iterable[JudgedAttack], now: float, state: State) -> list[Answer]:
@@ -163,12 +168,13 @@ def _is_about(asked: Asked, address: str, account: str) -> bool:
     return not address or (covers(address, asked.address) if asked.address else bool(account))
 
 
-def _of_decision(decision: Decision, suspended: set[str]) -> Answer:
-    state: State = "enforced"
+def _state(decision: Decision, suspended: set[str]) -> State:
     if decision.mode != "enforce":
-        state = "not enforced"
-    elif decision.decision_id in suspended:
-        state = "suspended"
+        return "not enforced"
+    return "suspended" if decision.decision_id in suspended else "enforced"
+
+
+def _of_decision(decision: Decision, state: State) -> Answer:
     parts = parts_of(decision.scope, decision.value)
     who = _BANNED if (decision.scope, decision.type) == ("account", "ban") else _WHO[decision.scope]
     who_en, who_fr = (template.format(**parts) for template in who)

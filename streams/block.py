@@ -19,14 +19,17 @@ from typing import Final
 import click
 from kafka.errors import KafkaError
 
+from models import alerts
+from models.alerts import Alert
 from models.decisions import Decision
 from models.errors import CribleError
 from models.policy import Policy
+from models.references import KNOWN_S, PastDecisions
 from models.reopening import Register
 from streams import telemetry, topics
 from streams.changes import ChangeReader, ChangeTopic, read_changes
 from streams.cli import standard_options
-from streams.compacted import CompactedReader
+from streams.compacted import CompactedReader, decoded
 from streams.desk.admission import Admission
 from streams.desk.current_policy import CurrentPolicy
 from streams.desk.cuts import Known, cut_routes
@@ -50,12 +53,14 @@ __all__ = ["command", "run"]
 
 _STAGE: Final = "block"
 _JOIN_LIMIT_S: Final = 10
+#: In the alert of a campaign, as it is encoded: of the others there are many.
+_CAMPAIGN: Final = b'"kind":"campaign"'
 
 Clock = Callable[[], float]
 
 
 class _Follower:
-    """Keeps the stores equal to ``auth.decisions``, ``view`` to ``auth.control``, and ``register`` to account changes."""
+    """Keeps the stores and ``past`` equal to ``auth.decisions``, ``view`` to ``auth.control``, ``register`` to account changes."""
 
     def __init__(
         self, settings: Settings, stores: Sequence[DecisionStore], policy: Policy, register: Register, clock: Clock
@@ -63,6 +68,7 @@ class _Follower:
         self._settings, self._stores, self._register, self._clock = settings, stores, register, clock
         self.ready = threading.Event()
         self.view = ControlView(settings, CurrentPolicy(policy, [store.go_by for store in stores]))
+        self.past = PastDecisions()
 
     def lets_in(self, decision: Decision, account: str) -> bool:
         """Whether ``account`` passes ``decision``, because what that cut is being opened again."""
@@ -79,14 +85,32 @@ class _Follower:
                 self.view.take(control.poll(timeout_ms=0))
                 changes.look()
                 for identifier, decision in reader.decisions():
-                    for store in self._stores:
-                        if decision is None:
-                            store.remove(identifier)
-                        else:
-                            store.put(decision)
+                    self._take(identifier, decision)
                 if not self.ready.is_set() and reader.caught_up() and control.caught_up():
                     self.ready.set()
                     telemetry.info("service.started", service=_STAGE)
+
+    def _take(self, identifier: str, decision: Decision | None) -> None:
+        if decision is None:
+            self.past.remove(identifier)
+        else:
+            self.past.put(decision, self._clock())
+        for store in self._stores:
+            if decision is None:
+                store.remove(identifier)
+            else:
+                store.put(decision)
+
+    def recall_campaigns(self, stop: threading.Event) -> None:
+        """Read which campaigns there were lately, from their alerts: references hold that were told before a restart."""
+        with closing(CompactedReader(self._settings, "auth.alerts", from_ts=self._clock() - KNOWN_S)) as reader:
+            while not (stop.is_set() or reader.caught_up()):
+                for record in reader.poll():
+                    if _CAMPAIGN in (record.value or b""):
+                        alert = decoded(record, alerts.SCHEMA, Alert)
+                        if alert is not None:
+                            self.view.recall(alert)
+        stop.wait()  # when one work ends, all do
 
 
 def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
@@ -105,8 +129,9 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     follower = _Follower(settings, [store] if addresses is None else [store, addresses], policy, register, clock)
     member = Member(settings, policy, groups, learnt, clock)
     changes, control, feedback = ChangeTopic(settings), ControlTopic(settings), FeedbackTopic(settings)
-    trail = Trail(settings)
-    switch = KillSwitch(Path(settings.block.stops), [each.stop for each in (store, addresses) if each is not None], trail.note)
+    stops = Path(settings.block.stops)
+    trail = Trail(settings, stops.with_name(f"{stops.name}.audit"))
+    switch = KillSwitch(stops, [each.stop for each in (store, addresses) if each is not None], trail.note)
     view, keys, ready = follower.view, settings.block.api_keys, follower.ready.is_set
     admission = Admission(store, keys, clock, ready)
     known = Known(
@@ -121,7 +146,7 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
     )
     desk = [
         *desk_routes(admission, switch, control.order, lambda: view.breaker),
-        *support_routes(admission, resolver, view, control.list, follower.lets_in),
+        *support_routes(admission, resolver, view, control.list, follower.lets_in, follower.past),
         *forgetting_routes(admission, resolver.accounts, lambda: view.block_list, control.forget),
         *policy_routes(admission, view.policy, control.order),
         *cut_routes(admission, known, control.order),
@@ -147,7 +172,10 @@ def run(settings: Settings, policy: Policy, clock: Clock = time.time) -> None:
 
     def follow_and_decide(stop: threading.Event) -> None:
         topics.verify(settings)
-        beside = [threading.Thread(target=ending_all, args=(work,), daemon=True) for work in (learnt.run, member.run)]
+        beside = [
+            threading.Thread(target=ending_all, args=(work,), daemon=True)
+            for work in (learnt.run, member.run, follower.recall_campaigns)
+        ]
         for thread in beside:
             thread.start()
         follower.run(stop)

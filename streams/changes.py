@@ -6,6 +6,7 @@ A body is one JSON object, or one a line, so that a file can be sent as it is. N
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Annotated, Final
 
 import msgspec
@@ -19,10 +20,12 @@ from models.errors import InputError
 from models.events import MAX_FUTURE_S, MAX_TEXT, Refused, parse_time
 from models.reopening import Register
 from streams.compacted import CompactedReader, decoded
+from streams.lines import Lines
 from streams.settings import Settings
+from streams.sources import TOPIC_PREFIX, topic_records
 from streams.writing import TopicWriter, Written
 
-__all__ = ["ChangeReader", "ChangeTopic", "read_changes"]
+__all__ = ["ChangeReader", "ChangeTopic", "past_changes", "read_changes"]
 
 #: A decision that lets in changed passwords holds for a day, about an attack that began a week before at most.
 _FROM_S: Final = MAX_ATTACK_S + DAY_S
@@ -71,6 +74,32 @@ def _read(line: bytes, accounts: AccountDirectory, now: float, where: str) -> Ac
     if not account or (posted.account and posted.login):
         raise InputError("one of account and login is needed", where=where)
     return AccountChange(ts=ts, account=account, change=posted.change, by=posted.by, remote=remote)
+
+
+def past_changes(source: str, settings: Settings, accounts: AccountDirectory) -> list[AccountChange]:
+    """What happened to accounts, in order of time.
+
+    Args:
+        source: A file as ``POST /v1/account-changes`` takes it, or ``kafka:TOPIC``. Of a topic what is none is logged.
+        settings: Where the broker is; the topic is named in full.
+        accounts: Resolves log-in names.
+
+    Raises:
+        InputError: A line of the file is no change, or there is no such file or topic.
+        CribleError: The broker does not answer.
+    """
+    if source.startswith(TOPIC_PREFIX):
+        records = topic_records(settings, source.removeprefix(TOPIC_PREFIX))
+        changes = [change for change in (decoded(record, SCHEMA, AccountChange) for record in records) if change is not None]
+    else:
+        try:
+            changes = read_changes(b"\n".join(Lines(source)), accounts, inf)
+        except InputError as error:
+            if not (error.where or "").startswith("line "):
+                raise
+            where = f"{source}:{(error.where or '').removeprefix('line ')}"
+            raise InputError(error.what, where=where, hint=error.hint) from None
+    return sorted(changes, key=lambda change: (change.ts, change.account))
 
 
 class ChangeTopic:

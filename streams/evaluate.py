@@ -23,20 +23,26 @@ from models.accounts import Groups
 from models.accusations import BENIGN
 from models.alerts import Alert
 from models.attempts import Resolver
+from models.decision_index import refuses_all
 from models.decisions import Decision
 from models.errors import InputError
 from models.evaluation import Evaluation, Judge
 from models.events import AuthEvent
+from models.orders import AUDIT_SCHEMA, Audit
+from models.past_reopenings import PastReopenings
 from models.policy import Policy
+from models.reopening import Reopening
 from models.verdicts import Action
+from streams.changes import past_changes
 from streams.chart import FORMATS, draw
 from streams.cli import Time, print_json, standard_options, uncollected
+from streams.compacted import decoded
 from streams.figures import show
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import Lines
 from streams.progress import progress
 from streams.settings import Settings
-from streams.sources import Sources
+from streams.sources import TOPIC_PREFIX, Sources, topic_records
 from streams.tables import printable
 
 __all__ = ["Labels", "Verdicts", "command"]
@@ -202,6 +208,17 @@ def _session_key(session_id: str | None, account: str) -> str:
 @click.option("--alerts", type=_READABLE, help="What was raised, as replay writes it (NDJSON).")
 @click.option("--groups", type=_READABLE, help="Groups of accounts (login,group).")
 @click.option("--policy", type=_READABLE, help="Policy (TOML) that the decisions were made with; else the enforcing one.")
+@click.option(
+    "--reopenings",
+    metavar="SOURCE",
+    help="How far cuts were opened again: the records of auth.audit, NDJSON or kafka:TOPIC. Else a cut refuses everybody in it.",
+)
+@click.option(
+    "--account-changes",
+    "changes_source",
+    metavar="SOURCE",
+    help="Whose password changed, for --reopenings; as in replay.",
+)
 @click.option("--since", type=Time(), help="Judge events from this time on; earlier ones are history.")
 @click.option("--until", type=Time(), help="Judge events before this time.")
 @click.option(
@@ -220,6 +237,8 @@ def command(
     alerts: Path | None,
     groups: Path | None,
     policy: Path | None,
+    reopenings: str | None,
+    changes_source: str | None,
     since: float | None,
     until: float | None,
     charts: tuple[Path, ...],
@@ -235,11 +254,16 @@ def command(
     known_groups = Groups.load(groups, resolver.accounts) if groups else load_groups(settings, resolver)
     made = {decision.decision_id: decision for decision in _rows(decisions, Decision, "decisions")}
     raised = list(_rows(alerts, Alert, "alerts")) if alerts else None
-    judge = Judge(made.values(), rules, known_groups, alerts=raised, since=since, until=until)
+    past = None
+    if reopenings:
+        changes = past_changes(changes_source, settings, resolver.accounts) if changes_source else []
+        past = PastReopenings(_reopened(reopenings, settings), known_groups, changes)
+    lets_in = refuses_all if past is None else past.lets_in
+    judge = Judge(made.values(), rules, known_groups, alerts=raised, since=since, until=until, lets_in=lets_in)
     sources = Sources([str(events)], settings, until=until)
     answers = Verdicts(verdicts, until)
     with uncollected():
-        unlabelled = _judge(judge, sources, Labels(labels), answers, resolver)
+        unlabelled = _judge(judge, sources, Labels(labels), answers, resolver, past)
     if sources.read and unlabelled == sources.read:
         raise InputError("no event has a label", where=str(labels), hint="give the labels of the same run")
     evaluation = judge.evaluation()
@@ -255,17 +279,32 @@ def command(
             console.print(printable(remark), style="yellow")
 
 
-def _judge(judge: Judge, sources: Sources, labels: Labels, verdicts: Verdicts, resolver: Resolver) -> int:
+def _judge(
+    judge: Judge, sources: Sources, labels: Labels, verdicts: Verdicts, resolver: Resolver, past: PastReopenings | None
+) -> int:
     """Show all events to the judge; how many have no label."""
     unlabelled = 0
     attempt_of, add = resolver.attempt, judge.add
     for turn in _turns(progress("judging", iter(sources), unit="events")):
         for event, label, action in zip(turn, labels.of(turn), verdicts.of(turn, resolver), strict=True):
+            attempt = attempt_of(event)
+            if past is not None:
+                past.note(attempt)
             if label is None:
                 unlabelled += 1
             else:
-                add(attempt_of(event), label, action)
+                add(attempt, label, action)
     return unlabelled
+
+
+def _reopened(source: str, settings: Settings) -> Iterator[Reopening]:
+    """What re-openings were, by the records of ``auth.audit``."""
+    if source.startswith(TOPIC_PREFIX):
+        records = topic_records(settings, source.removeprefix(TOPIC_PREFIX))
+        notes: Iterable[Audit | None] = (decoded(record, AUDIT_SCHEMA, Audit) for record in records)
+    else:
+        notes = _rows(Path(source), Audit, "audit records")
+    return (note.reopening for note in notes if note is not None and note.reopening is not None)
 
 
 def _turns(events: Iterator[AuthEvent]) -> Iterator[list[AuthEvent]]:

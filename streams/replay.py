@@ -20,10 +20,8 @@ from rich.console import Console
 
 from models.accounts import Groups
 from models.alerts import KINDS, Alert
-from models.attempts import Resolver
 from models.changes import AccountChange
 from models.decisions import Decision
-from models.errors import InputError
 from models.events import AuthEvent
 from models.ledger import Ledger
 from models.pipeline import Pipeline
@@ -31,7 +29,7 @@ from models.policy import Policy
 from models.usage import UsageBook
 from models.verdict_budget import VerdictBudget
 from models.verdicts import Verdict, Verdicts
-from streams.changes import read_changes
+from streams.changes import past_changes
 from streams.cli import Time, print_json, standard_options, uncollected
 from streams.knowledge import load_groups, load_resolver
 from streams.lines import create
@@ -95,9 +93,9 @@ class Replay:
 @click.option("--verdicts", type=click.Path(dir_okay=False, path_type=Path), help="Write the verdicts here (NDJSON).")
 @click.option(
     "--account-changes",
-    "changes_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What happened to accounts (NDJSON), as POST /v1/account-changes takes it.",
+    "changes_source",
+    metavar="SOURCE",
+    help="What happened to accounts: NDJSON as POST /v1/account-changes takes it, or kafka:TOPIC.",
 )
 @click.option("--groups", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Groups of accounts (login,group).")
 @click.option(
@@ -113,7 +111,7 @@ def command(
     alerts: Path,
     decisions: Path,
     verdicts: Path | None,
-    changes_file: Path | None,
+    changes_source: str | None,
     groups: Path | None,
     policy: Path | None,
     geo: tuple[Path, ...],
@@ -137,7 +135,8 @@ def command(
     pipeline = Pipeline(resolver, known_groups, partitions or settings.kafka.partitions, judge, usage)
     replay = Replay(pipeline, Ledger(rules, known_groups, profiles=pipeline.profile, usage=usage.users))
     events = Sources(sources, settings, since, until)
-    changes = _changes(changes_file, resolver, since, until) if changes_file else []
+    changes = past_changes(changes_source, settings, resolver.accounts) if changes_source else []
+    changes = [change for change in changes if (since or 0.0) <= change.ts < (until or inf)]
     kinds: Counter[str] = Counter()
     cold: Counter[str] = Counter()
     refused = 0
@@ -154,16 +153,6 @@ def command(
         refused += _write_verdicts(verdicts_file, replay.take_verdicts())
         _write_decisions(decisions_file, replay.decisions)
     _report(events, kinds, cold, replay, refused, as_json=as_json)
-
-
-def _changes(file: Path, resolver: Resolver, since: float | None, until: float | None) -> list[AccountChange]:
-    """The account changes in a file, in order of time."""
-    try:
-        changes = read_changes(file.read_bytes(), resolver.accounts, inf)
-    except InputError as error:
-        raise InputError(error.what, where=f"{file}:{(error.where or '').removeprefix('line ')}", hint=error.hint) from None
-    wanted = (change for change in changes if (since or 0.0) <= change.ts < (until or inf))
-    return sorted(wanted, key=lambda change: (change.ts, change.account))
 
 
 def _write_decisions(file: IO[bytes], decisions: dict[str, Decision]) -> None:

@@ -20,10 +20,11 @@ from kafka.errors import KafkaError
 from models.errors import CribleError, InputError
 from models.events import AuthEvent, EventIds, Refused, decode_event
 from streams import topics
+from streams.compacted import Record
 from streams.lines import Lines
 from streams.settings import Settings
 
-__all__ = ["DISORDER_S", "TOPIC_PREFIX", "Sources"]
+__all__ = ["DISORDER_S", "TOPIC_PREFIX", "Sources", "topic_records"]
 
 TOPIC_PREFIX: Final = "kafka:"
 #: How far behind the newest event of its own source an event may come.
@@ -90,63 +91,15 @@ class Sources:
 
     def _topic(self, topic: str) -> list[Iterator[tuple[float, str, AuthEvent]]]:
         """One ordered stream per partition; read without joining any group."""
-        with topics.admin(self.settings) as client:
-            found = {each["name"]: len(each["partitions"]) for each in client.describe_topics()}
-        if topic not in found:
-            raise InputError(
-                f"no topic {topic}", where=self.settings.kafka.bootstrap, hint="list what there is with 'crible topics'"
-            )
-        return [self._ordered(self._partition(topic, number), f"{topic}/{number}") for number in range(found[topic])]
+        numbers = range(_partitions(self.settings, topic))
+        return [self._ordered(self._partition(topic, number), f"{topic}/{number}") for number in numbers]
 
     def _partition(self, topic: str, number: int) -> Iterator[AuthEvent]:
-        partition = TopicPartition(topic, number)
         ids = EventIds()
-        try:
-            consumer = KafkaConsumer(
-                **self.settings.kafka.client_options(),
-                group_id=None,
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                max_poll_records=_POLL_RECORDS,
-            )
-            try:
-                consumer.assign([partition])
-                end = consumer.end_offsets([partition])[partition]
-                self._seek(consumer, partition)
-                yield from self._records(consumer, partition, end, ids)
-            finally:
-                consumer.close()
-        except KafkaError as error:
-            raise CribleError(f"reading failed: {error}", where=f"{topic}/{number}") from error
-
-    def _seek(self, consumer: KafkaConsumer, partition: TopicPartition) -> None:
-        """Start where the record timestamps, which are event times, reach ``since``, with room for disorder."""
-        if self.since > 0:
-            since_ms = int((self.since - DISORDER_S) * _MS_PER_S)
-            found = consumer.offsets_for_times({partition: max(since_ms, 0)})[partition]
-            if found is None:
-                consumer.seek_to_end(partition)
-            else:
-                consumer.seek(partition, found.offset)
-        else:
-            consumer.seek_to_beginning(partition)
-
-    def _records(self, consumer: KafkaConsumer, partition: TopicPartition, end: int, ids: EventIds) -> Iterator[AuthEvent]:
-        silent_s = 0.0
-        while consumer.position(partition) < end:
-            asked_at = monotonic()
-            records: Sequence[Any] = consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
-            silent_s = 0.0 if records else silent_s + monotonic() - asked_at
-            if silent_s > _SILENT_S:
-                raise CribleError(f"no record for {_SILENT_S:g} s", where=f"{partition.topic}/{partition.partition}")
-            for record in records:
-                if record.offset >= end:
-                    return
-                event = self._decode(
-                    record.value or b"", ids, lambda at=record.offset: f"{partition.topic}/{partition.partition}/{at}"
-                )
-                if event is not None:
-                    yield event
+        for record in _records(self.settings, topic, number, self.since - DISORDER_S):
+            event = self._decode(record.value or b"", ids, lambda at=record.offset: f"{topic}/{number}/{at}")
+            if event is not None:
+                yield event
 
     def _decode(self, raw: bytes, ids: EventIds, where: Any) -> AuthEvent | None:
         try:
@@ -179,3 +132,74 @@ class Sources:
                 del waiting[:ready]
         waiting.sort(key=_order)
         yield from waiting
+
+
+def topic_records(settings: Settings, topic: str) -> Iterator[Record]:
+    """All that a topic has now, one partition after the other.
+
+    Args:
+        settings: Where the broker is.
+        topic: Named in full.
+
+    Raises:
+        InputError: There is no such topic.
+        CribleError: The broker does not answer.
+    """
+    for number in range(_partitions(settings, topic)):
+        yield from _records(settings, topic, number)
+
+
+def _partitions(settings: Settings, topic: str) -> int:
+    """How many partitions a topic has."""
+    with topics.admin(settings) as client:
+        found = {each["name"]: len(each["partitions"]) for each in client.describe_topics()}
+    if topic not in found:
+        raise InputError(f"no topic {topic}", where=settings.kafka.bootstrap, hint="list what there is with 'crible topics'")
+    return found[topic]
+
+
+def _records(settings: Settings, topic: str, number: int, since: float = float("-inf")) -> Iterator[Record]:
+    """What a partition has now, from where the record timestamps, which are event times, reach ``since``; without any group."""
+    partition = TopicPartition(topic, number)
+    try:
+        consumer = KafkaConsumer(
+            **settings.kafka.client_options(),
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            max_poll_records=_POLL_RECORDS,
+        )
+        try:
+            consumer.assign([partition])
+            end = consumer.end_offsets([partition])[partition]
+            _seek(consumer, partition, since)
+            yield from _until(end, consumer, partition)
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise CribleError(f"reading failed: {error}", where=f"{topic}/{number}") from error
+
+
+def _seek(consumer: KafkaConsumer, partition: TopicPartition, since: float) -> None:
+    if since <= 0:
+        consumer.seek_to_beginning(partition)
+        return
+    found = consumer.offsets_for_times({partition: int(since * _MS_PER_S)})[partition]
+    if found is None:
+        consumer.seek_to_end(partition)
+    else:
+        consumer.seek(partition, found.offset)
+
+
+def _until(end: int, consumer: KafkaConsumer, partition: TopicPartition) -> Iterator[Record]:
+    silent_s = 0.0
+    while consumer.position(partition) < end:
+        asked_at = monotonic()
+        records: Sequence[Record] = consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
+        silent_s = 0.0 if records else silent_s + monotonic() - asked_at
+        if silent_s > _SILENT_S:
+            raise CribleError(f"no record for {_SILENT_S:g} s", where=f"{partition.topic}/{partition.partition}")
+        for record in records:
+            if record.offset >= end:
+                return
+            yield record

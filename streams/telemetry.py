@@ -86,6 +86,7 @@ Event = Literal[
     # A decision was lifted: decision_id, reason.
     "decision.lifted",
     # The budget on customers is spent, nothing new is enforced: decision_id, reason.
+    "audit.not_kept",
     "breaker.opened",
     # A person closed the breaker.
     "breaker.closed",

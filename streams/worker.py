@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -19,7 +20,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from faust.types import TP
 
-from models.changelog import FrameReader
+from models.changelog import FrameReader, OtherVersion
+from models.errors import CribleError
 from streams import telemetry, topics
 from streams.cli import standard_options
 from streams.consumer import BatchConsumer, BatchSchema, BatchTransport
@@ -43,6 +45,13 @@ _REQUEST_TIMEOUT_S: Final = 90.0
 _HEARTBEATS_PER_SESSION: Final = 4
 _WATCHES_PER_STALL: Final = 10
 _EXIT_FAILED: Final = 70
+
+
+class _App(faust.App):
+    """Without the folder that Faust makes where it was started: our state is in changelogs, and no table of Faust's is used."""
+
+    def _create_directories(self) -> None:
+        pass
 
 
 class _FaustWorker(faust.Worker):
@@ -88,7 +97,7 @@ class Worker:
 
     def _new_app(self) -> faust.App:
         kafka = self.settings.kafka
-        app = faust.App(
+        app = _App(
             kafka.prefix + kafka.group,
             broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
             broker_credentials=_credentials(kafka.async_client_options()),
@@ -147,6 +156,10 @@ class Worker:
             await work
         except asyncio.CancelledError:
             raise
+        except CribleError as error:  # it says what to do
+            sys.stderr.write(f"error: {error}\n")
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         except BaseException as error:
             telemetry.error("service.stopped", error, service="worker", reason="unexpected error")
             os._exit(_EXIT_FAILED)
@@ -244,7 +257,7 @@ class Worker:
                 for changelog, records in (await consumer.getmany(timeout_ms=_MS_PER_S)).items():
                     for record in records:
                         if record.offset <= fences[changelog]:
-                            readers[changelog].feed(record.value)
+                            _feed(readers[changelog], record)
                     if records[-1].offset >= fences[changelog]:
                         waiting.discard(changelog)
                         consumer.pause(changelog)
@@ -292,6 +305,17 @@ class Worker:
         consumer = cast("BatchConsumer", self.app.consumer)
         highwater = consumer.highwater(tp)
         return highwater is not None and partition.stage.offset + 1 < highwater and consumer.head_ts(tp) is None
+
+
+def _feed(reader: FrameReader[Any], record: Any) -> None:
+    try:
+        reader.feed(record.value)
+    except OtherVersion as error:
+        hint = (
+            "upgrade crible" if error.is_newer else "start the version that wrote it, or begin anew: 'crible topics --prefix NAME'"
+        )
+        where = f"{record.topic}/{record.partition}/{record.offset}"
+        raise CribleError(str(error), where=where, hint=hint) from None
 
 
 def _changelog(partition: Partition[Any]) -> TopicPartition:

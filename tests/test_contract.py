@@ -71,7 +71,7 @@ OPTIONS = {
     "simulate": "--seed --accounts --hours --out --labels --groups",
     "ingest": "--format --out --to-kafka --errors --year --tz --at --follow --checkpoint",
     "replay": "--alerts --decisions --verdicts --account-changes --groups --policy --geo --since --until --partitions",
-    "evaluate": "--events --labels --decisions --verdicts --alerts --groups --since --until",
+    "evaluate": "--events --labels --decisions --verdicts --alerts --groups --reopenings --account-changes --since --until",
     "worker": "",
     "block": "--policy",
     "gate": "--policy",

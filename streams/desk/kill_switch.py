@@ -48,7 +48,7 @@ class KillSwitch:
     Args:
         file: Need not exist.
         listeners: Told what is stopped, at once and whenever it changes.
-        note: Told who ordered what, for ``auth.audit``; must not wait for anything.
+        note: Told who ordered what, for ``auth.audit``, once it holds; must not wait for the broker.
 
     Raises:
         InputError: The file is there and cannot be understood: whether something is stopped is not guessed.

@@ -10,12 +10,14 @@ carried out once, whoever leads, and none is carried out anew on what was decide
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
 import msgspec
 
 from models import forgetting, lists
+from models.alerts import Alert
 from models.applied_policy import POLICY_KEY, AppliedPolicy
 from models.breaker import BREAKER_KEY, Breaker
 from models.breaker import SCHEMA as BREAKER_SCHEMA
@@ -43,8 +45,8 @@ __all__ = ["ControlTopic", "ControlView", "Heartbeats", "Orders"]
 #: Workers tell how far they are every second.
 _SILENT_S: Final = 60.0
 _MS_PER_S: Final = 1000
-#: Campaigns of which support is told, the newest; of those before the service began the topic has the last alone.
-_MOST_ATTACKS: Final = 64
+#: Campaigns of which support is told, the newest: more than a week has.
+_MOST_ATTACKS: Final = 1024
 
 Value = TypeVar("Value")
 
@@ -135,6 +137,7 @@ class ControlView:
         self.reopenings: dict[str, Reopening] = {}
         self.attacks: dict[str, JudgedAttack] = {}
         self.breaker = Breaker()
+        self._changing = threading.Lock()  # of ``attacks``
 
     @property
     def gives_verdicts(self) -> bool | None:
@@ -175,8 +178,25 @@ class ControlView:
             told = JudgedAttack(
                 campaign_id=campaign.campaign_id, kind=campaign.kind, first_ts=campaign.first_ts, until_ts=campaign.until_ts
             )
-            others = [each for identifier, each in self.attacks.items() if identifier != told.campaign_id]
-            self.attacks = {each.campaign_id: each for each in (*others[1 - _MOST_ATTACKS :], told)}
+            with self._changing:
+                others = [each for identifier, each in self.attacks.items() if identifier != told.campaign_id]
+                self._keep([*others, told])
+
+    def recall(self, alert: Alert) -> None:
+        """Take over a campaign from its alert: ``auth.control`` has only the last one. Other threads may read meanwhile."""
+        if alert.kind != "campaign" or alert.campaign_id is None:
+            return
+        told = JudgedAttack(
+            campaign_id=alert.campaign_id, kind=alert.cause or alert.kind, first_ts=alert.first_ts, until_ts=alert.ts
+        )
+        with self._changing:
+            known = self.attacks.get(told.campaign_id)
+            if known is None or known.until_ts < told.until_ts:
+                others = [each for each in self.attacks.values() if each.campaign_id != told.campaign_id]
+                self._keep(sorted([*others, told], key=lambda each: each.until_ts))
+
+    def _keep(self, attacks: list[JudgedAttack]) -> None:
+        self.attacks = {each.campaign_id: each for each in attacks[-_MOST_ATTACKS:]}
 
 
 class Orders:

@@ -23,9 +23,10 @@ from models.events import AuthEvent
 from models.geo import UNKNOWN
 from models.ids import reference
 from models.lists import ListEntry, listed_address
+from models.references import PastDecisions
 from models.stops import Reason
 from models.verdicts import SUBJECT
-from models.why import NOTHING, Answer, Asked, Sentences, State, answers, of_verdicts
+from models.why import NOTHING, Answer, Asked, Sentences, State, answers, of_ended, of_verdicts
 from streams.desk.admission import Admission, answer, body_as, give
 from streams.desk.orders import ControlView
 from streams.settings import ApiKey
@@ -59,17 +60,18 @@ class _Support:
         view: ControlView,
         send_entry: Callable[[ListEntry], None],
         lets_in: Callable[[Decision, str], bool],
+        past: PastDecisions,
     ) -> None:
         self._admission, self._store, self._clock = admission, admission.store, admission.clock
         self._resolver, self._view = resolver, view
-        self._send_entry, self._lets_in = send_entry, lets_in
+        self._send_entry, self._lets_in, self._past = send_entry, lets_in, past
 
     async def why(self, request: Request) -> Response:
         key = self._admission.support_once_read(request)
         asked = self._asked(**{name: request.query_params.get(name, "") for name in ("ref", "ip", "login")})
         if asked == Asked():
             raise HTTPException(400, "one of login, ip and ref is needed")
-        found = await asyncio.to_thread(self._answers, asked, key)
+        found = await asyncio.to_thread(self._answers, asked, key) + self._ended(asked, key)
         return answer(Why(found, None if found else NOTHING))
 
     async def appeal(self, request: Request) -> Response:
@@ -92,6 +94,13 @@ class _Support:
         entries = [entry for entry in self._view.block_list if now < entry.until and key.may_see(entry.account)]
         verdicts = of_verdicts(asked.ref, list(self._view.attacks.values()), now, self._state_of_verdicts())
         return answers(asked, held, entries, suspended) + verdicts
+
+    def _ended(self, asked: Asked, key: ApiKey) -> list[Answer]:
+        """What a reference meant that a client was told before."""
+        decision = self._past.ended(asked.ref, self._clock())
+        if decision is None or not key.may_see(parts_of(decision.scope, decision.value).get("account", "")):
+            return []
+        return [of_ended(decision)]
 
     def _state_of_verdicts(self) -> State:
         given = self._view.gives_verdicts
@@ -150,6 +159,7 @@ def support_routes(
     view: ControlView,
     send_entry: Callable[[ListEntry], None],
     lets_in: Callable[[Decision, str], bool],
+    past: PastDecisions,
 ) -> list[Route]:
     """The routes of the module's text.
 
@@ -159,8 +169,9 @@ def support_routes(
         view: People's lists, the policy and the breaker, and which campaigns verdicts were about.
         send_entry: Returns when an entry of the allow list is kept; it runs in a thread and raises ``CribleError``.
         lets_in: Whether an account passes a decision, because what that cut is being opened again.
+        past: Decisions that have ended.
     """
-    support = _Support(admission, resolver, view, send_entry, lets_in)
+    support = _Support(admission, resolver, view, send_entry, lets_in, past)
     return [
         Route("/v1/why", support.why, methods=["GET"]),
         Route("/v1/desk/appeals", support.appeal, methods=["POST"]),

@@ -1,15 +1,21 @@
-"""Notes for ``auth.audit`` on what does not wait for a broker, such as the kill switch: kept in memory until it takes them."""
+"""Notes for ``auth.audit`` on what does not wait for a broker, such as the kill switch: kept until it takes them.
+
+They wait in memory, and in a file beside the service for a restart. After a crash a note may be written twice, alike.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from models.errors import CribleError
 from models.orders import AUDIT_SCHEMA, Audit
+from streams import telemetry
+from streams.enforcement.files import replace_file
 from streams.settings import Settings
 from streams.writing import TopicWriter, Written
 
@@ -25,15 +31,19 @@ class Trail:
 
     Args:
         settings: Where the broker is.
+        file: Where notes wait over a restart; need not exist. What in it is no note is left out, and logged.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, file: Path) -> None:
         self._writer = TopicWriter(settings, "auth.audit", AUDIT_SCHEMA)
-        self._waiting: deque[Audit] = deque(maxlen=_MOST_WAITING)
+        self._file, self._changing = file, threading.Lock()
+        self._waiting: deque[Audit] = deque(_read(file), maxlen=_MOST_WAITING)
 
     def note(self, note: Audit) -> None:
         """Write ``note`` as soon as the broker takes it."""
-        self._waiting.append(note)
+        with self._changing:
+            self._waiting.append(note)
+            self._keep()
 
     def run(self, stop: threading.Event) -> None:
         """Write until ``stop``, and then what is left."""
@@ -50,4 +60,31 @@ class Trail:
                 self._writer.send([Written(note.decision_id, msgspec.json.encode(note), note.ts)])
             except CribleError:  # tried again
                 return
-            self._waiting.popleft()
+            with self._changing:
+                if self._waiting and self._waiting[0] is note:  # else so many came that it was given up
+                    self._waiting.popleft()
+                self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._file, "".join(msgspec.json.encode(note).decode() + "\n" for note in self._waiting))
+        except (CribleError, OSError) as error:
+            telemetry.error("audit.not_kept", error, path=str(self._file))
+
+
+def _read(file: Path) -> list[Audit]:
+    try:
+        lines = file.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        telemetry.error("audit.not_kept", error, path=str(file))
+        return []
+    notes = []
+    for line in lines:
+        try:
+            notes.append(msgspec.json.decode(line, type=Audit))
+        except (msgspec.DecodeError, UnicodeError) as error:
+            telemetry.error("audit.not_kept", error, path=str(file))
+    return notes

@@ -27,7 +27,7 @@ from streams import telemetry
 from streams.cli import standard_options
 from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import Answers
-from streams.gate.app import App, Stopping
+from streams.gate.app import App, Stopping, keep_note
 from streams.gate.drain import Drain
 from streams.gate.reports import Reports
 from streams.gate.spool import Spool, Writer
@@ -60,9 +60,10 @@ def run(settings: Settings, policy: Policy, clock: Callable[[], float] = time.ti
         resolver = load_resolver(settings)
         standing = Standing(policy, load_groups(settings, resolver))
         proxies = Proxies(settings.ingest.trusted_proxies)
-        answers = Answers(resolver, proxies, standing, Writer(spool).append, clock)
+        writer = Writer(spool)
+        answers = Answers(resolver, proxies, standing, writer.append, clock)
         follower = Follower(settings, standing, clock)
-        switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop])
+        switch = KillSwitch(Path(gate.spool) / _STOPS, [standing.stop], lambda note: keep_note(note, writer.append_from_thread))
         app = App(
             answers,
             gate.api_keys,

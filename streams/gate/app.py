@@ -19,13 +19,15 @@ from starlette.types import Receive, Scope, Send
 
 from models.errors import InputError
 from models.events import MAX_LINE_BYTES
+from models.orders import AUDIT_SCHEMA, Audit
 from streams import telemetry
 from streams.desk.kill_switch import KillSwitch
 from streams.gate.answers import ACCEPT, FAILED, Answers, Failure, Reply
+from streams.gate.spool import NotSpooled, Spooled
 from streams.keys import presented_key
 from streams.settings import GateKey
 
-__all__ = ["App", "Stopping"]
+__all__ = ["App", "Stopping", "keep_note"]
 
 _BODY_LIMIT_S: Final = 2
 _JSON: Final = b"application/json"
@@ -160,6 +162,16 @@ class App:
         if counter is None:
             counter = self._counters[route, status] = telemetry.HTTP_REQUESTS.labels(route, str(status))
         counter.inc()
+
+
+def keep_note(note: Audit, put: Callable[[Spooled], None]) -> None:
+    """Put a note on the kill switch into the spool, by which it reaches ``auth.audit``; what stops must not fail because of it."""
+    record = Spooled(topic="auth.audit", schema=AUDIT_SCHEMA, key=note.decision_id, value=msgspec.json.encode(note), ts=note.ts)
+    try:
+        put(record)
+    except NotSpooled as refusal:
+        telemetry.SPOOL_LOST.labels(refusal.reason).inc()
+        telemetry.error("spool.refused", reason=refusal.reason)
 
 
 def _command_of(scope: Scope) -> str | None:

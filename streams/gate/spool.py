@@ -367,6 +367,16 @@ class Writer:
             self._writing = loop.create_task(self._write())
         await written
 
+    def append_from_thread(self, record: Spooled) -> None:
+        """The same for another thread than the event loop's, which waits.
+
+        Raises:
+            NotSpooled: It is not.
+        """
+        (refusal,) = self._thread.submit(self._spool.append, [record]).result()
+        if refusal is not None:
+            raise refusal
+
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:

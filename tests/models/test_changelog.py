@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.by_account import AccountStage
 from models.by_source import SourceStage
-from models.changelog import MAX_FRAME_BYTES, FrameReader, FrameWriter
+from models.changelog import _VERSION, MAX_FRAME_BYTES, Frame, FrameReader, FrameWriter, OtherVersion
 from models.service import ServiceStage
 from models.stage import SLICES, Pulse
 from tests.factories import T0, batch_of, copies, failure, success, traffic
@@ -257,3 +257,12 @@ class TestRollingSnapshot:
         rest = [stage.apply(batch_of(copies(story[900:]), 900)) for stage in (copy, original.stage)]
         assert rest[0] == rest[1]
         assert copy.dump() == original.stage.dump()
+
+
+@pytest.mark.parametrize(("version", "newer"), [(0, False), (_VERSION + 1, True)])
+def test_a_state_of_another_version_is_refused(version: int, newer: bool) -> None:
+    """Whatever its other fields are; it says which version it has, and which one is read."""
+    for frame in (msgspec.structs.asdict(Frame(version, "w", 1, fence=True)).values(), [version, {"other": "fields"}]):
+        with pytest.raises(OtherVersion, match=f"version {version}.*version {_VERSION}") as refusal:
+            FrameReader(AccountStage()).feed(msgspec.msgpack.encode(list(frame)))
+        assert refusal.value.is_newer == newer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -370,3 +371,26 @@ def test_without_events_all_figures_are_zero() -> None:
     """Nothing happened, nothing is divided by it."""
     figures = crible([])
     assert (figures.attempts, figures.accounts) == ({"all": AttemptFigures(0, 0, 0, 0)}, {"all": AccountFigures.of(0, 0)})
+
+
+def test_whom_a_reopening_let_in_counts_as_accepted() -> None:
+    """What was cut widely refuses whom no wave lets in at that time; for the others it does nothing, attackers included."""
+    wide = ban(-60, scope="country", value="BR", scenario="campaign")
+    let_in = {"doctor@example.org"}
+    steps = [
+        (attempt(ts, account, "198.51.100.7", success=True, country="BR"), Truth("benign", account), "accept")
+        for ts, account in ((0, "doctor@example.org"), (1, "alice@example.org"))
+    ]
+    stolen = attempt(2, "doctor@example.org", "198.51.100.9", success=True, country="BR")
+    steps += [(stolen, Truth("credential_stuffing", "botnet", password_ok=True), "accept")]
+
+    def figures(lets_in: Callable[[Decision, Attempt], bool]) -> Figures:
+        made = Judge([wide], POLICY, Groups(), lets_in=lets_in)
+        for each in steps:
+            made.add(*each)
+        return made.evaluation().measures["crible"]
+
+    nobody = figures(lambda _decision, _attempt: False)
+    some = figures(lambda decision, made: decision is wide and made.account in let_in)
+    assert (nobody.legit_accounts_cut, nobody.attempts["all"].stopped) == (2, 1)
+    assert (some.legit_accounts_cut, some.attempts["all"].stopped) == (1, 0)

@@ -727,10 +727,12 @@ def test_ledger_is_rebuilt_from_its_records() -> None:
     assert apply(rebuilt, again) == apply(book, again)
 
 
-def test_tombstones_come_thirty_days_after_the_end() -> None:
-    """A decision is forgotten 30 days after it ended, extensions counted, and only once."""
-    book = ledger()
+@pytest.mark.parametrize("policy", [ALWAYS, Policy.default()], ids=["enforce", "shadow"])
+def test_tombstones_come_thirty_days_after_the_end(policy: Policy) -> None:
+    """A decision is forgotten 30 days after it ended, extensions counted, and only once; one in shadow as well."""
+    book = ledger(policy)
     (first,) = apply(book, spray())
+    assert first.mode == ("enforce" if policy is ALWAYS else "shadow")
     (extended,) = apply(book, spray(ts=T0 + 3600))
     assert book.expired(first.until + KEEP_S) == []
     assert book.expired(extended.until + KEEP_S) == [first.decision_id]

@@ -112,7 +112,9 @@ def test_it_goes_on_by_itself_while_the_gates_let_it() -> None:
     assert turn(reopenings, 599) == []
     moves = [move for number in range(1, 15) for move in turn(reopenings, 600 * number)]
     assert [move.action for move in moves] == ["reopen"] * 12 + ["reopened"]
-    assert moves[0] == Move("d", "reopen", "crible", "wave 2 (stable) 0 % -> 1 %: for 600 s 0 accounts entered, 0 tries")
+    said = "wave 2 (stable) 0 % -> 1 %: for 600 s 0 accounts entered, 0 tries"
+    assert moves[0] == Move("d", "reopen", "crible", said, reopening(shares=(100, 1, 0, 0), automatic=True, watched_from=T0 + 600))
+    assert [move.after is None for move in moves] == [False] * 12 + [True]
     assert (len(reopenings), reopenings.take_changed()) == (0, {"d": None})
 
 
@@ -226,7 +228,7 @@ def test_a_person_opens_waves_in_order() -> None:
     with pytest.raises(ValueError, match="no such re-opening"):
         reopenings.step(Step(decision_id="e", wave=2), "anne", "r", T0)
     move = reopenings.step(step(2), "anne", "quiet", T0 + 5)
-    assert move == Move("d", "reopen", "anne", "wave 2 (stable) 0 % -> 100 %: quiet")
+    assert move == Move("d", "reopen", "anne", "wave 2 (stable) 0 % -> 100 %: quiet", state(reopenings))
     reopenings.step(step(3, share=35), "anne", "quiet", T0 + 6)
     assert (state(reopenings).shares, state(reopenings).watched_from) == ((100, 100, 35, 0), T0 + 6)
     reopenings.note_alert(alert("brute_force", T0 + 7, "a", 101))

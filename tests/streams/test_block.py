@@ -8,15 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from models.alerts import Subject, alert_id
+from models.alerts import Alert, Subject, alert_id
 from models.notices import Notice
+from streams import topics
 from streams.local_kafka import LocalKafka, free_port, start
 from streams.settings import Kafka, Settings
 from tests.block_service import LIMIT_S, BlockService, Topics, block_service, spray, wait_for
+from tests.factories import ban
 
 ENFORCE = """
 version = "test-1"
@@ -135,6 +138,31 @@ def test_enforcement_points_follow(channel: Topics, tmp_path: Path) -> None:
         service.signal(signal.SIGKILL)
         service.process.wait(LIMIT_S)
     assert "\n203.0.113.1\n" in listed.read_text()
+
+
+@pytest.mark.kafka
+def test_references_that_were_told_before_a_restart_are_known(channel: Topics, tmp_path: Path) -> None:
+    """A campaign's, though the next has taken its place on auth.control, and a decision's that has ended."""
+    now = time.time()
+    subject = Subject(campaign="c" * 32)
+    fields: dict[str, Any] = {"severity": "high", "score": 1.0, "first_ts": now - 90_000, "last_ts": now - 86_400}
+    identifier = alert_id("campaign", subject, 1)
+    channel.send_alerts(
+        [Alert(alert_id=identifier, kind="campaign", ts=now - 86_400, campaign_id="c" * 32, subject=subject, **fields)]
+    )
+    ended = ban(start=now - 90_000, until=now - 86_400)
+    name = topics.topic(channel.settings, "auth.decisions")
+    channel.producer.send(name, msgspec.json.encode(ended), key=ended.decision_id.encode()).get(LIMIT_S)
+    with block_service(channel.settings, tmp_path, free_port(), ENFORCE) as service:
+        ready(service)
+        for ref in ("c" * 12, ended.decision_id[:12]):
+
+            def told(ref: str = ref) -> list[str]:
+                response = service.get(f"/v1/why?ref={ref}")
+                assert response is not None
+                return [answer["state"] for answer in response.json()["answers"]]
+
+            wait_for(lambda told=told: told() == ["ended"], f"{ref}; it said {service.said()}")
 
 
 @pytest.mark.kafka

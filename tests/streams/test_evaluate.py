@@ -7,9 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
-from streams import cli, telemetry
+from models.orders import AUDIT_SCHEMA, Audit
+from models.policy import Ramp
+from models.reopening import Reopening
+from streams import cli, telemetry, topics
+from streams.settings import Kafka, Settings
+from streams.writing import TopicWriter, Written
+from tests.factories import ban
 
 START = 1_772_524_800.0  #: of the demo
 ACCOUNTS = 300
@@ -202,6 +209,85 @@ class TestVerdictsBySession:
             (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
         crible = run("evaluate", *given(tmp_path, "verdicts"), "--json").json["measures"]["crible"]
         assert (crible["legit_accounts_cut"], crible["legit_accounts_delayed"]) == (1, 0)
+
+
+class TestReopenings:
+    """What was cut widely was opened again, wave by wave."""
+
+    @pytest.fixture
+    def cut(self, open_loop: Path, tmp_path: Path) -> list[str]:
+        """The options that name a cut of everything abroad that the demo's attackers use, and of nothing else."""
+        cut = ban("BR", START, START + 86_400, scope="country", scenario="campaign")
+        (tmp_path / "decisions").write_bytes(msgspec.json.encode(cut) + b"\n")
+        return [f"--events={open_loop / 'events'}", f"--labels={open_loop / 'labels'}", f"--decisions={tmp_path / 'decisions'}"]
+
+    def state(self, decision: dict[str, Any], after_s: float, *shares: int) -> bytes:
+        """A record of auth.audit that tells how far it went."""
+        reopening = Reopening(
+            decision_id=decision["decision_id"],
+            until=decision["until"],
+            attack_since=START,
+            protected_groups=("health",),
+            ramp=Ramp(),
+            watched_from=START + after_s,
+            counts_from=START,
+            shares=shares,
+        )
+        note = Audit(ts=START + after_s, decision_id="d", action="reopen", by="ops", reason="quiet", reopening=reopening)
+        return msgspec.json.encode(note) + b"\n"
+
+    def test_whom_they_let_in_counts_as_accepted(self, run: Run, cut: list[str], tmp_path: Path) -> None:
+        """As auth.audit tells it: all shut it is the cut itself, all open it does nothing, in between it stops some."""
+        (decision,) = rows(tmp_path / "decisions")
+        file, other = tmp_path / "audit", Audit(ts=START, decision_id="x", action="lift", by="ops", reason="r")
+
+        def stopped(*states: bytes) -> int:
+            file.write_bytes(msgspec.json.encode(other) + b"\n" + b"".join(states))
+            found = run("evaluate", *cut, "--reopenings", file, "--json").json["measures"]["crible"]["attempts"]["all"]["stopped"]
+            assert isinstance(found, int)
+            return found
+
+        cut_alone = run("evaluate", *cut, "--json").json["measures"]["crible"]["attempts"]["all"]["stopped"]
+        assert stopped(self.state(decision, 0, 0, 0, 0, 0)) == cut_alone > 0
+        assert stopped(self.state(decision, 0, 100, 100, 100, 100)) == 0
+        assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 50)) < cut_alone
+        assert 0 < stopped(self.state(decision, 0, 100, 0, 0, 0), self.state(decision, 5900, 100, 100, 100, 100)) < cut_alone
+
+    @pytest.mark.kafka
+    def test_they_are_read_from_auth_audit(
+        self,
+        run: Run,
+        cut: list[str],
+        tmp_path: Path,
+        kafka_broker: str,
+        topic_prefix: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The same as from a file; the other notes there are passed over."""
+        (decision,) = rows(tmp_path / "decisions")
+        notes = [self.state(decision, 0, 100, 0, 0, 50), b"nonsense"]
+        (tmp_path / "audit").write_bytes(notes[0])
+        settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=2, connect_timeout_s=20))
+        topics.create(settings, keep_all=True)
+        writer = TopicWriter(settings, "auth.audit", AUDIT_SCHEMA)
+        writer.send([Written("d", note, START) for note in notes])
+        writer.close()
+        monkeypatch.setenv("CRIBLE_KAFKA", kafka_broker)
+        monkeypatch.setattr(telemetry, "error", lambda *_args, **_fields: None)
+        from_file, from_topic = (
+            run("evaluate", *cut, "--reopenings", source, "--json").json["measures"]
+            for source in (tmp_path / "audit", f"kafka:{topics.topic(settings, 'auth.audit')}")
+        )
+        assert from_topic == from_file
+        nothing = run("evaluate", *cut, "--reopenings", "kafka:nonsense")
+        assert (nothing.code, "no topic nonsense" in nothing.stderr) == (2, True)
+
+    def test_a_wrong_record_is_named(self, run: Run, cut: list[str], tmp_path: Path) -> None:
+        """With its line; a file that is not there as well."""
+        (tmp_path / "audit").write_text("{}\n")
+        done = run("evaluate", *cut, "--reopenings", tmp_path / "audit")
+        assert (done.code, "audit:1: not one of the audit records" in done.stderr) == (2, True)
+        assert run("evaluate", *cut, "--reopenings", tmp_path / "none").code == 2
 
 
 class TestChart:

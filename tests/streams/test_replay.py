@@ -12,16 +12,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from kafka import KafkaProducer
 
 from models.addresses import locate
+from models.changes import AccountChange
 from models.events import encode_event
 from models.partition import partitions_of
 from models.verdicts import DELAY_S
 from simulator.provider import groups
 from simulator.scenarios import simulate
 from streams import cli, telemetry, topics
+from streams.changes import ChangeTopic
 from streams.settings import Kafka, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -343,6 +346,32 @@ class TestTopic:
         assert run(f"kafka:{name}", *since) == run(demo, *since)
         with topics.admin(settings) as client:
             assert not [group for group in client.list_groups() if topic_prefix in str(group)]
+
+    def test_account_changes_of_a_topic_are_those_of_the_file(
+        self, run: Run, demo: Path, tmp_path: Path, kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As POST /v1/account-changes wrote them; what is none of them is left out."""
+        settings = Settings(kafka=Kafka(bootstrap=kafka_broker, prefix=topic_prefix, partitions=4, connect_timeout_s=20))
+        topics.create(settings, keep_all=True)
+        accounts = sorted({event["login"] for event in objects(demo.read_bytes()) if event["success"]})
+        changes = [
+            AccountChange(ts=START + 5400 + number, account=account, change="closed", by="support")
+            for number, account in enumerate(accounts)
+        ]
+        file = tmp_path / "changes.ndjson"
+        file.write_bytes(b"".join(msgspec.json.encode(change) + b"\n" for change in changes))
+        writer = ChangeTopic(settings)
+        writer.send(changes)
+        writer.close()
+        name = topics.topic(settings, "auth.account-changes")
+        producer = KafkaProducer(**settings.kafka.client_options())
+        producer.send(name, b"nonsense")
+        producer.close()
+        monkeypatch.setenv("CRIBLE_KAFKA", kafka_broker)
+        from_file, from_topic = (run(demo, "--account-changes", source) for source in (file, f"kafka:{name}"))
+        assert (from_file.code, from_topic.code) == (0, 0)
+        assert from_file.alerts == from_topic.alerts != run(demo).alerts
+        assert run(demo, "--account-changes", "kafka:nonsense").code == 2
 
     def test_no_such_topic(self, run: Run, kafka_broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """One line."""

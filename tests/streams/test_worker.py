@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from kafka import KafkaProducer
 
@@ -206,6 +207,23 @@ def test_nothing_is_lost_or_counted_twice_when_the_broker_restarts_under_load(
         with run.worker():  # stands in for a supervisor: a worker that lost its broker for too long ends
             run.wait_drained()
     assert_exactly_once(run, calm)
+
+
+@pytest.mark.kafka
+def test_a_state_of_another_version_is_refused_in_one_line(kafka_broker: str, topic_prefix: str, tmp_path: Path) -> None:
+    """Where it is, and what to do; nothing is counted on top of what is misread. No folder of Faust's is left behind."""
+    run = Run(kafka_broker, topic_prefix, tmp_path)
+    spec = next(iter(run.specs.values()))
+    producer = KafkaProducer(**run.settings.kafka.client_options())
+    producer.send(spec.changelog, msgspec.msgpack.encode([99, "w", 1, True]), partition=0).get(timeout=20)
+    producer.close()
+    worker = WorkerProcess(run.settings, tmp_path / "worker.log")
+    assert worker.process.wait(60) == 1
+    (line,) = [line for line in worker.tail().splitlines() if line.startswith("error: ")]
+    assert (
+        line == f"error: {spec.changelog}/0/0: the workers' state has version 99, and this crible reads version 1; upgrade crible"
+    )
+    assert not list(Path.cwd().glob(f"{topic_prefix}*"))
 
 
 def test_what_is_not_an_event_is_kept_as_a_dead_letter_and_the_stream_goes_on(run: Run, events: list[AuthEvent]) -> None:

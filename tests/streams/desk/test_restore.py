@@ -202,6 +202,13 @@ def test_a_country_is_cut_and_opened_again(channel: Topics, tmp_path: Path) -> N
     notes = channel.notes()
     assert {note["decision_id"] for note in notes} == {identifier}
     assert [(note["action"], note["by"], note["reason"].partition(":")[0]) for note in notes] == MOVES
+    assert_on_record(notes)
+
+
+def assert_on_record(notes: list[dict[str, Any]]) -> None:
+    """How far it went each time is in ``auth.audit``, for those who judge it later."""
+    went = [note["reopening"].get("shares", [100, 0, 0, 0]) for note in notes if "reopening" in note]
+    assert (went[0], went[2], [100, 100, 100, 50] in went) == ([100, 0, 0, 0], [100, 100, 100, 0], True)
 
 
 def status(desk: Desk, identifier: str) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from models.accounts import AccountDirectory
+from models.alerts import Alert, Subject, alert_id
 from models.attempts import Resolver
 from models.breaker import Breaker
 from models.decisions import join_value
@@ -19,7 +20,9 @@ from models.errors import CribleError
 from models.geo import Geo
 from models.lists import MAX_ENTRIES, ListEntry
 from models.policy import Policy
+from models.references import KNOWN_S, PastDecisions
 from models.stops import Stop, Stops
+from streams.desk import orders as orders_module
 from streams.desk.admission import Admission
 from streams.desk.current_policy import CurrentPolicy
 from streams.desk.orders import ControlView
@@ -27,7 +30,7 @@ from streams.desk.support import MAX_GRANT_S, support_routes
 from streams.serve import create_app
 from streams.settings import ApiKey, Settings
 from streams.store import DecisionStore
-from tests.factories import T0, ban, campaign
+from tests.factories import DAY_S, T0, ban, campaign
 from tests.streams.desk.over_http import OverHttp
 
 KEYS = [
@@ -48,6 +51,7 @@ class Service(OverHttp[ListEntry]):
         self.now = T0
         self.view = ControlView(Settings(), CurrentPolicy(Policy.enforcing()))
         self.store = store = DecisionStore(Policy.default())
+        self.past = PastDecisions()
         self.pair = ban(join_value(ADDRESS, ALICE), scope="account_ip")
         self.guard = ban(ALICE, scope="account", type="guard", until=T0 + 60)
         self.listed = ListEntry(list="block", address="198.51.100.1", ts=T0, until=T0 + 60, reason="a thief", by="anne")
@@ -56,7 +60,7 @@ class Service(OverHttp[ListEntry]):
         resolver = Resolver(AccountDirectory("example.org"), Geo())
         common = Admission(store, KEYS, lambda: self.now, lambda: self.is_ready)
         self.view.block_list = [self.listed]
-        routes = support_routes(common, resolver, self.view, self.keep, lambda _decision, account: account == DOCTOR)
+        routes = support_routes(common, resolver, self.view, self.keep, lambda _decision, account: account == DOCTOR, self.past)
         self.app = create_app(*common, more_routes=routes)
 
     def appeal(self, **fields: Any) -> httpx.Response:
@@ -238,6 +242,51 @@ def test_an_appeal_against_a_verdict_names_the_customer(service: Service) -> Non
         assert service.appeal(ref=VERDICT_REF, **fields).status_code == 400
     assert service.appeal(ref=VERDICT_REF, ip="192.0.2.9", login="alice").status_code == 202
     assert [(entry.address, entry.account) for entry in service.kept] == [("192.0.2.9", ALICE)]
+
+
+def test_the_reference_of_a_decision_is_known_after_its_end(service: Service) -> None:
+    """For a week; to whom its realm is open, and as long as the account is not forgotten. Nobody is let in by it."""
+    pair = ban(join_value("203.0.113.9", ALICE), scope="account_ip", until=T0 + 60)
+    service.past.put(pair, T0)
+    service.past.put(ban("203.0.113.10", mode="shadow"), T0)
+    asked = f"/v1/why?ref={pair.decision_id[:12]}"
+    service.now = pair.end + KNOWN_S - 1
+    (answer,) = service.ask("GET", asked).json()["answers"]
+    assert (answer["state"], answer["decision_id"]) == ("ended", pair.decision_id)
+    assert "were refused" in answer["support"]["en"]
+    assert answer["customer"]["en"].startswith("Nothing refuses your log-ins at the moment")
+    assert service.ask("GET", asked, "net").json()["answers"] == []
+    assert service.appeal(ref=pair.decision_id[:12], ip="203.0.113.9", login="alice").status_code == 404
+    service.now += 1
+    assert service.ask("GET", asked).json()["answers"] == []
+    service.now -= 1
+    service.past.remove(pair.decision_id)
+    assert service.ask("GET", asked).json()["answers"] == []
+
+
+def test_campaigns_before_a_restart_are_known_from_their_alerts(service: Service) -> None:
+    """The reference that a client was told yesterday; what auth.control says of the one that still runs goes first."""
+    subject = Subject(campaign="c" * 32)
+    fields: dict[str, Any] = {"severity": "high", "score": 1.0, "first_ts": T0 - DAY_S, "last_ts": T0, "subject": subject}
+    old = Alert(
+        alert_id=alert_id("campaign", subject, 1),
+        kind="campaign",
+        ts=T0 - 60,
+        campaign_id="c" * 32,
+        cause="password_spray",
+        **fields,
+    )
+    service.view.recall(old)
+    answer = told_by_a_verdict(service)
+    assert (answer["state"], answer["until"]) == ("ended", T0 - 60)
+    assert "few tries on each of many accounts" in answer["support"]["en"].lower()
+    service.view.take([on_control("campaign/running", campaign(), "campaign/1")])
+    service.view.recall(old)
+    assert told_by_a_verdict(service)["state"] == "enforced"
+    for number in range(orders_module._MOST_ATTACKS + 1):
+        service.view.recall(msgspec.structs.replace(old, campaign_id=f"{number:032x}", ts=T0 - 100))
+    assert len(service.view.attacks) == orders_module._MOST_ATTACKS
+    assert told_by_a_verdict(service)["state"] == "enforced"
 
 
 def on_control(key: str, value: object, schema: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def note(number: int) -> Audit:
     return Audit(ts=T0, decision_id=f"stop/{number}", action="stop", by="ops", reason="a drill")
 
 
-def test_notes_wait_for_the_broker_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notes_wait_for_the_broker_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One that fails is tried again before the next; of very many the oldest go."""
     taken: list[str] = []
     room = [0]
@@ -30,7 +31,8 @@ def test_notes_wait_for_the_broker_in_order(monkeypatch: pytest.MonkeyPatch) -> 
         taken.extend(record.key for record in records)
 
     monkeypatch.setattr(TopicWriter, "send", send)
-    trail = Trail(Settings())
+    monkeypatch.setattr(trail_module, "_MOST_WAITING", 20)
+    trail = Trail(Settings(), tmp_path / "notes")
     for number in range(3):
         trail.note(note(number))
     trail.write()
@@ -43,3 +45,22 @@ def test_notes_wait_for_the_broker_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     room[0] = 10**6
     trail.write()
     assert taken[3] == "stop/5"
+
+
+def test_notes_wait_over_a_restart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Once written they do not come again; what is damaged is left out, and no disk is needed to go on."""
+    taken: list[str] = []
+    file = tmp_path / "state" / "notes"
+    for number in range(2):
+        Trail(Settings(), file).note(note(number))
+    with file.open("ab") as damaged:
+        damaged.write(b'{"ts":')
+    monkeypatch.setattr(TopicWriter, "send", lambda _writer, records: taken.extend(record.key for record in records))
+    for _ in range(2):
+        Trail(Settings(), file).write()
+    assert taken == ["stop/0", "stop/1"]
+    (tmp_path / "file").write_bytes(b"")
+    without_disk = Trail(Settings(), tmp_path / "file" / "notes")
+    without_disk.note(note(2))
+    without_disk.write()
+    assert taken == ["stop/0", "stop/1", "stop/2"]

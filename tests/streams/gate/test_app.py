@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from models.accounts import AccountDirectory
 from models.addresses import Proxies
 from models.attempts import Resolver
 from models.geo import Geo
+from models.orders import Audit
 from models.policy import Policy
-from streams.desk.kill_switch import KillSwitch
+from streams.desk.kill_switch import KillSwitch, Stopped
 from streams.gate import app as app_module
 from streams.gate.answers import Answers
-from streams.gate.app import App, Stopping
+from streams.gate.app import App, Stopping, keep_note
 from streams.gate.spool import NotSpooled, Spooled
 from streams.gate.standing import Standing
 from streams.keys import LimitWrongKeys
@@ -284,7 +286,8 @@ def test_an_operator_stops_and_resumes(tmp_path: Path) -> None:
     """As at the blocking service: nobody is refused, /health says so; other keys may not, and a wrong body changes nothing."""
     service = Service()
     keys = [*KEYS, GateKey(name="ops", sha256=sha256(b"ops").hexdigest(), operator=True)]
-    switch = KillSwitch(tmp_path / "stops.json", [service.standing.stop])
+    kept: list[Spooled] = []
+    switch = KillSwitch(tmp_path / "stops.json", [service.standing.stop], lambda note: keep_note(note, kept.append))
     service.app = App(service.answers, keys, lambda: True, lambda: None, Stopping(switch, lambda: T0))
 
     def asked() -> int:
@@ -300,3 +303,19 @@ def test_an_operator_stops_and_resumes(tmp_path: Path) -> None:
     wrong = service.post("/v1/stops", "ops", json={"reason": "a drill", "kind": "none"})
     assert (wrong.status_code, "Invalid enum value 'none'" in wrong.json()["message"]) == (400, True)
     assert service.ask("GET", "/v1/stops", headers={"X-API-Key": "ops"}).status_code == 405
+    notes = [msgspec.json.decode(record.value or b"", type=Audit) for record in kept]
+    assert [(note.ts, note.decision_id, note.action, note.by, note.reason) for note in notes] == [
+        (T0, "stop/all", "stop", "ops", "a drill"),
+        (T0, "stop", "resume", "ops", "stopped was all"),
+    ]
+    assert {(record.topic, record.schema, record.ts) for record in kept} == {("auth.audit", "audit/1", T0)}
+
+
+def test_a_full_spool_does_not_keep_the_kill_switch_from_working(tmp_path: Path) -> None:
+    """The note is lost, which the log says; what was ordered holds."""
+
+    def full(_record: Spooled) -> None:
+        raise NotSpooled("full")
+
+    switch = KillSwitch(tmp_path / "stops.json", [], lambda note: keep_note(note, full))
+    assert switch.stop(b'{"reason": "a drill"}', "ops", T0) == Stopped(["all"], True)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from kafka import KafkaProducer
 from models.changes import AccountChange
 from models.decisions import Decision
 from models.events import decode_event
+from models.orders import Audit
 from streams import topics
 from streams.ingest import KafkaSink, Origin
 from streams.local_kafka import LocalKafka, free_port, start
@@ -242,6 +244,26 @@ def test_a_damaged_line_goes_to_the_dead_letters(channel: Topics, tmp_path: Path
     assert set(letters) == {f"{path.name}:{len(lines[0])}", f"{path.name}:{len(lines[0]) + len(lines[1])}"}
     assert letters[f"{path.name}:{len(lines[0]) + len(lines[1])}"].value == lines[2][:50]
     assert {dict(record.headers)["dlq.reason"] for record in letters.values()} == {b"damaged"}
+
+
+@pytest.mark.kafka
+def test_what_the_kill_switch_did_reaches_the_audit_over_a_restart(channel: Topics, tmp_path: Path) -> None:
+    """Stopped and resumed while there is no broker, and killed: on auth.audit once there is one, in order, once each."""
+    digest = sha256(b"ops").hexdigest()
+    keys = {"CRIBLE_GATE_API_KEYS": f'[{{"name":"ops","sha256":"{digest}","operator":true}}]'}
+    with gate_service(NOWHERE, tmp_path, free_port(), **keys) as service:
+        up(service)
+        url, headers = f"http://127.0.0.1:{service.port}/v1/stops", {"X-API-Key": "ops"}
+        stopped = httpx.post(url, headers=headers, json={"reason": "a drill"}, timeout=LIMIT_S)
+        resumed = httpx.delete(url, headers=headers, timeout=LIMIT_S)
+        assert (stopped.json()["stopped"], resumed.json()["stopped"]) == (["all"], [])
+        service.kill()
+    with gate_service(channel.settings, tmp_path, free_port(), **keys) as service:
+        ready(service)
+        drained(service)
+    records = sorted(channel.read("auth.audit"), key=lambda record: record.timestamp)
+    notes = [msgspec.json.decode(record.value, type=Audit) for record in records]
+    assert [(note.decision_id, note.action, note.by) for note in notes] == [("stop/all", "stop", "ops"), ("stop", "resume", "ops")]
 
 
 @pytest.mark.kafka
