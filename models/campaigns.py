@@ -73,6 +73,7 @@ HIT_SHARE: Final = 0.01
 #: password is on the list, as one account's in twenty at most.
 _TRIED_LOG_ODDS: Final = log(20.0)
 _LEAST_EXISTING: Final = 0.05
+_OF_THE_PAST: Final = 0.1
 #: Fewer than this a minute are not told from none.
 _SMALLEST_RATE: Final = 1e-3
 
@@ -129,18 +130,21 @@ class Mix(msgspec.Struct, array_like=True):
         total: All of them.
         counts: By dimension and value.
         novelty: By protocol and by what was new to the account, as the bits of what it knew; on one without a past nothing counts.
+        abroad: Of those from a country that is new to an account with a past, by the same and by country: where an owner goes first
+            is not where a botnet comes from.
 
     >>> mix = Mix()
     >>> mix.add(("imap", "FR", 64500, "ua:mail"), HISTORY | ASN, 3)
     >>> mix.add(("imap", "DE", 64501, "ua:other"), HISTORY, 1)
     >>> told = [mix.log_share(("imap", "FR", 64500, "ua:mail"), known) for known in (HISTORY | ASN, HISTORY, 0)]
     >>> [round(share, 1) for share in told]
-    [-1.0, -3.6, -8.5]
+    [-1.3, -4.4, -8.5]
     """
 
     total: float = 0.0
     counts: list[dict[str | int, float]] = msgspec.field(default_factory=lambda: [{}, {}, {}, {}])
     novelty: dict[str, float] = msgspec.field(default_factory=dict)
+    abroad: dict[str, float] = msgspec.field(default_factory=dict)
 
     def add(self, carried: Carried, known: int, attempts: float) -> None:
         """Count ``attempts`` that are alike."""
@@ -154,16 +158,21 @@ class Mix(msgspec.Struct, array_like=True):
         self.novelty[novelty] = self.novelty.get(novelty, 0.0) + attempts
         if len(self.novelty) > _MAX_VALUES + _SLACK:
             _forget_rare(self.novelty)
+        if _is_abroad(known):
+            abroad = f"{novelty} {carried[1]}"
+            self.abroad[abroad] = self.abroad.get(abroad, 0.0) + attempts
+            if len(self.abroad) > _MAX_VALUES + _SLACK:
+                _forget_rare(self.abroad)
 
     def fade(self, factor: float) -> None:
         """Let the past count for less, and forget what hardly counts."""
         self.total *= factor
         self.counts = [_faded(counts, factor) for counts in self.counts]
-        self.novelty = _faded(self.novelty, factor)
+        self.novelty, self.abroad = _faded(self.novelty, factor), _faded(self.abroad, factor)
 
     def copy(self) -> Mix:
         """One that goes on by itself; many times as fast as ``copy.deepcopy``."""
-        return Mix(self.total, [dict(counts) for counts in self.counts], dict(self.novelty))
+        return Mix(self.total, [dict(counts) for counts in self.counts], dict(self.novelty), dict(self.abroad))
 
     def log_share(self, carried: Carried, known: int) -> float:
         """Logarithm of the share of attempts that look like this.
@@ -172,9 +181,16 @@ class Mix(msgspec.Struct, array_like=True):
         and counts only as being known. Device and place are taken as independent of each other.
         """
         protocol, country, asn, device = carried
-        share = self._log("novelty", self.novelty, _novelty(protocol, known))
-        if not known & ASN:
-            weight, providers = _PLACES
+        novelty = _novelty(protocol, known)
+        share = self._log("novelty", self.novelty, novelty)
+        weight, providers = _PLACES
+        if _is_abroad(known):
+            by_chance = exp(share + self._log("country", self.counts[1], country))
+            share = log((self.abroad.get(f"{novelty} {country}", 0.0) + weight * by_chance) / (self.total + weight))
+            if not known & ASN:
+                in_country = self.counts[1].get(country, 0.0)
+                share += log((self.counts[2].get(asn, 0.0) + weight / providers) / (in_country + weight))
+        elif not known & ASN:
             in_country = exp(self._log("country", self.counts[1], country)) / providers
             share += log((self.counts[2].get(asn, 0.0) + weight * in_country) / (self.total + weight))
         if not known & DEVICE:
@@ -183,6 +199,10 @@ class Mix(msgspec.Struct, array_like=True):
 
     def _log(self, dimension: str, counts: dict[Any, float], value: str | int) -> float:
         return log((counts.get(value, 0.0) + 1.0 / _UNSEEN[dimension]) / (self.total + 1.0))
+
+
+def _is_abroad(known: int) -> bool:
+    return known & (HISTORY | COUNTRY) == HISTORY
 
 
 def _novelty(protocol: str, known: int) -> str:
@@ -215,6 +235,8 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
         newcomers: The newcomers that succeed in quiet times.
         quiet_minutes: How many minutes these two stand for.
         existing: Share of the accounts that exist, of those without a past that are tried.
+        past_strangers: As ``strangers``, remembered for far longer.
+        past_newcomers: As ``newcomers``, likewise.
     """
 
     campaign_id: str
@@ -228,6 +250,8 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
     newcomers: Mix
     quiet_minutes: float
     existing: float = 1.0
+    past_strangers: Mix = msgspec.field(default_factory=Mix)
+    past_newcomers: Mix = msgspec.field(default_factory=Mix)
 
     def log_odds(self, carried: Carried, known: int) -> float:
         """Logarithm of the odds that a right password like this is the campaign's rather than its owner's.
@@ -244,4 +268,12 @@ class Campaign(msgspec.Struct, array_like=True, frozen=True):
             odds += log(max(self.existing, _LEAST_EXISTING))
         if known & TRIED:
             odds += _TRIED_LOG_ODDS
-        return odds + self.failing.log_share(carried, known) - owners.log_share(carried, known)
+        return odds + self.failing.log_share(carried, known) - self._log_owners_share(carried, known)
+
+    def _log_owners_share(self, carried: Carried, known: int) -> float:
+        """One in ten owners is of those whom only the past knows: what has not been seen for days is not unseen."""
+        owners, past = self.strangers, self.past_strangers
+        if is_newcomer(known):
+            owners, past = self.newcomers, self.past_newcomers
+        share = owners.log_share(carried, known)
+        return log((1 - _OF_THE_PAST) * exp(share) + _OF_THE_PAST * exp(past.log_share(carried, known))) if past.total else share

@@ -57,9 +57,11 @@ _OUTAGE_SHARE: Final = 0.3
 #: A campaign ends when nothing has stood out for so long.
 _CAMPAIGN_QUIET_S: Final = 1_800
 #: Per minute: what a campaign looked like an hour ago hardly counts. What quiet strangers look like is learnt over a day and a
-#: half: clients are updated within days, and as each account is known there are ever fewer newcomers.
+#: half: clients are updated within days, and as each account is known there are ever fewer newcomers. But what came now and then is
+#: remembered for two weeks: a cloud's client at night, of which a few fail, would look like a campaign.
 _FAILING_FADES: Final = 0.97
 _QUIET_FADES: Final = exp(-1 / (1.5 * 1_440))
+_PAST_FADES: Final = exp(-1 / (14 * 1_440))
 _RATE_STEP: Final = 0.1
 #: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
 _QUIET_HIT_SHARE: Final = 0.1
@@ -155,7 +157,8 @@ class Extra(msgspec.Struct, array_like=True):
 
     How far each account partition is; the counts of minutes not yet judged; the tallies of the last minutes judged; which values
     have stood out for how many minutes; the alerts that are out; the usual share of owners' failures; what strangers look like in
-    quiet times; the campaign; those that have ended and whose last alert is to come; the alerts of the last hour.
+    quiet times; the campaign; those that have ended and whose last alert is to come; the alerts of the last hour; and what strangers
+    have looked like in quiet times for longer.
     """
 
     passed: dict[int, int] = msgspec.field(default_factory=dict)
@@ -173,6 +176,8 @@ class Extra(msgspec.Struct, array_like=True):
     baseline: bytes = b""
     closing: list[Running] = msgspec.field(default_factory=list)
     notes: list[tuple[int, Note]] = msgspec.field(default_factory=list)
+    past_strangers: Mix = msgspec.field(default_factory=Mix)
+    past_newcomers: Mix = msgspec.field(default_factory=Mix)
 
 
 class ServiceStage(Stage[Suspect, Pulse]):
@@ -406,6 +411,8 @@ class ServiceStage(Stage[Suspect, Pulse]):
         extra.quiet_minutes = extra.quiet_minutes * _QUIET_FADES + 1
         extra.strangers.fade(_QUIET_FADES)
         extra.newcomers.fade(_QUIET_FADES)
+        extra.past_strangers.fade(_PAST_FADES)
+        extra.past_newcomers.fade(_PAST_FADES)
         self._learn_quiet(counts)
 
     def _is_quiet(self) -> bool:
@@ -421,8 +428,10 @@ class ServiceStage(Stage[Suspect, Pulse]):
             outcome, known = key[4], key[5]
             if outcome == Fail.NONE and is_stranger(known):
                 self.extra.strangers.add(key[:4], known, attempts)
+                self.extra.past_strangers.add(key[:4], known, attempts)
             elif outcome == Fail.NONE and is_newcomer(known):
                 self.extra.newcomers.add(key[:4], known, attempts)
+                self.extra.past_newcomers.add(key[:4], known, attempts)
 
     def _conclusion(self, running: Running, ts: float) -> Campaign:
         extra = self.extra
@@ -436,6 +445,8 @@ class ServiceStage(Stage[Suspect, Pulse]):
             tries_per_min=running.tries_per_min,
             strangers=extra.strangers.copy(),
             newcomers=extra.newcomers.copy(),
+            past_strangers=extra.past_strangers.copy(),
+            past_newcomers=extra.past_newcomers.copy(),
             quiet_minutes=extra.quiet_minutes,
             existing=1.0 - running.seen.unknown / running.newcomers if running.newcomers else 1.0,
         )
