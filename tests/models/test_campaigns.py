@@ -88,13 +88,33 @@ def test_a_provider_never_seen_is_as_likely_as_its_country() -> None:
     assert mix.log_share(("imap", "BR", 9999, "ua:curl"), HISTORY) > mix.log_share(("imap", "SE", 9999, "ua:curl"), HISTORY) + 4
 
 
+def test_where_owners_go_first_is_not_where_a_botnet_comes_from() -> None:
+    """A country that is new to the account is counted with that; that the others of the botnet know it says nothing."""
+    botnet = Mix()
+    botnet.add(("imap", "BR", 64502, "ua:mail"), HISTORY | PROTOCOL, 500)
+    botnet.add(HERE, HISTORY | PROTOCOL | COUNTRY, 500)
+    abroad = botnet.log_share(HERE, HISTORY | PROTOCOL)
+    assert abroad < botnet.log_share(("imap", "BR", 64502, "ua:mail"), HISTORY | PROTOCOL) - 3
+    assert abroad < botnet.log_share(HERE, HISTORY | PROTOCOL | COUNTRY) - 3
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    """All that it holds is its own."""
+    mix = Mix()
+    mix.add(HERE, HISTORY, 2)
+    copy = mix.copy()
+    assert copy == mix
+    mix.add(("pop3", "BR", 1, "ua:curl"), HISTORY | ASN, 1)
+    assert (copy.total, len(copy.novelty), len(copy.abroad), [len(counts) for counts in copy.counts]) == (2, 1, 1, [1, 1, 1, 1])
+
+
 def test_the_past_fades_and_is_forgotten() -> None:
     """What hardly counts is not kept."""
     mix = Mix()
     mix.add(HERE, HISTORY, 1)
     for _ in range(400):
         mix.fade(0.97)
-    assert (mix.counts, mix.novelty) == ([{}, {}, {}, {}], {})
+    assert (mix.counts, mix.novelty, mix.abroad) == ([{}, {}, {}, {}], {}, {})
 
 
 def test_a_million_invented_names_do_not_grow_it() -> None:
@@ -142,3 +162,19 @@ def test_a_pair_that_was_refused_before_speaks_for_the_campaign() -> None:
     campaign = running(HISTORY | PROTOCOL)
     for known in (0, HISTORY, HISTORY | PROTOCOL):
         assert campaign.log_odds(HERE, known | TRIED) == pytest.approx(campaign.log_odds(HERE, known) + 3, abs=0.01)
+
+
+@pytest.mark.parametrize("known", [HISTORY, 0])
+def test_what_owners_did_some_days_ago_is_not_unseen(known: int) -> None:
+    """A cloud's client that comes now and then is no campaign because a few of its fail at night."""
+    cloud = ("imap", "IE", 64591, "id:cloud")
+    campaign = running(HISTORY | PROTOCOL)
+    campaign.failing.add(cloud, known, 10)
+    for mix in (campaign.strangers, campaign.newcomers):
+        mix.add(HERE, known, 100)
+    surely, usual = campaign.log_odds(cloud, known), campaign.log_odds(HERE, known)
+    for mix in (campaign.past_strangers, campaign.past_newcomers):
+        mix.add(HERE, known, 900)
+        mix.add(cloud, known, 100)
+    assert campaign.log_odds(cloud, known) < surely - 5
+    assert campaign.log_odds(HERE, known) == pytest.approx(usual, abs=0.5)
