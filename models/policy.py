@@ -206,7 +206,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verdict_min_odds: Annotated[
         float,
         msgspec.Meta(ge=1.0, description="Refused is what is more than so many times as likely the campaign's as its owner's."),
-    ] = 5.5
+    ] = 5.0
     verdict_action: Annotated[
         Literal["refuse", "tarpit"], _means("What becomes of it: refused, or held up for tarpit_s and let in then.")
     ] = "refuse"

@@ -65,10 +65,6 @@ _PAST_FADES: Final = exp(-1 / (14 * 1_440))
 _RATE_STEP: Final = 0.1
 #: A campaign with a smaller share than this in the good log-ins of strangers and newcomers does not keep those from being learnt.
 _QUIET_HIT_SHARE: Final = 0.1
-#: A provider counts, in the looks of what is refused, for this many times its share in what was not: customers who are refused by
-#: mistake would soon be all that the campaign looks like.
-_REFUSED_AS_EVIDENT: Final = 3.0
-_MOST_ASNS: Final = 512
 #: How long our own refusals alone keep a campaign going.
 _PRESENCE_S: Final = 86_400
 #: Combinations of strangers kept of all minutes not yet judged. A device name is the client's claim, so there can be any number of
@@ -138,8 +134,7 @@ class Suspect(msgspec.Struct, array_like=True):
 class Running(msgspec.Struct, array_like=True):
     """The campaign that runs: when it began, was last seen, and was last seen in what we did not refuse; see ``Campaign``.
 
-    ``newcomers`` are those of ``seen.failures`` that were on accounts without a past. By ASN, ``evident_from`` and ``refused_from``
-    count the tries that failed and those that were refused.
+    ``newcomers`` are those of ``seen.failures`` that were on accounts without a past.
     """
 
     campaign_id: str
@@ -155,8 +150,6 @@ class Running(msgspec.Struct, array_like=True):
     found: int = 0
     entered: int = 0
     newcomers: int = 0
-    evident_from: dict[int, float] = msgspec.field(default_factory=dict)
-    refused_from: dict[int, float] = msgspec.field(default_factory=dict)
 
 
 class Extra(msgspec.Struct, array_like=True):
@@ -600,8 +593,8 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
 
     Of those that fail on one account the first in an hour counts: a program that was not told of the new password tries all day,
     and a campaign of guesses at few accounts opens few. What we refused is no evidence: alone it keeps a campaign for a day at
-    most. But it is the campaign's presence, and belongs to its looks as far as what failed bears it out; else the campaign would
-    soon look like those whom we do not refuse, who are mostly customers.
+    most. But it is the campaign's presence, and belongs to its looks; else the campaign would soon look like those whom we do not
+    refuse, who are mostly customers.
     """
     tries = [
         (key, attempts)
@@ -620,23 +613,7 @@ def _follow(running: Running, counts: dict[SeenAs, int], ts: float) -> None:
     running.tries_per_min += _RATE_STEP * (sum(attempts for _, attempts in tries) - running.tries_per_min)
     running.failing.fade(_FAILING_FADES)
     for key, attempts in tries:
-        _count_by_asn(running.refused_from if key[4] == REFUSED else running.evident_from, key[2], attempts)
-    evident, all_refused = sum(running.evident_from.values()), sum(running.refused_from.values())
-    for key, attempts in tries:
-        weight = 1.0
-        if key[4] == REFUSED:
-            expected = _REFUSED_AS_EVIDENT * running.evident_from.get(key[2], 0.0) / max(evident, 1.0) * all_refused
-            weight = min(1.0, expected / running.refused_from[key[2]])
-        if weight:
-            running.failing.add(key[:4], key[5], weight * attempts)
-
-
-def _count_by_asn(counts: dict[int, float], asn: int, attempts: float) -> None:
-    """The most frequent are kept; a provider that is forgotten begins anew."""
-    counts[asn] = counts.get(asn, 0.0) + attempts
-    if len(counts) > _MOST_ASNS:
-        for rare in sorted((each for each in counts if each != asn), key=counts.__getitem__)[: _MOST_ASNS // 4]:
-            del counts[rare]
+        running.failing.add(key[:4], key[5], attempts)
 
 
 def _reasons(where: str, tally: Tally, score: float | None) -> list[Reason]:

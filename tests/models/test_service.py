@@ -200,19 +200,6 @@ class TestCampaign:
         told(stage, [Pulse(begin + n * MINUTE_S, refused) for n in range(day - 60, day + 120)])
         assert stage.extra.campaign is None
 
-    def test_customers_who_are_refused_by_mistake_are_not_its_looks(self) -> None:
-        """Where next to nobody fails, many who are refused do not make the campaign look like them."""
-        stage = warm()
-        vendor = ("imap", "IE", 64591, "id:cloud")
-        told(stage, minutes(*[CUSTOMERS | bots(200) | {(*vendor, CREDENTIALS, STRANGER | FIRST): 1}] * 10, start=LATER))
-        refused: Counts = {("imap", "BR", 64502, "ua:curl", REFUSED, STRANGER): 20, (*vendor, REFUSED, STRANGER): 60}
-        begin = int(LATER) + 12 * MINUTE_S
-        told(stage, [Pulse(begin + n * MINUTE_S, CUSTOMERS | refused) for n in range(240)])
-        assert stage.extra.campaign is not None
-        looks = stage.extra.campaign.failing
-        assert looks.counts[2][64591] < 0.1 * looks.total
-        assert looks.counts[2][64502] > 0.85 * looks.total
-
     def test_what_comes_late_is_learnt_in_quiet_times_only(self) -> None:
         """Where log-ins are few, a partition's pulse comes when its next log-in does."""
         stage = warm()
