@@ -54,7 +54,8 @@ __all__ = ["Result", "command", "run", "serve"]
 
 _SCENARIO: Final = "week-and-demo"
 _CLOSED_LOOP: Final = Text(
-    "Attackers and customers react to being refused. What is refused from its first attempt raises no alert of its own kind.", "dim"
+    "Attackers and customers react to being refused. Of stuffing that is refused from the first only the campaign's alert tells.",
+    "dim",
 )
 #: In the week before, in which nothing is refused, so many attempts are taken in at once.
 _TURN: Final = 2_000

@@ -37,20 +37,24 @@ _PART_BYTES: Final = 1 << 20
 _LOOK_AGAIN_S: Final = 0.1
 #: What ``make evaluate`` must reach today, by the names that :func:`measured` gives; for this seed and so many accounts.
 FLOORS: Final[dict[str, float]] = {
-    "accounts saved of those exposed by stuffing": 0.85,
+    "accounts saved of those exposed by stuffing": 0.88,
     "refused later than 60 s: credential stuffing": 0.97,
     "refused later than 60 s: password spray": 0.96,
     "refused later than 60 s: brute force": 0.99,
     "refused later than 60 s: login flood": 0.99,
     "customers touched, of all accounts": 0.0003,
     "protected customers touched": 0,
-    "false cases a day and million accounts": 200,
+    "false cases a day and million accounts": 100,
+    "precision by actor: brute force": 0.95,
+    "recall by actor: brute force": 0.90,
     "precision by actor: password spray": 0.95,
     "recall by actor: password spray": 0.90,
     "precision by actor: credential stuffing": 0.95,
     "recall by actor: credential stuffing": 0.90,
-    "precision by actor: account takeover": 0.90,
-    "recall by actor: account takeover": 0.80,
+    "precision by actor: account takeover": 0.95,
+    "recall by actor: account takeover": 0.88,
+    "precision by actor: login flood": 0.95,
+    "recall by actor: login flood": 0.90,
     "campaigns with the right cause": 0.95,
     "blocks in a week without attack": 0,
 }
