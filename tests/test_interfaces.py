@@ -13,6 +13,8 @@ import pytest
 
 from models import applied_policy, breaker, decisions, events, forgetting, frames, lists, notices, orders, refused, reopening
 from models.alerts import Alert
+from models.by_account import AccountStage
+from models.by_source import SourceStage
 from models.decisions import Impact
 from models.orders import Audit
 from models.policy import Policy, Ramp
@@ -22,6 +24,7 @@ from models.verdicts import Verdict
 from streams import stages, watermarks
 from streams.cli import COMMANDS
 from streams.desk.current_policy import CurrentPolicy
+from tests.factories import HOUR_S, T0, failure, raised
 from tests.test_contract import GROUPS, OPTIONS
 
 _TEXT = (Path(__file__).resolve().parents[1] / "docs/interfaces.md").read_text()
@@ -93,6 +96,20 @@ def test_fields_added_to_the_contracts_records() -> None:
     for name in named("Fields added to the contract's records"):
         kind, field = name.split(".")
         assert field in fields(kinds[kind])
+
+
+def test_alerts_about_what_was_refused() -> None:
+    """They are raised with these subjects and reasons."""
+    flood = [failure(T0 + number / 100, "eve", password="same", policy_reject=True) for number in range(300)]
+    spray = [failure(T0 + HOUR_S + number, f"user{number}", policy_reject=True) for number in range(10)]
+    source = SourceStage()
+    alerts = raised(source, flood)
+    raised(source, [failure(T0 + 900 + number, f"user{number}") for number in range(10)])
+    alerts += raised(source, spray) + raised(AccountStage(), [failure(T0 + number, policy_reject=True) for number in range(10)])
+    told = {(("account" if alert.subject.account else "ip"), alert.reasons[0].code) for alert in alerts}
+    assert told == {(cells[0].strip("`"), cells[1].strip("`")) for cells in table("Alerts about what was refused")}
+    assert all(alert.cold and alert.severity == "low" and alert.subject.protocol == "imap" for alert in alerts)
+    assert {reason.code for alert in alerts for reason in alert.reasons} >= {"last_evidence_h"}
 
 
 def test_fields_of_auth_scopes() -> None:
