@@ -17,7 +17,7 @@ is familiar about an account when that changes. What we refused is counted apart
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import asin, cos, log1p, radians, sin, sqrt
+from math import log1p
 from typing import Final, TypeVar
 from zlib import compress, decompress
 
@@ -27,7 +27,7 @@ from models.accounts import Groups
 from models.addresses import locate
 from models.alerts import KINDS, Alert, Evidence, Feature, Kind, ModelScore, Reason, Severity, Subject, alert_id
 from models.attempts import TRY_SLOT_S, Attempt, Fail
-from models.by_source import ATTACK_BITS, GUESSES
+from models.by_source import GUESSES
 from models.campaigns import (
     ASN,
     COUNTRY,
@@ -45,11 +45,11 @@ from models.campaigns import (
 )
 from models.changes import AccountChange
 from models.detectors import AccountDetector, Detector, Vector
-from models.geo import state_of
 from models.ids import hash32, hash64
 from models.presence import MANY, Presence, presence_alert
 from models.profiles import Profile, device_number, network_number, password_number, protocol_bit
 from models.stage import Batch, Hit, Note, Outputs, Pulse, Stage
+from models.takeover import takeover_reasons
 from models.windows import HOUR_S, RECENT_S, InstantRule, add_distinct, cell_at, count_distinct, union
 
 __all__ = ["BRUTE_RULES", "AccountRow", "AccountStage", "familiarity", "profile_of"]
@@ -74,14 +74,9 @@ _REMEMBER_ALERTS_H: Final = 26
 #: Design section 4.2: familiar = successes on >= 3 days over >= 7. Less history than that makes an alert cold.
 _HISTORY_DAYS: Final = 3
 _HISTORY_SPAN_DAYS: Final = 7
-_TAKEOVER_GUESSES: Final = 5
 #: After these changes the mailbox is somebody else's; after those an intruder is out.
 _STARTS_ANEW: Final = frozenset({"created", "closed"})
 _NEW_SECRET: Final = frozenset({"password_changed", "credential_revoked"})
-#: A scheduled flight covers 900 km/h gate to gate at best; nearer than 500 km the geo data is too coarse.
-_TRAVEL_KM_PER_H: Final = 900.0
-_TRAVEL_KM: Final = 500.0
-_SECOND_STRANGER_S: Final = HOUR_S
 _STALE_TRIES: Final = 5
 _STALE_SPAN_S: Final = 600
 #: A token is valid for an hour: tried once more before it is renewed it is ordinary, for an hour on end it is not renewed.
@@ -398,7 +393,7 @@ class AccountStage(Stage[AccountRow, Attempt | AccountChange]):
         return alerts
 
     def _judge_success(self, row: AccountRow, attempt: Attempt) -> list[Alert]:
-        reasons = _takeover_reasons(row, attempt)
+        reasons = takeover_reasons(row, attempt)
         vector = _features(row, attempt) if row.networks else None
         alerts = []
         hour = int(attempt.ts) // HOUR_S
@@ -663,83 +658,6 @@ def _is_familiar(row: AccountRow, attempt: Attempt) -> bool:
 
 def _addresses(count: int) -> str:
     return "one address" if count == 1 else f"{count} addresses" if count else "behind a proxy of ours"
-
-
-def _takeover_reasons(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """Why a success is perhaps not its owner's; none from a network, or an access provider and a device, that the owner uses."""
-    knows_asn, knows_device = attempt.asn in row.asns, device_number(attempt.device) in row.devices
-    if attempt.network in row.networks or (knows_asn and knows_device):
-        return []
-    reasons = []
-    # Behind a shared address are customers too. Who bought mailboxes to look so is found by what his campaign looks like.
-    if attempt.attack and not attempt.shared:
-        kinds = [kind for kind, bit in ATTACK_BITS.items() if attempt.attack & bit]
-        reasons.append(Reason("source_under_alert", f"the source is under alert for {', '.join(kinds)}", len(kinds), 1))
-    if row.networks:
-        reasons += _after_failures(row, attempt)
-    if not attempt.shared:  # a fetcher or a cloud client logs in where the vendor is, not where the owner is
-        reasons += _second_stranger(row, attempt) or _impossible_travel(row, attempt)
-    return reasons
-
-
-def _after_failures(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """A new network and device right after guessing."""
-    if device_number(attempt.device) in row.devices and attempt.asn in row.asns:
-        return []
-    guesses = count_distinct([cell.guesses for cell in row.recent.values() if cell.last_s > attempt.ts - HOUR_S])
-    if guesses < _TAKEOVER_GUESSES:
-        return []
-    text = f"first success from this network, after {guesses} wrong passwords within 60 minutes"
-    return [Reason("new_network_after_failures", text, guesses, _TAKEOVER_GUESSES)]
-
-
-def _second_stranger(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """One success that does not look like the owner's may be his, on his way; a second one from another country is not.
-
-    Whoever finds a pair right sells it, and the buyer comes from somewhere else; what the owner does in between changes nothing.
-    """
-    last = row.last_stranger
-    if last is None or not _is_elsewhere(row, last, attempt):
-        return []
-    is_browser = attempt.protocol == "http" and attempt.device.startswith("ua:")  # of which millions call themselves the same
-    if device_number(attempt.device) in row.devices and not is_browser:
-        return []
-    gap_s = abs(attempt.ts - last.ts)
-    if gap_s >= _SECOND_STRANGER_S:
-        return []
-    text = f"a success of a stranger in {attempt.country}, {gap_s / _MINUTE_S:.0f} minutes after one in {last.country}"
-    return [Reason("second_stranger", text, gap_s, _SECOND_STRANGER_S)]
-
-
-def _is_elsewhere(row: AccountRow, last: LastSuccess, attempt: Attempt) -> bool:
-    """Whether an attempt is made in a country that is neither that of the last success nor one that the owner is known in."""
-    if not attempt.country or not last.country or attempt.country in row.countries:
-        return False
-    return state_of(attempt.country) != state_of(last.country)
-
-
-def _impossible_travel(row: AccountRow, attempt: Attempt) -> list[Reason]:
-    """Two successes further apart than anybody travels; two countries alone are a traveller and his computer at home."""
-    last = row.last_success
-    if last is None or not _is_elsewhere(row, last, attempt):
-        return []
-    if None in (last.latitude, last.longitude, attempt.latitude, attempt.longitude):
-        return []
-    gap_s = abs(attempt.ts - last.ts)
-    distance_km = _distance_km(last, attempt)
-    speed = distance_km / max(gap_s / HOUR_S, 1 / _MINUTE_S)
-    if distance_km < _TRAVEL_KM or speed < _TRAVEL_KM_PER_H:
-        return []
-    text = f"{distance_km:.0f} km from the success {gap_s / _MINUTE_S:.0f} minutes before, in {last.country}"
-    return [Reason("impossible_travel", text, round(speed), _TRAVEL_KM_PER_H)]
-
-
-def _distance_km(last: LastSuccess, attempt: Attempt) -> float:
-    """Great-circle distance (haversine)."""
-    lat1, lon1 = radians(last.latitude or 0.0), radians(last.longitude or 0.0)
-    lat2, lon2 = radians(attempt.latitude or 0.0), radians(attempt.longitude or 0.0)
-    h = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
-    return 2 * 6371.0 * asin(sqrt(h))
 
 
 def _entered_on(row: AccountRow, day: int) -> int:
