@@ -69,8 +69,8 @@ def without_poison_safety() -> None:
     """Everything is learnt: who logs in from a source under attack, rates that stand out, strangers during a campaign."""
     learn, score, learn_minute = by_account._learn, RateBaseline.score, ServiceStage._learn
 
-    def learn_all(row: AccountRow, attempt: Attempt, known: int) -> bool:
-        return learn(row, msgspec.structs.replace(attempt, attack=0), known)
+    def learn_all(row: AccountRow, attempt: Attempt) -> bool:
+        return learn(row, msgspec.structs.replace(attempt, attack=0))
 
     def score_and_learn(baseline: RateBaseline, key: str, value: float) -> float | None:
         scored = score(baseline, key, value)
@@ -111,7 +111,7 @@ def without_crowds() -> None:
 
 def without_refused_pairs() -> None:
     """Nobody remembers with which password a stranger was refused."""
-    _replace(AccountStage, _note_refused=_nothing)
+    _replace(AccountStage, _remember_refused=_nothing)
 
 
 #: In the order in which they are given back. Poison-safety is taken away first, as what it wraps may be replaced afterwards.
