@@ -37,7 +37,7 @@ evaluate: setup ## play the incident of April 2022 in a closed loop, and judge w
 ablation: setup ## play the same with ever more of the mechanisms: ARGS="--accounts 2000" takes two minutes on two cores
 	@$(BIN)/python -m tests.ablation $(ARGS)
 
-evaluate-full: setup ## the same with 200,000 accounts, and after two weeks of poisoning: half an hour on two cores
+evaluate-full: setup ## the same with 200,000 accounts, and after two weeks of poisoning: takes long
 	@$(BIN)/python -m tests.incident --accounts 200000 --poisoned $(ARGS)
 
 check: setup ## lint, format, types, layering, doctests

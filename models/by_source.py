@@ -51,15 +51,15 @@ SPRAY_RULES: Final = (
 #: one has its own alert.
 NETWORK_RULES: Final = (InstantRule("password_spray", 600, 30), InstantRule("password_spray", HOUR_S, 60))
 _NETWORK_ADDRESSES: Final = 3
-#: A few a day: so many within a week, and this many times as many as get in. A household has not so many, and an office gets in.
+#: A few a day: so many fail within a week, and at most so many get in. A household has not so many, and an office gets in.
 _SLOW_ACCOUNTS: Final = 20
+_SLOW_OK_ACCOUNTS: Final = 5
 _SLOW_DAYS: Final = 7
-_SLOW_PER_OK_ACCOUNT: Final = 4
 #: Stuffing lists are old: accounts that do not exist show it. An office's typing errors stay below 15 %.
 _STUFFING_ACCOUNTS: Final = 8
 _STUFFING_UNKNOWN_SHARE: Final = 0.15
 _STUFFING_TRIES_PER_ACCOUNT: Final = 2.0
-_FLOOD_PER_MIN: Final = 300
+_FLOOD_PER_MIN: Final = MANY_PER_MIN
 _MINUTE_S: Final = 60
 #: Accounts that wait for a source's sketch at most.
 _MOST_WAITING: Final = 512
@@ -347,21 +347,24 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
         if not attempt.address or (row.usage and row.knows(account)):
             return
         presence = row.presence = row.presence or Presence()
-        second, subject = int(attempt.ts), Subject(ip=attempt.address, protocol=attempt.protocol)
+        second = int(attempt.ts)
+        has_many, floods = presence.count(second, account), presence.floods(second)
+        if not (has_many or floods):
+            return
         last_h = row.last_alerted_h()
-        evidence_h = None if last_h is None else max(int(attempt.ts) // HOUR_S - last_h, 0)
+        evidence_h = None if last_h is None else max(presence.hour - last_h, 0)
         found: list[tuple[Kind, Reason]] = []
         # Without evidence it is one of a campaign's many addresses, of which the campaign's own alert tells.
-        if presence.count(second, account) and evidence_h is not None:
+        if has_many and evidence_h is not None:
             text = f"{MANY} accounts were tried from here within the hour, and all refused"
             found.append(("password_spray", Reason("accounts_refused", text, MANY, MANY)))
-        if presence.floods(second):
+        if floods:
             text = f"{MANY_PER_MIN} attempts in one minute, and all refused"
             found.append(("login_flood", Reason("refused_per_min", text, MANY_PER_MIN, MANY_PER_MIN)))
-        if found:
-            alerts = [presence_alert(kind, subject, presence, why, attempt.event_id, evidence_h) for kind, why in found]
-            outputs.alerts += alerts
-            attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts)
+        subject = Subject(ip=attempt.address, protocol=attempt.protocol)
+        alerts = [presence_alert(kind, subject, presence, why, attempt.event_id, evidence_h) for kind, why in found]
+        outputs.alerts += alerts
+        attempt.raised = tuple((alert.alert_id, alert.kind) for alert in alerts)
 
     def _tell_uses(self, row: SourceRow, attempt: Attempt, outputs: Outputs) -> None:
         """Say who uses the address, if it is under attack, and what else there is to tell."""
@@ -477,7 +480,7 @@ class SourceStage(Stage[SourceRow | NetworkRow | UseRow, Attempt]):
     @staticmethod
     def _slow_stuffing(row: SourceRow, attempt: Attempt, subject: Subject, hour: int) -> list[Alert]:
         accounts, usage = row.fail_in_week(int(attempt.ts) // _DAY_S), list(row.usage.values())
-        if accounts < max(_SLOW_ACCOUNTS, _SLOW_PER_OK_ACCOUNT * count_distinct([cell.accounts for cell in usage])):
+        if accounts < _SLOW_ACCOUNTS or count_distinct([cell.accounts for cell in usage]) > _SLOW_OK_ACCOUNTS:
             return []
         row.note_alert("credential_stuffing", hour)
         text = f"{accounts} accounts or more failed from here within {_SLOW_DAYS} days, and hardly anybody gets in"
